@@ -1,0 +1,213 @@
+"""main(): parse, load the configuration, open the Spark session, run the job, print its summary."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import traceback
+from datetime import date
+from types import ModuleType
+from typing import NoReturn
+
+import crm_spark
+from crm_spark.config import Config, load_config, read_local_config
+from crm_spark.errors import ConfigError, CrmSparkError, nearest
+from crm_spark.progress import configure_logging, log, redact
+from crm_spark.run import RunSummary
+
+# Every command, in the order of the pipeline: a module of crm_spark.jobs each.
+JOBS = (
+    "ingest_sources",
+    "build_features",
+    "score_rfm",
+    "train_churn",
+    "score_churn",
+    "run_pipeline",
+    "backtest_churn",
+    "check_config",
+    "show",
+)
+
+EXIT_CODES = """\
+exit codes: 0 succeeded, 2 configuration, 3 data, 4 another run is in the way (try again),
+5 environment: Java, cluster, storage or tracking server (try again), 1 anything else.
+The last line on standard output is one JSON object: the summary of the run, also of a failed one."""
+
+
+def main(job: str | None = None) -> None:
+    """Run the command line; `job` is given by the scripts of jobs/, which are one job each.
+
+    Returns normally on success; ends the process with the error's exit code otherwise.
+    """
+    arguments = sys.argv[1:] if job is None else [job, *sys.argv[1:]]
+    configure_logging(verbose="--verbose" in arguments)
+    try:
+        options = parse(arguments)
+    except CrmSparkError as error:
+        _fail(error, RunSummary(job or (arguments[0] if arguments else "crm_spark")))
+    summary = RunSummary(options.job, as_of=getattr(options, "as_of", None))
+    try:
+        summary = _run(options)
+    except KeyboardInterrupt as error:
+        _fail(error, getattr(error, "summary", summary))
+    except Exception as error:  # noqa: BLE001 - the one place that turns errors into exit codes
+        _fail(error, getattr(error, "summary", summary))
+    print(redact(summary.as_json()), flush=True)
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Parse the command line strictly. Raises ConfigError with what is wrong and what is near."""
+    parser = _Parser(
+        prog="crm-spark",
+        description="Spark batch jobs that turn purchase records into decisions about customers.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"crm-spark {crm_spark.__version__}")
+    commands = parser.add_subparsers(dest="job", required=True, metavar="JOB", title="jobs")
+    for name in JOBS:
+        module = job_module(name)
+        command = commands.add_parser(
+            name,
+            help=module.DESCRIPTION,
+            description=module.DESCRIPTION,
+            epilog=EXIT_CODES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        _add_common(command, module)
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in JOBS:
+        known = ", ".join(JOBS)
+        hint = nearest(arguments[0], JOBS) or f", known: {known}"
+        raise ConfigError(f"unknown job {arguments[0]!r}{hint}")
+    for argument in arguments:
+        if argument.startswith("spark.") and "=" in argument:
+            raise ConfigError(
+                f"{argument} is a Spark property: give it to spark-submit as --conf {argument}, "
+                "before the script's name, or in the spark: section"
+            )
+    return parser.parse_args(arguments)
+
+
+def _add_common(command: argparse.ArgumentParser, module: ModuleType) -> None:
+    command.add_argument(
+        "--config",
+        required=True,
+        metavar="FILE",
+        help="YAML file: a local path, a name given by --files, or a Hadoop path",
+    )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="A.B=C",
+        help="set one key of the configuration; may be given many times",
+    )
+    if module.NEEDS_AS_OF:
+        command.add_argument(
+            "--as-of",
+            type=_date,
+            metavar="DATE",
+            help="YYYY-MM-DD: use what was known before this day "
+            "(default: the day after the newest order)",
+        )
+    if hasattr(module, "add_arguments"):
+        module.add_arguments(command)
+    command.add_argument("--verbose", action="store_true", help="log more, and Spark's own log too")  # fmt: skip
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of exiting, so that every error ends in the same last lines."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message} (see {self.prog} --help)")
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no date, expected YYYY-MM-DD such as 2025-06-30"
+        ) from None
+
+
+def job_module(name: str) -> ModuleType:
+    """Give the module of a job."""
+    return importlib.import_module(f"crm_spark.jobs.{name}")
+
+
+def _run(options: argparse.Namespace) -> RunSummary:
+    from crm_spark.session import open_session, require_shared_tracking
+    from crm_spark.tracking import check_tracking
+
+    module = job_module(options.job)
+    config: Config | None = None
+    if not _is_remote(options.config):
+        config = _load(options, read_local_config(_shipped(options.config)))
+        check_tracking(config.tracking)
+    with open_session(
+        options.job,
+        time_zone=config.time_zone if config else "UTC",
+        properties=config.spark.as_properties() if config else {},
+    ) as spark:
+        if config is None:
+            from crm_spark.io.sources import read_text
+
+            config = _load(options, read_text(spark, options.config))
+            check_tracking(config.tracking)
+            spark.conf.set("spark.sql.session.timeZone", config.time_zone)
+        require_shared_tracking(spark, config.tracking.uri)
+        extra = {
+            key: value
+            for key, value in vars(options).items()
+            if key not in ("job", "config", "overrides", "as_of", "verbose")
+        }
+        summary: RunSummary = module.run(spark, config, getattr(options, "as_of", None), **extra)
+        return summary
+
+
+def _load(options: argparse.Namespace, text: str) -> Config:
+    return load_config(text, name=options.config, overrides=options.overrides)
+
+
+def _is_remote(path: str) -> bool:
+    return "://" in path and not path.startswith("file:")
+
+
+def _shipped(path: str) -> str:
+    """Give where a configuration given by its name and shipped by --files lies."""
+    from pathlib import Path
+
+    from crm_spark.session import is_submitted
+
+    path = path.removeprefix("file://")
+    if Path(path).is_file() or not is_submitted() or Path(path).name != path:
+        return path
+    from pyspark import SparkContext, SparkFiles
+
+    SparkContext.getOrCreate()
+    return SparkFiles.get(path)
+
+
+def _fail(error: BaseException, summary: RunSummary) -> NoReturn:
+    """Log the error, print the failed summary, end with the error's exit code."""
+    code = error.exit_code if isinstance(error, CrmSparkError) else 1
+    message = str(error) if isinstance(error, CrmSparkError) else _unforeseen(error)
+    if code == 1:
+        log.error("%s", "".join(traceback.format_exception(error)))
+    summary.finish("failed", redact(message))
+    print(redact(summary.as_json()), flush=True)
+    sys.stderr.write(f"error: {redact(message)}\n")
+    sys.stderr.flush()
+    sys.exit(code)
+
+
+def _unforeseen(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}"[:500]

@@ -1,0 +1,176 @@
+"""The configuration: YAML, then --set a.b=c, checked at once and as a whole.
+
+Each section is declared beside its subject; this file only composes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from crm_spark.errors import ConfigError, listed, nearest
+from crm_spark.io.lake import StorageSection
+from crm_spark.io.sources import SourcesSection, known_time_zone
+from crm_spark.models.churn.params import ChurnSection
+from crm_spark.progress import remember_secret
+from crm_spark.session import SparkSection
+from crm_spark.tracking import TrackingSection
+from crm_spark.transforms.rfm import RfmSection
+
+
+class Config(BaseModel):
+    """Everything a run is told besides its date."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    storage: StorageSection
+    sources: SourcesSection
+    tracking: TrackingSection = Field(default_factory=TrackingSection)
+    time_zone: str = "UTC"
+    spark: SparkSection = Field(default_factory=SparkSection)
+    rfm: RfmSection = Field(default_factory=RfmSection)
+    churn: ChurnSection = Field(default_factory=ChurnSection)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _time_zone_is_known(cls, value: str) -> str:
+        return known_time_zone(value)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone whose midnights begin the business days."""
+        return ZoneInfo(self.time_zone)
+
+    def fingerprint(self) -> str:
+        """Hash what can change a result; where the lake and the tracking server are cannot."""
+        return fingerprint(self.model_dump(mode="json", exclude={"storage", "tracking", "spark"}))
+
+
+def fingerprint(value: object) -> str:
+    """Give a short, stable hash of plain values."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_ENVIRONMENT = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def load_config(text: str, *, name: str, overrides: Iterable[str] = ()) -> Config:
+    """Build the configuration from YAML text and `a.b=c` overrides.
+
+    `name` is what errors call the text. Raises ConfigError that lists every fault at once.
+    """
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        line = f", line {place.line + 1}" if place else ""
+        problem = getattr(error, "problem", None) or str(error).split("\n")[0]
+        raise ConfigError(f"{name}{line}: not valid YAML: {problem}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{name}: expected sections such as storage: and sources:, found none")
+    for override in overrides:
+        _override(values, override)
+    missing: list[str] = []
+    values = _resolve_environment(values, missing)
+    faults = [f"environment variable {variable} is not set" for variable in missing]
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        faults += [_explain(fault) for fault in error.errors()]
+    if faults:
+        raise ConfigError(listed(name, faults))
+    return config
+
+
+def read_local_config(path: str) -> str:
+    """Read a configuration file of this machine."""
+    file = Path(path)
+    if not file.is_file():
+        near = nearest(file.name, [p.name for p in file.parent.glob("*.y*ml")])
+        raise ConfigError(f"configuration file {path} does not exist{near}")
+    return file.read_text(encoding="utf-8")
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError(f"--set {override}: expected section.key=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not valid YAML") from error
+    target = values
+    for key in keys[:-1]:
+        held = target.get(key)
+        target[key] = dict(held) if isinstance(held, dict) else {}
+        target = target[key]
+    target[keys[-1]] = value
+
+
+def _resolve_environment(value: Any, missing: list[str]) -> Any:
+    """Replace ${env:NAME} everywhere; what it holds is a secret from then on."""
+    if isinstance(value, dict):
+        return {key: _resolve_environment(held, missing) for key, held in value.items()}
+    if isinstance(value, list):
+        return [_resolve_environment(held, missing) for held in value]
+    if not isinstance(value, str):
+        return value
+
+    def resolve(match: re.Match[str]) -> str:
+        held = os.environ.get(match[1])
+        if held is None:
+            missing.append(match[1])
+            return match[0]
+        remember_secret(held)
+        return held
+
+    return _ENVIRONMENT.sub(resolve, value)
+
+
+def _explain(fault: Mapping[str, Any]) -> str:
+    """Turn one fault of pydantic into a sentence with the key's full path."""
+    location = [part for part in fault["loc"] if not str(part).startswith("function-")]
+    path = ".".join(str(part) for part in location)
+    if fault["type"] == "extra_forbidden":
+        known = _keys_beside(location)
+        hint = nearest(str(location[-1]), known) or f", known: {', '.join(sorted(known))}"
+        return f"{path}: unknown key{hint}"
+    if fault["type"] == "missing":
+        return f"{path}: is missing"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    found = fault.get("input")
+    if fault["type"] == "value_error" or isinstance(found, (dict, list)):
+        return f"{path}: {message}" if path else message
+    return f"{path}: {message}, found {found!r}"
+
+
+def _keys_beside(location: list[Any]) -> list[str]:
+    """Give the keys that the section holding `location` knows."""
+    model: type[BaseModel] = Config
+    for part in location[:-1]:
+        field = model.model_fields.get(str(part))
+        inner = _model_within(field.annotation) if field else None
+        if inner is None:
+            continue
+        model = inner
+    return list(model.model_fields)
+
+
+def _model_within(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        if found := _model_within(argument):
+            return found
+    return None

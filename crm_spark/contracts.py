@@ -1,0 +1,132 @@
+"""What a table is: its columns with types and comments, its grain, and the checks at its edges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from crm_spark.errors import CrmSparkError, listed
+
+Mapped = Literal["required", "optional"]
+
+
+class ContractError(CrmSparkError):
+    """A DataFrame is not what its table promises: a fault of ours, not of the user's data."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    `mapping` says whether users map the column from their source; None means we compute it.
+    `provenance` columns tell where a row came from and are left out of content checksums.
+    """
+
+    name: str
+    type: T.DataType
+    comment: str
+    nullable: bool = True
+    provenance: bool = False
+    mapping: Mapped | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Delta table as a contract: `layer.name`, its grain, its columns, what it is partitioned by.
+
+    Raise `version` with every change that is not an added nullable column: an older or newer table
+    is refused, with the name of the migration.
+    """
+
+    name: str
+    comment: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    partition_by: tuple[str, ...] = ()
+    version: int = 1
+
+    @property
+    def layer(self) -> str:
+        """The stage that the table belongs to: core, features, scores or ops."""
+        return self.name.split(".")[0]
+
+    @property
+    def schema(self) -> T.StructType:
+        """The Spark schema, comments included."""
+        return T.StructType(
+            [
+                T.StructField(
+                    column.name, column.type, column.nullable, {"comment": column.comment}
+                )
+                for column in self.columns
+            ]
+        )
+
+    @property
+    def content_columns(self) -> tuple[str, ...]:
+        """The columns that are the table's content: all but those of provenance."""
+        return tuple(column.name for column in self.columns if not column.provenance)
+
+    def conform(self, df: DataFrame) -> DataFrame:
+        """Give `df` with exactly this table's columns, in order.
+
+        Raises ContractError that lists every missing column and every wrong type at once.
+        """
+        found = {field.name: field.dataType for field in df.schema.fields}
+        faults = [
+            f"column {column.name} is missing"
+            if column.name not in found
+            else f"column {column.name} is {found[column.name].simpleString()}, "
+            f"expected {column.type.simpleString()}"
+            for column in self.columns
+            if not _same_type(found.get(column.name), column.type)
+        ]
+        if faults:
+            raise ContractError(listed(f"the rows for {self.name} break its contract", faults))
+        return df.select([F.col(column.name) for column in self.columns])
+
+
+def _same_type(found: T.DataType | None, expected: T.DataType) -> bool:
+    return found is not None and found.simpleString() == expected.simpleString()
+
+
+def row_hash(columns: tuple[str, ...]) -> SparkColumn:
+    """Hash a row so that null and neighbour columns cannot be confused (xxhash64 skips nulls)."""
+    is_null = [F.col(name).isNull() for name in columns]
+    return F.xxhash64(*[F.col(name) for name in columns], *is_null)
+
+
+# A hash is summed in three parts, so that long sums are exact up to 2^41 rows.
+_PART_BITS = 22
+CHECKSUM_FIELDS = ("n_rows", "part_0", "part_1", "part_2", "hash_xor")
+
+
+def checksum_aggregates(columns: tuple[str, ...]) -> list[SparkColumn]:
+    """Aggregates named CHECKSUM_FIELDS: equal for the same rows in any order."""
+    hashed = row_hash(tuple(sorted(columns)))
+    parts = [
+        F.sum(F.shiftrightunsigned(hashed, part * _PART_BITS).bitwiseAND(2**_PART_BITS - 1)).alias(
+            f"part_{part}"
+        )
+        for part in range(3)
+    ]
+    return [F.count(F.lit(1)).alias("n_rows"), *parts, F.bit_xor(hashed).alias("hash_xor")]
+
+
+def format_checksum(aggregates: Mapping[str, int | None]) -> str:
+    """Write the aggregates as one short text."""
+    total = sum((aggregates[f"part_{part}"] or 0) << (part * _PART_BITS) for part in range(3))
+    mixed = (aggregates["hash_xor"] or 0) % 2**64
+    return f"{aggregates['n_rows']:x}-{total % 2**64:016x}-{mixed:016x}"
+
+
+def content_checksum(df: DataFrame, table: Table) -> str:
+    """Give the checksum of a table's content, the same for the same rows in any order."""
+    row = df.agg(*checksum_aggregates(table.content_columns)).collect()[0]
+    return format_checksum(row.asDict())

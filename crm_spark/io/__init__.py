@@ -1,0 +1,1 @@
+"""The only place that reads sources and reads or writes Delta."""

@@ -1,0 +1,46 @@
+"""Files on any Hadoop filesystem, through the driver's JVM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+
+class HadoopFile:
+    """One path, plain or as a URI with its special characters escaped."""
+
+    def __init__(self, spark: SparkSession, path: str, *, is_uri: bool = False) -> None:
+        jvm: Any = spark._jvm
+        self._jvm = jvm
+        self._path = jvm.org.apache.hadoop.fs.Path(jvm.java.net.URI(path) if is_uri else path)
+        self._filesystem = self._path.getFileSystem(spark._jsc.hadoopConfiguration())
+
+    def is_found(self) -> bool:
+        """Tell whether the path, which may be a glob, matches anything."""
+        return bool(self._filesystem.globStatus(self._path))
+
+    def is_directory(self) -> bool:
+        """Tell whether the path is a directory."""
+        exists = self._filesystem.exists(self._path)
+        return bool(exists and self._filesystem.getFileStatus(self._path).isDirectory())
+
+    def length(self) -> int:
+        """Give the file's bytes."""
+        return int(self._filesystem.getFileStatus(self._path).getLen())
+
+    def sha256(self) -> str:
+        """Give the hash of the file's content."""
+        return str(self._read(self._jvm.org.apache.commons.codec.digest.DigestUtils.sha256Hex))
+
+    def text(self) -> str:
+        """Give the content of a small text file."""
+        to_string = self._jvm.org.apache.commons.io.IOUtils.toString
+        return str(self._read(lambda stream: to_string(stream, "UTF-8")))
+
+    def _read(self, reader: Any) -> Any:
+        stream = self._filesystem.open(self._path)
+        try:
+            return reader(stream)
+        finally:
+            stream.close()

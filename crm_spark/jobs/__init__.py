@@ -1,0 +1,1 @@
+"""Jobs: one module each, with run(spark, config, as_of) -> RunSummary."""

@@ -1,0 +1,66 @@
+"""What train_churn, score_churn and backtest_churn have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from pyspark.sql import DataFrame
+
+from crm_spark.errors import DataError
+from crm_spark.jobs.lifecycle import Run
+from crm_spark.models.churn.labels import LABEL, churn_labels
+from crm_spark.models.churn.params import Cutoffs
+from crm_spark.models.churn.train import Fitted
+from crm_spark.tables.features import CUSTOMER_ORDERS
+
+MODEL_NAME = "crm_spark_churn"
+FEWEST_OF_A_CLASS = 10
+
+
+def labelled(job: Run, snapshot: DataFrame, dates: Sequence[date]) -> DataFrame:
+    """Give the active customers of these cut-offs with their labels."""
+    params = job.config.churn
+    return churn_labels(
+        snapshot,
+        job.lake.read(CUSTOMER_ORDERS),
+        dates=dates,
+        horizon_days=params.horizon_days,
+        grace_days=params.grace_days,
+        active_days=params.active_days,
+    )
+
+
+def require_training(cutoffs: Cutoffs, *, as_of: date, first: date, needed_days: int) -> None:
+    """Refuse to train without one closed cut-off to learn from."""
+    if cutoffs.training:
+        return
+    raise DataError(
+        f"churn cannot be trained as of {as_of}: the first order is of {first}, and {needed_days} days "
+        "of history are needed (active_days + 2 x (horizon_days + grace_days)): choose a later date "
+        "or a shorter horizon"
+    )
+
+
+def require_both_classes(frame: DataFrame, dates: Sequence[date]) -> None:
+    """Refuse labels with next to none of one class."""
+    counted = {row[LABEL]: row["count"] for row in frame.groupBy(LABEL).count().collect()}
+    churned, stayed = counted.get(1.0, 0), counted.get(0.0, 0)
+    if min(churned, stayed) < FEWEST_OF_A_CLASS:
+        days = f"{min(dates)} to {max(dates)}"
+        raise DataError(
+            f"churn cannot be trained: of the active customers at the cut-offs from {days}, {churned} "
+            f"churned and {stayed} did not; at least {FEWEST_OF_A_CLASS} of each are needed"
+        )
+
+
+def metric_rows(
+    job: Run, name: str, as_of: date, cutoff: date, candidates: Sequence[Fitted]
+) -> list[tuple[object, ...]]:
+    """Give rows of ops.metrics for the candidates tested on one cut-off."""
+    return [
+        (name, as_of, fitted.name, cutoff, held.name, held.value, held.low, held.high,
+         fitted.counts.rows, job.summary.run_id)
+        for fitted in candidates
+        for held in fitted.metrics
+    ]  # fmt: skip

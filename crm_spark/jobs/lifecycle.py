@@ -1,0 +1,188 @@
+"""What every job does around its own work: lock, lake, summary, cost, and its row of ops.job_runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict
+from datetime import date, timedelta
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+import crm_spark
+from crm_spark.config import Config
+from crm_spark.contracts import Table
+from crm_spark.errors import DataError
+from crm_spark.io.lake import Lake, Written
+from crm_spark.io.lock import lake_lock
+from crm_spark.progress import log, redact
+from crm_spark.run import RunSummary
+from crm_spark.session import CostMeter
+from crm_spark.tables.features import CUSTOMER_ORDERS
+from crm_spark.tables.ops import JOB_RUNS
+
+# Set by run_pipeline, so that the rows of its jobs name it.
+current_pipeline: ContextVar[str | None] = ContextVar("current_pipeline", default=None)
+
+
+class Run:
+    """One job at work: its lake, its summary, and what it may rely on."""
+
+    def __init__(self, spark: SparkSession, config: Config, summary: RunSummary) -> None:
+        self.spark = spark
+        self.config = config
+        self.summary = summary
+        self.lake = Lake(spark, config.storage, summary.run_id)
+
+    def stamp(self, df: DataFrame) -> DataFrame:
+        """Add run_id."""
+        return df.withColumn("run_id", F.lit(self.summary.run_id))
+
+    def note(self, table: Table, written: Written) -> Written:
+        """Put a write into the summary."""
+        counts = self.summary.table(table.name)
+        counts.rows_written = written.rows
+        counts.version = written.version
+        counts.content_checksum = written.content_checksum
+        return written
+
+    def replace_dates(self, table: Table, df: DataFrame, dates: Sequence[date]) -> Written:
+        """Replace the rows of these as-of dates, stamped with the run, and note it."""
+        return self.note(table, self.lake.replace_dates(table, self.stamp(df), dates))
+
+    def require_current(self, table: Table, job: str) -> None:
+        """Refuse a whole table whose newest version no succeeded run of `job` stands for."""
+        version = self.lake.version(table) if self.lake.exists(table) else None
+        if version is None:
+            raise DataError(f"{table.name} does not exist in {self.lake.root}: run {job} first")
+        entry = F.filter("tables", lambda counts: counts["name"] == table.name)[0]
+        rows = (
+            self.succeeded_runs(job)
+            .where(F.exists("tables", lambda counts: counts["name"] == table.name))
+            .select(F.max(entry["version"]).alias("version"))
+            .collect()
+        )
+        if rows[0]["version"] != version:
+            raise DataError(
+                f"{table.name} is at version {version}, but the last succeeded run of {job} left "
+                f"{rows[0]['version']}: {job} was cut off; run it again first"
+            )
+
+    def require_dates(self, table: Table, job: str, dates: Sequence[date]) -> None:
+        """Refuse dates of a table that no succeeded run of `job` stands for."""
+        wanted = sorted(set(dates))
+        finished: set[date] = set()
+        if self.lake.exists(table):
+            written = (
+                self.lake.read(table)
+                .where(F.col("as_of_date").isin(wanted))
+                .select("as_of_date", "run_id")
+                .distinct()
+            )
+            succeeded = self.succeeded_runs(job).select("run_id")
+            finished = {row["as_of_date"] for row in written.join(succeeded, "run_id").collect()}
+        lacking = [day.isoformat() for day in wanted if day not in finished]
+        if lacking:
+            raise DataError(
+                f"{table.name} has no finished snapshot of {', '.join(lacking)}: run {job} first"
+            )
+
+    def succeeded_runs(self, job: str) -> DataFrame:
+        """Give the succeeded rows of ops.job_runs of one job."""
+        if not self.lake.exists(JOB_RUNS):
+            raise DataError(f"nothing has run on {self.lake.root} yet: run {job} first")
+        runs = self.lake.read(JOB_RUNS)
+        return runs.where((F.col("job") == job) & (F.col("status") == "succeeded"))
+
+    def order_dates(self) -> tuple[date, date]:
+        """Give the local dates of the first and the newest order. Raises DataError without any."""
+        dates = self.lake.read(CUSTOMER_ORDERS).agg(
+            F.min("order_date").alias("first"), F.max("order_date").alias("newest")
+        )
+        row = dates.collect()[0]
+        if row["first"] is None:
+            raise DataError(f"{CUSTOMER_ORDERS.name} holds no order")
+        return row["first"], row["newest"]
+
+    def day(self) -> date:
+        """Give the as-of date, by default the day after the newest order, and note it.
+
+        Raises DataError for a date before which there is no order.
+        """
+        given = self.summary.as_of
+        first, newest = self.order_dates()
+        day = given or newest + timedelta(days=1)
+        if day <= first:
+            raise DataError(
+                f"as_of {day} is before any data: the first order is of {first}, the newest of "
+                f"{newest}"
+            )
+        if given is None:
+            log.info("as of %s, the day after the newest order", day)
+        elif day > newest + timedelta(days=1):
+            log.warning(
+                "the newest order is of %s: the days from then to %s look silent", newest, day
+            )
+        self.summary.as_of = day
+        return day
+
+
+@contextmanager
+def job_run(spark: SparkSession, config: Config, job: str, as_of: date | None) -> Iterator[Run]:
+    """Run a job's work under the lake's lock and leave its row in ops.job_runs, last of all.
+
+    An error passes on with the failed summary attached as `summary`.
+    """
+    summary = RunSummary(job=job, as_of=as_of, pipeline_run_id=current_pipeline.get())
+    run = Run(spark, config, summary)
+    try:
+        with lake_lock(run.lake.root, job=job):
+            meter = CostMeter(spark)
+            log.info("%s%s", job, f" as of {as_of}" if as_of else "")
+            try:
+                yield run
+            except BaseException as error:
+                summary.cost = meter.read()
+                summary.finish("failed", redact(str(error) or type(error).__name__))
+                _record_failure(run)
+                raise
+            summary.cost = meter.read()
+            summary.finish("succeeded")
+            _record(run)
+            log.info("%s succeeded in %.1f s", job, summary.seconds)
+    except BaseException as error:
+        if summary.status == "running":
+            summary.finish("failed", redact(str(error) or type(error).__name__))
+        error.summary = summary  # type: ignore[attr-defined]
+        raise
+
+
+def _record(run: Run) -> None:
+    summary = run.summary
+    row = {
+        "run_id": summary.run_id,
+        "pipeline_run_id": summary.pipeline_run_id,
+        "job": summary.job,
+        "status": summary.status,
+        "as_of_date": summary.as_of,
+        "config_fingerprint": run.config.fingerprint(),
+        "started_at": summary.started_at,
+        "seconds": summary.seconds,
+        "rows_per_second": summary.rows_per_second,
+        **asdict(summary.cost),
+        "tables": [{"name": name, **asdict(counts)} for name, counts in summary.tables.items()],
+        "models": [{"name": name, "version": held} for name, held in summary.models.items()],
+        "error": summary.error,
+        "package_version": crm_spark.__version__,
+    }
+    run.lake.append(JOB_RUNS, run.spark.createDataFrame([row], JOB_RUNS.schema))
+
+
+def _record_failure(run: Run) -> None:
+    """Leave a failed row where that is possible; the error at hand matters more than the row."""
+    try:
+        _record(run)
+    except Exception as error:  # noqa: BLE001 - storage may be what failed
+        log.warning("the failed run could not be recorded in ops.job_runs: %s", error)

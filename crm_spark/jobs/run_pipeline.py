@@ -1,0 +1,225 @@
+"""run_pipeline: all jobs in order, for one date or for many."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+
+from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
+
+from crm_spark.config import Config
+from crm_spark.errors import BusyError, ConfigError, CrmSparkError, DataError
+from crm_spark.io.lake import Lake
+from crm_spark.io.lock import lake_lock
+from crm_spark.jobs import (
+    build_features,
+    ingest_sources,
+    score_churn,
+    score_rfm,
+    train_churn,
+)
+from crm_spark.jobs.lifecycle import current_pipeline
+from crm_spark.jobs.results import log_results
+from crm_spark.progress import log, redact
+from crm_spark.run import RunSummary
+from crm_spark.tables.ops import JOB_RUNS
+
+DESCRIPTION = (
+    "Run all jobs in order, for one date or for a range; go on where a failed run stopped."
+)
+NEEDS_AS_OF = True
+
+Job = Callable[[SparkSession, Config, date | None], RunSummary]
+
+INGEST: tuple[str, Job] = ("ingest_sources", ingest_sources.run)
+JOBS_OF_A_DATE: tuple[tuple[str, Job], ...] = (
+    ("build_features", build_features.run),
+    ("score_rfm", score_rfm.run),
+    ("train_churn", train_churn.run),
+    ("score_churn", score_churn.run),
+)
+_EVERY = re.compile(r"(\d+)([dw])")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that only the pipeline has."""
+    parser.add_argument("--from", type=_date, dest="first", metavar="DATE",
+                        help="back-fill: the first as-of date")  # fmt: skip
+    parser.add_argument("--to", type=_date, dest="last", metavar="DATE",
+                        help="back-fill: the last as-of date, included if hit")  # fmt: skip
+    parser.add_argument("--every", default="7d", metavar="7d",
+                        help="back-fill: days (d) or weeks (w) between dates")  # fmt: skip
+    parser.add_argument("--skip-training", action="store_true",
+                        help="score with the champion there is")  # fmt: skip
+    parser.add_argument("--restart", action="store_true",
+                        help="run every job again, also those that succeeded before a failure")  # fmt: skip
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no date, expected YYYY-MM-DD such as 2025-06-30"
+        ) from None
+
+
+def run(
+    spark: SparkSession,
+    config: Config,
+    as_of: date | None,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    every: str = "7d",
+    skip_training: bool = False,
+    restart: bool = False,
+) -> RunSummary:
+    """Ingest once, then run the jobs of each date. A summary with one entry for each job.
+
+    A date that fails ends a run for one date; a back-fill goes on with the next date, and fails at
+    the end with the status of each.
+    """
+    dates = backfill_dates(as_of, first, last, every)
+    summary = RunSummary("run_pipeline", as_of=as_of)
+    lake = Lake(spark, config.storage, summary.run_id)
+    try:
+        with lake_lock(lake.root, job="run_pipeline"):
+            done = set() if restart else _done_before(lake, config, summary, dates)
+            token = current_pipeline.set(summary.pipeline_run_id or summary.run_id)
+            try:
+                statuses = _run_dates(spark, config, summary, dates, done, skip_training)
+            finally:
+                current_pipeline.reset(token)
+            _conclude(summary, statuses)
+            day = max(day for day, problem in statuses if problem is None and day)
+            log_results(Lake(spark, config.storage, summary.run_id), config, day)
+    except BaseException as error:
+        held = getattr(error, "summary", None)
+        if held is not None and held not in summary.jobs:
+            summary.jobs.append(held)
+        summary.finish("failed", redact(str(error) or type(error).__name__))
+        error.summary = summary  # type: ignore[attr-defined]
+        raise
+    return summary.finish("succeeded")
+
+
+def backfill_dates(
+    as_of: date | None, first: date | None, last: date | None, every: str
+) -> list[date | None]:
+    """Give the as-of dates to run for; [None] lets the data decide.
+
+    Raises ConfigError for flags that contradict one another.
+    """
+    if first is None and last is None:
+        return [as_of]
+    if as_of is not None or first is None or last is None:
+        raise ConfigError("a back-fill needs --from and --to, and no --as-of")
+    match = _EVERY.fullmatch(every)
+    if not match or int(match[1]) == 0:
+        raise ConfigError(f"--every {every}: expected a number of days or weeks, such as 7d or 1w")
+    if last < first:
+        raise ConfigError(f"--to {last} is before --from {first}")
+    step = timedelta(days=int(match[1]) * (7 if match[2] == "w" else 1))
+    return [first + index * step for index in range((last - first) // step + 1)]
+
+
+Done = set[tuple[str, date | None]]
+Statuses = list[tuple[date | None, CrmSparkError | None]]
+
+
+def _done_before(
+    lake: Lake, config: Config, summary: RunSummary, dates: Sequence[date | None]
+) -> Done:
+    """Give the jobs that succeeded in the newest pipeline run of this configuration, if that failed.
+
+    Jobs of a date count only when the dates are the ones asked for now; a run that came to its end
+    is never continued.
+    """
+    if not lake.exists(JOB_RUNS):
+        return set()
+    runs = lake.read(JOB_RUNS).where(
+        F.col("pipeline_run_id").isNotNull() & (F.col("config_fingerprint") == config.fingerprint())
+    )
+    newest = runs.orderBy(F.desc("started_at")).limit(1).collect()
+    if not newest:
+        return set()
+    pipeline = newest[0]["pipeline_run_id"]
+    rows: list[Row] = (
+        runs.where(F.col("pipeline_run_id") == pipeline)
+        .select("job", "status", "as_of_date", "started_at")
+        .collect()
+    )
+    if any(row["job"] == "run_pipeline" for row in rows):
+        return set()
+    done: Done = {
+        (row["job"], row["as_of_date"])
+        for row in rows
+        if row["status"] == "succeeded"
+        and (row["as_of_date"] in dates or row["as_of_date"] is None)
+    }
+    if done:
+        summary.pipeline_run_id = pipeline
+        log.info("going on with pipeline run %s, which stopped before its end", pipeline)
+    return done
+
+
+def _run_dates(
+    spark: SparkSession,
+    config: Config,
+    summary: RunSummary,
+    dates: Sequence[date | None],
+    done: Done,
+    skip_training: bool,
+) -> Statuses:
+    _run_job(spark, config, summary, INGEST, None, done)
+    jobs = [job for job in JOBS_OF_A_DATE if not (skip_training and job[0].startswith("train_"))]
+    statuses: Statuses = []
+    for index, day in enumerate(dates, start=1):
+        if len(dates) > 1:
+            log.info("date %d of %d: %s", index, len(dates), day)
+        try:
+            for job in jobs:
+                day = _run_job(spark, config, summary, job, day, done)
+            statuses.append((day, None))
+        except CrmSparkError as error:
+            if len(dates) == 1 or isinstance(error, BusyError):
+                raise
+            log.error("%s failed: %s", day, redact(str(error)))
+            summary.jobs.append(error.summary)  # type: ignore[attr-defined]
+            statuses.append((day, error))
+    return statuses
+
+
+def _run_job(
+    spark: SparkSession,
+    config: Config,
+    summary: RunSummary,
+    job: tuple[str, Job],
+    day: date | None,
+    done: Done,
+) -> date | None:
+    """Run one job unless it is done, and give the date it ran for."""
+    name, run_it = job
+    if (name, day) in done:
+        log.info("%s succeeded before and is skipped", name)
+        return day
+    held = run_it(spark, config, day)
+    summary.jobs.append(held)
+    summary.as_of = held.as_of or summary.as_of
+    return held.as_of or day
+
+
+def _conclude(summary: RunSummary, statuses: Statuses) -> None:
+    """Show the status of each date of a back-fill; raise DataError where any failed."""
+    if len(statuses) > 1:
+        for day, problem in statuses:
+            log.info("%s %s", day, f"failed: {redact(str(problem))}" if problem else "succeeded")
+    failed = [day for day, problem in statuses if problem]
+    if failed:
+        raise DataError(
+            f"{len(failed)} of {len(statuses)} dates failed: {', '.join(map(str, failed))}"
+        )

@@ -1,0 +1,103 @@
+"""show: print a readable excerpt of a table."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from datetime import date
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from crm_spark.config import Config
+from crm_spark.contracts import Table
+from crm_spark.errors import ConfigError, nearest
+from crm_spark.io.lake import Lake
+from crm_spark.progress import log
+from crm_spark.run import RunSummary
+from crm_spark.tables import ALL_TABLES
+
+DESCRIPTION = "Print a readable excerpt of a table, one line a row."
+NEEDS_AS_OF = True
+
+WIDTH = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the table's name and the number of rows."""
+    parser.add_argument("table", metavar="TABLE", help="for example scores.customer_churn")
+    parser.add_argument("--rows", type=int, default=20, help="rows to print (default: 20)")
+    parser.add_argument("--columns", metavar="A,B", help="columns to print (default: all that fit)")
+
+
+def run(
+    spark: SparkSession,
+    config: Config,
+    as_of: date | None,
+    *,
+    table: str,
+    rows: int = 20,
+    columns: str | None = None,
+) -> RunSummary:
+    """Log the first rows by key, of the given date or of the newest one."""
+    summary = RunSummary("show", as_of=as_of)
+    known = {held.name: held for held in ALL_TABLES}
+    if table not in known:
+        hint = nearest(table, known) or f", known: {', '.join(sorted(known))}"
+        raise ConfigError(f"unknown table {table!r}{hint}")
+    lake = Lake(spark, config.storage, summary.run_id)
+    _show(lake, known[table], as_of, rows, columns)
+    return summary.finish("succeeded")
+
+
+def _show(lake: Lake, table: Table, as_of: date | None, n: int, columns: str | None) -> None:
+    df = lake.read(table)
+    if "as_of_date" in df.columns:
+        day = as_of or df.agg(F.max("as_of_date")).collect()[0][0]
+        df = df.where(F.col("as_of_date") == F.lit(day))
+        log.info("%s as of %s: %s", table.name, day, table.comment)
+    else:
+        log.info("%s: %s", table.name, table.comment)
+    names = columns.split(",") if columns else list(table.content_columns)
+    unknown = [name for name in names if name not in df.columns]
+    if unknown:
+        raise ConfigError(f"{table.name} has no column {', '.join(unknown)}")
+    order = [name for name in table.key if name != "as_of_date"]
+    found = df.orderBy(*order).select(*names).limit(n).collect()
+    for line in text_table(names, [[_text(value) for value in row] for row in found]):
+        logging.getLogger("crm_spark").info("%s", line)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 100 else f"{value:,.2f}"
+    if isinstance(value, list):
+        return "; ".join(_text(held) for held in value)
+    if hasattr(value, "asDict"):
+        return " ".join(_text(held) for held in value)
+    return str(value)
+
+
+def text_table(names: list[str], rows: list[list[str]], width: int = WIDTH) -> list[str]:
+    """Lay out columns side by side, as many as fit; the others are named at the end."""
+    widths = [
+        min(40, max([len(name), *[len(row[index]) for row in rows]]))
+        for index, name in enumerate(names)
+    ]
+    fitting, used = 0, 0
+    while fitting < len(names) and (fitting == 0 or used + widths[fitting] + 2 <= width):
+        used += widths[fitting] + 2
+        fitting += 1
+
+    def line(cells: list[str]) -> str:
+        held = zip(cells[:fitting], widths, strict=False)
+        return "  ".join(cell[:size].ljust(size) for cell, size in held).rstrip()
+
+    lines = [line(names), "  ".join("-" * size for size in widths[:fitting])]
+    lines += [line(row) for row in rows]
+    if fitting < len(names):
+        lines.append(f"not shown: {', '.join(names[fitting:])} (name them with --columns)")
+    return lines

@@ -1,0 +1,1 @@
+"""Models: fit(df, params) -> Fitted; score(model, df) -> df."""

@@ -1,0 +1,208 @@
+"""Quality of probabilities of a yes-or-no outcome, from counts by distinct probability.
+
+A million customers have at most a million distinct probabilities once these are rounded to six
+decimals, so the counts fit the driver whatever the size of the base, and every figure is exact but
+for that rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+DECIMALS = 6
+N_BINS = 10
+TOP_SHARE = 0.1
+N_RESAMPLES = 200
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ScoreCounts:
+    """How many customers, and how many of them with the outcome, at each distinct probability.
+
+    Arrays of one length, sorted by falling probability.
+    """
+
+    probability: Floats
+    n: Floats
+    n_positive: Floats
+
+    @property
+    def rows(self) -> int:
+        """Customers in all."""
+        return int(self.n.sum())
+
+    @property
+    def positives(self) -> int:
+        """Customers with the outcome."""
+        return int(self.n_positive.sum())
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric with its 95 % interval, where one was computed."""
+
+    name: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+def count_scores(df: DataFrame, *, probability: str, label: str) -> ScoreCounts:
+    """Count rows and positives at each probability, rounded to six decimals."""
+    grouped = df.groupBy(F.round(probability, DECIMALS).alias("p")).agg(
+        F.count(F.lit(1)).alias("n"), F.sum(label).alias("n_positive")
+    )
+    frame = grouped.toPandas()  # at most a million and one rows, by the rounding
+    return from_arrays(
+        frame["p"].to_numpy(float), frame["n"].to_numpy(float), frame["n_positive"].to_numpy(float)
+    )
+
+
+def from_arrays(probability: Floats, n: Floats, n_positive: Floats) -> ScoreCounts:
+    """Build counts from unsorted arrays of distinct probabilities."""
+    order = np.argsort(-probability, kind="stable")
+    return ScoreCounts(probability[order], n[order], n_positive[order])
+
+
+def roc_auc(counts: ScoreCounts) -> float | None:
+    """Area under the ROC curve: the chance that a positive outranks a negative, ties half.
+
+    Hanley and McNeil (1982). None with one class only.
+    """
+    positive, negative = counts.n_positive, counts.n - counts.n_positive
+    if positive.sum() == 0 or negative.sum() == 0:
+        return None
+    negatives_below = negative.sum() - np.cumsum(negative)
+    wins = (positive * (negatives_below + negative / 2)).sum()
+    return float(wins / (positive.sum() * negative.sum()))
+
+
+def average_precision(counts: ScoreCounts) -> float | None:
+    """Sum over thresholds of the gain in recall times the precision; None without positives."""
+    if counts.n_positive.sum() == 0:
+        return None
+    precision = np.cumsum(counts.n_positive) / np.cumsum(counts.n)
+    return float((precision * counts.n_positive).sum() / counts.n_positive.sum())
+
+
+def brier(counts: ScoreCounts) -> float:
+    """Mean squared difference of probability and outcome. Brier (1950)."""
+    p = counts.probability
+    squares = counts.n_positive * (1 - p) ** 2 + (counts.n - counts.n_positive) * p**2
+    return float(squares.sum() / counts.n.sum())
+
+
+def log_loss(counts: ScoreCounts) -> float:
+    """Mean negative log-likelihood, probabilities kept 1e-6 away from 0 and 1."""
+    p = np.clip(counts.probability, 1e-6, 1 - 1e-6)
+    likelihood = counts.n_positive * np.log(p) + (counts.n - counts.n_positive) * np.log(1 - p)
+    return float(-likelihood.sum() / counts.n.sum())
+
+
+def calibration_bins(counts: ScoreCounts, n_bins: int = N_BINS) -> list[tuple[float, float, int]]:
+    """Give mean probability, share of positives and rows of bins of about equal size.
+
+    Rows of one probability stay in one bin.
+    """
+    middle = np.cumsum(counts.n) - counts.n / 2
+    which = np.minimum((middle / counts.n.sum() * n_bins).astype(int), n_bins - 1)
+    bins = []
+    for index in np.unique(which):
+        held = which == index
+        n = counts.n[held].sum()
+        mean = (counts.probability[held] * counts.n[held]).sum() / n
+        bins.append((float(mean), float(counts.n_positive[held].sum() / n), int(n)))
+    return bins
+
+
+def expected_calibration_error(counts: ScoreCounts) -> float:
+    """Mean distance of probability and share of positives over ten bins of about equal size.
+
+    Naeini, Cooper and Hauskrecht (2015), with bins of equal mass.
+    """
+    bins = calibration_bins(counts)
+    total = sum(n for _, _, n in bins)
+    return sum(abs(mean - share) * n for mean, share, n in bins) / total
+
+
+def lift(counts: ScoreCounts, top_share: float = TOP_SHARE) -> float | None:
+    """Share of positives among the top of the ranking over that among all.
+
+    A group of equal probabilities on the border counts in part. None without positives.
+    """
+    if counts.n_positive.sum() == 0:
+        return None
+    room = top_share * counts.n.sum()
+    before = np.cumsum(counts.n) - counts.n
+    part = np.clip((room - before) / counts.n, 0, 1)
+    in_top = (counts.n_positive * part).sum() / room
+    return float(in_top / (counts.n_positive.sum() / counts.n.sum()))
+
+
+def at_threshold(counts: ScoreCounts, threshold: float) -> dict[str, float | None]:
+    """Give precision, recall and f1 of calling a positive whatever reaches the threshold."""
+    called = counts.probability >= threshold
+    hits = float(counts.n_positive[called].sum())
+    n_called, n_positive = float(counts.n[called].sum()), float(counts.n_positive.sum())
+    return {
+        "precision": hits / n_called if n_called else None,
+        "recall": hits / n_positive if n_positive else None,
+        "f1": 2 * hits / (n_called + n_positive) if n_called + n_positive else None,
+    }
+
+
+def best_f1_threshold(counts: ScoreCounts) -> float:
+    """Give the probability from which to call a positive for the highest F1."""
+    hits, called = np.cumsum(counts.n_positive), np.cumsum(counts.n)
+    f1 = 2 * hits / (called + max(counts.n_positive.sum(), 1))
+    return float(counts.probability[int(np.argmax(f1))])
+
+
+def all_metrics(counts: ScoreCounts, *, threshold: float, seed: int) -> list[Metric]:
+    """Give every metric; auc, average_precision and brier with bootstrap intervals.
+
+    The bootstrap draws the rows of each probability from a Poisson distribution, once for the
+    positives and once for the others. Hanley and MacGibbon (2006).
+    """
+    measured = {"auc": roc_auc, "average_precision": average_precision, "brier": brier}
+    drawn: dict[str, list[float]] = {name: [] for name in measured}
+    random = np.random.default_rng(seed)
+    for _ in range(N_RESAMPLES):
+        positive = random.poisson(counts.n_positive).astype(float)
+        n = positive + random.poisson(counts.n - counts.n_positive).astype(float)
+        if n.sum() == 0:
+            continue
+        held = n > 0
+        resampled = ScoreCounts(counts.probability[held], n[held], positive[held])
+        for name, measure in measured.items():
+            value = measure(resampled)
+            if value is not None:
+                drawn[name].append(value)
+    metrics = []
+    for name, measure in measured.items():
+        low, high = np.quantile(drawn[name], [0.025, 0.975]) if drawn[name] else (None, None)
+        metrics.append(
+            Metric(
+                name,
+                measure(counts),
+                None if low is None else float(low),
+                None if high is None else float(high),
+            )
+        )
+    metrics += [
+        Metric("log_loss", log_loss(counts)),
+        Metric("calibration_error", expected_calibration_error(counts)),
+        Metric("lift_at_10_percent", lift(counts)),
+        Metric("threshold", threshold),
+        *[Metric(name, value) for name, value in at_threshold(counts, threshold).items()],
+        Metric("positive_share", counts.positives / counts.rows),
+        Metric("mean_probability", float((counts.probability * counts.n).sum() / counts.rows)),
+    ]
+    return metrics

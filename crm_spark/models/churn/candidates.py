@@ -1,0 +1,97 @@
+"""The candidates: a random forest on all features, and the trivial rules that it has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.ml import Pipeline
+from pyspark.ml.feature import VectorAssembler
+from pyspark.ml.regression import GeneralizedLinearRegression, RandomForestRegressor
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from crm_spark.models.churn.labels import LABEL
+from crm_spark.models.churn.model import RAW_SCORE, ChurnModel, Input, assembled
+from crm_spark.models.churn.params import ChurnSection
+from crm_spark.tables.snapshot_features import FEATURES
+
+FOREST = "forest"
+# Each rule is a logistic regression on the logarithms of these features.
+RULES: dict[str, tuple[str, ...]] = {
+    "recency": ("days_since_last_order",),
+    "recency_frequency_tenure": ("days_since_last_order", "n_orders", "tenure_days"),
+}
+
+
+def fixed_rows(df: DataFrame, n_partitions: int) -> DataFrame:
+    """Spread rows the same way whatever came before: MLlib's forest depends on it."""
+    key = ("customer_id", "as_of_date")
+    return df.repartition(n_partitions, *key).sortWithinPartitions(*key)
+
+
+def usable_features(frame: DataFrame) -> list[str]:
+    """Give the features with at least two different values on the training rows."""
+    spread = frame.agg(
+        *[F.min(feature.name).alias(f"min_{feature.name}") for feature in FEATURES],
+        *[F.max(feature.name).alias(f"max_{feature.name}") for feature in FEATURES],
+        *[F.count(feature.name).alias(f"n_{feature.name}") for feature in FEATURES],
+        F.count(F.lit(1)).alias("_rows"),
+    ).collect()[0]
+    return [
+        feature.name
+        for feature in FEATURES
+        if spread[f"n_{feature.name}"] > 0
+        and (
+            spread[f"min_{feature.name}"] != spread[f"max_{feature.name}"]
+            or spread[f"n_{feature.name}"] < spread["_rows"]
+        )
+    ]
+
+
+def fit_forest(frame: DataFrame, features: Sequence[str], params: ChurnSection) -> ChurnModel:
+    """Grow a forest on labelled snapshot rows.
+
+    A regression on the 0/1 label, since MLlib 4.2's classifier merges sibling leaves of one
+    predicted class and so coarsens probabilities (SPARK-34591); the splits are the same, variance
+    being half of the Gini impurity. Rows are not reweighted: rare churn stays rare.
+    """
+    fills = {feature.name: feature.fill for feature in FEATURES}
+    inputs = tuple(Input(name, fills[name]) for name in features)
+    forest = RandomForestRegressor(
+        featuresCol="features",
+        labelCol=LABEL,
+        predictionCol=RAW_SCORE,
+        numTrees=params.forest.n_trees,
+        maxDepth=params.forest.max_depth,
+        minInstancesPerNode=params.forest.min_instances_per_node,
+        maxBins=params.forest.max_bins,
+        featureSubsetStrategy="sqrt",
+        subsamplingRate=1.0,
+        maxMemoryInMB=1024,
+        seed=params.seed,
+    )
+    return _fit(FOREST, forest, frame, inputs, params)
+
+
+def fit_rule(name: str, frame: DataFrame, params: ChurnSection) -> ChurnModel:
+    """Fit one trivial rule on the same labelled rows."""
+    inputs = tuple(Input(feature, fill=0.0, is_logged=True) for feature in RULES[name])
+    regression = GeneralizedLinearRegression(
+        featuresCol="features",
+        labelCol=LABEL,
+        predictionCol=RAW_SCORE,
+        family="binomial",
+        link="logit",
+        regParam=1e-6,
+    )
+    return _fit(name, regression, frame, inputs, params)
+
+
+def _fit(
+    kind: str, predictor: object, frame: DataFrame, inputs: tuple[Input, ...], params: ChurnSection
+) -> ChurnModel:
+    assembler = VectorAssembler(inputCols=[held.name for held in inputs], outputCol="features")
+    read = assembled(frame, inputs, keep=["customer_id", "as_of_date", LABEL])
+    rows = fixed_rows(read, params.forest.n_partitions)
+    pipeline = Pipeline(stages=[assembler, predictor]).fit(rows)  # type: ignore[list-item]
+    return ChurnModel(kind, inputs, pipeline, params.horizon_days, params.active_days)

@@ -1,0 +1,203 @@
+"""Fit, calibrate and test every candidate on one step of walking forward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from crm_spark.models.binary_metrics import (
+    Metric,
+    ScoreCounts,
+    all_metrics,
+    best_f1_threshold,
+    count_scores,
+    roc_auc,
+)
+from crm_spark.models.calibration import PlattCalibration, fit_platt
+from crm_spark.models.churn.candidates import FOREST, RULES, fit_forest, fit_rule, usable_features
+from crm_spark.models.churn.labels import LABEL
+from crm_spark.models.churn.model import PROBABILITY, ChurnModel, score
+from crm_spark.models.churn.params import ChurnSection, Cutoffs
+
+N_EXPLAINED = 8
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A candidate after one step: the model, its metrics on the test cut-off, and the counts."""
+
+    model: ChurnModel
+    metrics: tuple[Metric, ...]
+    counts: ScoreCounts
+
+    @property
+    def name(self) -> str:
+        """The candidate: forest, or the rule it is."""
+        return self.model.kind
+
+    def value(self, metric: str) -> float | None:
+        """Give one metric's value."""
+        return next(held.value for held in self.metrics if held.name == metric)
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What the test AUC loses when one feature's values are shuffled among customers."""
+
+    feature: str
+    auc_loss: float
+
+
+def candidate_names() -> tuple[str, ...]:
+    """Give all candidates, the trivial rules first."""
+    return (*RULES, FOREST)
+
+
+def fit_candidate(name: str, frame: DataFrame, cutoffs: Cutoffs, params: ChurnSection) -> Fitted:
+    """Fit one candidate on the training cut-offs and test it on the later one.
+
+    `frame` holds labelled snapshot rows of all the cut-offs. The calibration map is learnt on the
+    latest training cut-off from a model that has not seen it; the model itself then learns from all
+    training cut-offs. With a single one there is nothing later to calibrate on, and none is done.
+    The test cut-off is used for testing alone.
+    """
+    training = frame.where(F.col("as_of_date").isin(list(cutoffs.training)))
+    calibration, threshold = PlattCalibration(), params.threshold or 0.5
+    if len(cutoffs.training) > 1:
+        earlier = training.where(F.col("as_of_date") != cutoffs.calibration)
+        latest = training.where(F.col("as_of_date") == cutoffs.calibration)
+        raw = _count(_fit(name, earlier, params), latest)
+        calibration = fit_platt(raw)
+        threshold = params.threshold or _calibrated_threshold(calibration, raw)
+    model = replace(_fit(name, training, params), calibration=calibration, threshold=threshold)
+    counts = _count(model, frame.where(F.col("as_of_date") == cutoffs.test))
+    metrics = all_metrics(counts, threshold=threshold, seed=params.seed)
+    return Fitted(model, tuple(metrics), counts)
+
+
+def _fit(name: str, frame: DataFrame, params: ChurnSection) -> ChurnModel:
+    if name == FOREST:
+        return fit_forest(frame, usable_features(frame), params)
+    return fit_rule(name, frame, params)
+
+
+def _count(model: ChurnModel, labelled: DataFrame) -> ScoreCounts:
+    return count_scores(score(model, labelled, keep=[LABEL]), probability=PROBABILITY, label=LABEL)
+
+
+def _calibrated_threshold(calibration: PlattCalibration, raw: ScoreCounts) -> float:
+    """Give the threshold of the highest F1 on the calibration cut-off, as a probability."""
+    best = np.clip(best_f1_threshold(raw), 1e-4, 1 - 1e-4)
+    logit = np.log(best / (1 - best))
+    return float(1 / (1 + np.exp(-(logit * calibration.slope + calibration.intercept))))
+
+
+def permutation_importance(
+    fitted: Fitted, frame: DataFrame, cutoffs: Cutoffs, params: ChurnSection
+) -> list[Importance]:
+    """Give each input's importance on the test cut-off, the largest first. Breiman (2001).
+
+    All shuffled copies are scored in one Spark job, on at most `importance_rows` customers drawn by
+    hash. Losses below the noise of shuffling can be negative.
+    """
+    test = frame.where(F.col("as_of_date") == cutoffs.test)
+    columns = [held.name for held in fitted.model.inputs]
+    order = F.xxhash64("customer_id", F.lit(params.seed))
+    sample = (
+        test.select("customer_id", LABEL, *[F.col(name).cast(T.DoubleType()) for name in columns])
+        .orderBy(order, "customer_id")
+        .limit(params.importance_rows)
+        .toPandas()  # at most importance_rows
+    )
+    random = np.random.default_rng(params.seed)
+    copies = [sample.assign(shuffled="")]
+    for name in columns:
+        values = sample[name].to_numpy()[random.permutation(len(sample))]
+        copies.append(sample.assign(shuffled=name, **{name: values}))
+    spark = frame.sparkSession
+    schema = T.StructType(
+        [
+            T.StructField("customer_id", T.StringType()),
+            T.StructField(LABEL, T.DoubleType()),
+            *[T.StructField(name, T.DoubleType()) for name in columns],
+            T.StructField("shuffled", T.StringType()),
+        ]
+    )
+    stacked = pd.concat(copies, ignore_index=True).astype(object)
+    stacked = stacked.where(stacked.notna(), None)
+    scored = score(fitted.model, spark.createDataFrame(stacked, schema), keep=["shuffled", LABEL])
+    counted = (
+        scored.groupBy("shuffled", F.round(PROBABILITY, 6).alias("p"))
+        .agg(F.count(F.lit(1)).alias("n"), F.sum(LABEL).alias("n_positive"))
+        .toPandas()  # at most importance_rows for each input
+    )
+    auc = {name: _auc(group) for name, group in counted.groupby("shuffled")}
+    losses = [Importance(name, (auc[""] or 0.0) - (auc[name] or 0.0)) for name in columns]
+    return sorted(losses, key=lambda held: (-held.auc_loss, held.feature))
+
+
+def _auc(group: pd.DataFrame) -> float | None:
+    ordered = group.sort_values("p", ascending=False)
+    return roc_auc(
+        ScoreCounts(
+            ordered["p"].to_numpy(float),
+            ordered["n"].to_numpy(float),
+            ordered["n_positive"].to_numpy(float),
+        )
+    )
+
+
+def with_reasons(
+    fitted: Fitted, importances: Sequence[Importance], frame: DataFrame, cutoffs: Cutoffs
+) -> Fitted:
+    """Have the model explain itself by its most telling inputs, against the base's medians."""
+    telling = [held.feature for held in importances if held.auc_loss > 0][:N_EXPLAINED]
+    newest = frame.where(F.col("as_of_date") == cutoffs.calibration)
+    row = newest.agg(
+        *[F.percentile(name, F.lit(0.5)).alias(name) for name in telling] or [F.lit(0)]
+    ).collect()[0]
+    inputs = tuple(
+        replace(held, median=row[held.name]) if held.name in telling else held
+        for held in fitted.model.inputs
+    )
+    return replace(fitted, model=replace(fitted.model, inputs=inputs, explained=tuple(telling)))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Which candidate scores, which rule is the best, and the figures that decided."""
+
+    champion: Fitted
+    best_rule: Fitted
+    why: str
+
+
+def decide(candidates: Sequence[Fitted]) -> Decision:
+    """Make the forest the champion only where it beats the best rule in ranking and probability.
+
+    The best rule is the one with the highest AUC, then the lowest Brier score. The forest has to
+    have the higher AUC and the lower Brier score on the same test rows. With one class only there
+    is no AUC, and the rule stays.
+    """
+    rules = [held for held in candidates if held.name != FOREST]
+    forest = next(held for held in candidates if held.name == FOREST)
+    best = max(rules, key=lambda held: (held.value("auc") or 0.0, -(held.value("brier") or 1.0)))
+    wins = (forest.value("auc") or 0.0) > (best.value("auc") or 0.0) and (
+        forest.value("brier") or 1.0
+    ) < (best.value("brier") or 1.0)
+    figures = "; ".join(
+        f"{held.name} AUC {_shown(held.value('auc'))}, Brier {_shown(held.value('brier'))}"
+        for held in (forest, best)
+    )
+    verdict = "the forest beats the best rule" if wins else "the forest does not beat the best rule"
+    return Decision(forest if wins else best, best, f"{verdict}: {figures}")
+
+
+def _shown(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}"

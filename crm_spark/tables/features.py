@@ -1,0 +1,71 @@
+"""Features: what is computed of each customer from the core tables, as of a date."""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+from crm_spark.contracts import Column, Table
+from crm_spark.tables.snapshot_features import FEATURES, Feature
+
+_RUN_ID = Column("run_id", T.StringType(), "Run that wrote the row", provenance=True)
+
+CUSTOMER_ORDERS = Table(
+    name="features.customer_orders",
+    comment=(
+        "Orders as they are known now. An order with last_change_at before D is as it was on D; "
+        "the others are computed again from their lines."
+    ),
+    key=("customer_id", "order_id"),
+    columns=(
+        Column("customer_id", T.StringType(), "Customer", nullable=False),
+        Column("order_id", T.StringType(), "Order", nullable=False),
+        Column("ordered_at", T.TimestampType(), "Time of its first line (UTC); null: no line left"),
+        Column("order_date", T.DateType(), "Local date of ordered_at"),
+        Column("order_hour", T.IntegerType(), "Local hour of ordered_at, 0 to 23"),
+        Column(
+            "first_known_at", T.TimestampType(), "When its first line had been ordered and known"
+        ),
+        Column("last_change_at", T.TimestampType(), "When a line of it last came, or was replaced"),
+        Column("is_counted", T.BooleanType(), "It has a line that is no return"),
+        Column("n_lines", T.LongType(), "Lines that are no returns"),
+        Column("n_return_lines", T.LongType(), "Lines that are returns"),
+        Column("n_products", T.LongType(), "Distinct products bought; null: none known"),
+        Column(
+            "items_milli", T.LongType(), "Items bought, in thousandths; an unknown quantity is 1"
+        ),
+        Column("spend_amount_minor", T.LongType(), "Amounts bought, in minor units (cents)"),
+        Column("returned_amount_minor", T.LongType(), "Absolute amounts returned, in minor units"),
+        Column(
+            "discount_amount_minor", T.LongType(), "Discounts, in minor units; null: none known"
+        ),
+        _RUN_ID,
+    ),
+)
+
+
+def _feature_column(feature: Feature) -> Column:
+    data_type = T.LongType() if feature.is_count else T.DoubleType()
+    comment = f"{feature.formula} [{feature.unit}; {feature.null_rule}]"
+    return Column(feature.name, data_type, comment)
+
+
+CUSTOMER_SNAPSHOT = Table(
+    name="features.customer_snapshot",
+    comment="Each customer with an order before the as-of date, with all features as of that date.",
+    key=("customer_id", "as_of_date"),
+    partition_by=("as_of_date",),
+    columns=(
+        Column("customer_id", T.StringType(), "Customer", nullable=False),
+        Column(
+            "as_of_date", T.DateType(), "Snapshot of what was known before this day", nullable=False
+        ),
+        *(_feature_column(feature) for feature in FEATURES),
+        Column(
+            "input_fingerprint",
+            T.StringType(),
+            "Hash of the input tables' content and the feature settings",
+            provenance=True,
+        ),
+        _RUN_ID,
+    ),
+)

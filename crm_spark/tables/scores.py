@@ -1,0 +1,97 @@
+"""Scores: what the models and rules say of each customer, as of a date."""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+from crm_spark.contracts import Column, Table
+
+_CUSTOMER_ID = Column("customer_id", T.StringType(), "Customer", nullable=False)
+_AS_OF_DATE = Column("as_of_date", T.DateType(), "Scored with what was known before this day",
+                     nullable=False)  # fmt: skip
+_MODEL_PROVENANCE = (
+    Column("model_name", T.StringType(), "Registered model that scored", provenance=True),
+    Column("model_version", T.StringType(), "Its version", provenance=True),
+    Column("run_id", T.StringType(), "Run that scored", provenance=True),
+    Column("scored_at", T.TimestampType(), "When (UTC)", provenance=True),
+)
+
+CUSTOMER_RFM = Table(
+    name="scores.customer_rfm",
+    comment="Recency, frequency and monetary scores and the named RFM segment.",
+    key=("customer_id", "as_of_date"),
+    partition_by=("as_of_date",),
+    columns=(
+        _CUSTOMER_ID,
+        _AS_OF_DATE,
+        Column(
+            "days_since_last_order", T.LongType(), "Days since the last order; 0: the day before"
+        ),
+        Column("n_orders", T.LongType(), "Orders"),
+        Column("spend_amount", T.DoubleType(), "Amount bought"),
+        Column("recency_score", T.IntegerType(), "1 longest ago to 5 most recent"),
+        Column("frequency_score", T.IntegerType(), "1 fewest orders to 5 most"),
+        Column("monetary_score", T.IntegerType(), "1 least spend to 5 most"),
+        Column("rfm_segment", T.StringType(), "Named segment from the table in the configuration"),
+        Column(
+            "cut_points_as_of", T.DateType(), "Date whose cut points were used; null: fixed ones"
+        ),
+        *_MODEL_PROVENANCE[2:],
+    ),
+)
+
+RFM_CUT_POINTS = Table(
+    name="scores.rfm_cut_points",
+    comment="The cut points behind the RFM scores of each date, to be applied to later dates.",
+    key=("as_of_date", "measure", "position"),
+    partition_by=("as_of_date",),
+    columns=(
+        _AS_OF_DATE,
+        Column("measure", T.StringType(), "days_since_last_order, n_orders or spend_amount",
+               nullable=False),
+        Column("position", T.IntegerType(), "1 to 4: the cut between position and position + 1",
+               nullable=False),
+        Column("value", T.DoubleType(), "Values up to and including it lie below the cut"),
+        Column("run_id", T.StringType(), "Run", provenance=True),
+    ),
+)  # fmt: skip
+
+REASON = T.StructType(
+    [
+        T.StructField("feature", T.StringType()),
+        T.StructField("value", T.DoubleType()),
+        T.StructField("effect", T.DoubleType()),
+    ]
+)
+
+CUSTOMER_CHURN = Table(
+    name="scores.customer_churn",
+    comment="How likely each active customer is to place no order in the horizon.",
+    key=("customer_id", "as_of_date"),
+    partition_by=("as_of_date",),
+    columns=(
+        _CUSTOMER_ID,
+        _AS_OF_DATE,
+        Column(
+            "churn_probability", T.DoubleType(), "Calibrated probability of no order in the horizon"
+        ),
+        Column(
+            "churn_decile",
+            T.IntegerType(),
+            "1: the tenth most likely to leave; ties by customer_id",
+        ),
+        Column(
+            "horizon_days", T.IntegerType(), "Days from the as-of date that the probability is for"
+        ),
+        Column(
+            "reasons",
+            T.ArrayType(REASON),
+            "Features that raise the probability most against the base's median customer, with "
+            "their values and effects in points of probability, strongest first",
+        ),
+        Column(
+            "is_backfilled", T.BooleanType(), "Scored by a model that was no champion on that date"
+        ),
+        *_MODEL_PROVENANCE,
+    ),
+)

@@ -1,0 +1,249 @@
+"""From a user's columns to ours: mapping expressions, reasons for rejection, line ids."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from pyspark.errors import AnalysisException, ParseException
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from crm_spark.contracts import Column as TableColumn
+from crm_spark.contracts import Table, row_hash
+from crm_spark.tables.core import TRANSACTIONS
+
+CORRUPT_RECORD = "_corrupt_record"
+REASONS = "_reasons"
+SOURCE_ROW = "_row"
+SOURCE_FILE = "source_file"
+
+# A mapping that says by itself when it gives null is not at fault when it does.
+_GIVES_NULL_ON_PURPOSE = re.compile(r"\b(nullif|case|if|iff|try_\w+|coalesce|nvl|get)\b", re.I)
+
+
+@contextmanager
+def lenient_analysis(spark: SparkSession, time_zone: str) -> Iterator[None]:
+    """Analyse the mapping expressions of one source: ANSI off, zoneless stamps in its time zone.
+
+    Spark binds both settings into an expression when it is analysed, which select() does at once,
+    so nothing outside this block is touched.
+    """
+    settings = {"spark.sql.ansi.enabled": "false", "spark.sql.session.timeZone": time_zone}
+    before = {key: spark.conf.get(key) for key in settings}
+    try:
+        for key, value in settings.items():
+            spark.conf.set(key, value)
+        yield
+    finally:
+        for key, held in before.items():
+            if held is not None:
+                spark.conf.set(key, held)
+
+
+def mapping_faults(
+    df: DataFrame, mapping: Mapping[str, str], *, where: str | None, time_zone: str
+) -> list[str]:
+    """Say everything that is wrong with the expressions over `df`, without running anything."""
+    faults = []
+    expressions = {f"columns.{name}": text for name, text in mapping.items()}
+    if where:
+        expressions["where"] = where
+    with lenient_analysis(df.sparkSession, time_zone):
+        for key, text in expressions.items():
+            try:
+                if key == "where":
+                    df.where(text)
+                else:
+                    df.select(F.expr(text))
+            except (AnalysisException, ParseException) as error:
+                faults.append(f"{key}: {text!r}: {_short(error)}")
+    return faults
+
+
+def keep_where(df: DataFrame, where: str, *, time_zone: str) -> DataFrame:
+    """Keep the source's rows for which the user's condition holds."""
+    with lenient_analysis(df.sparkSession, time_zone):
+        return df.where(where)
+
+
+def _short(error: Exception) -> str:
+    """Give the first line of a Spark error without its plan and its code."""
+    text = str(error).split("\n")[0]
+    text = re.sub(r"^\[[A-Z_.]+\]\s*", "", text)
+    return re.sub(r"\s*SQLSTATE: \w+.*$", "", text).strip()
+
+
+def map_source(
+    df: DataFrame,
+    table: Table,
+    mapping: Mapping[str, str],
+    *,
+    time_zone: str,
+    source_file: Column,
+    keep_row: bool,
+) -> DataFrame:
+    """Give the source's rows in the columns of `table`, each with its reasons for rejection.
+
+    Reads the source's columns; gives every mappable column of `table` (null where not mapped),
+    source_file and _reasons (empty for a row that can be used), and with `keep_row` the row as it
+    came, as JSON. A value that an expression or the column's type cannot turn becomes null, and is
+    a reason. Raises AnalysisException for an expression that does not fit the source.
+    """
+    spark = df.sparkSession
+    row_columns = [name for name in df.columns if name != CORRUPT_RECORD]
+    columns: list[Column] = []
+    reasons: list[Column] = []
+    with lenient_analysis(spark, time_zone):
+        for column in table.columns:
+            if column.mapping is None:
+                continue
+            text = mapping.get(column.name)
+            if text is None:
+                columns.append(F.lit(None).cast(column.type).alias(column.name))
+                continue
+            value = _typed(F.expr(text), column)
+            columns.append(value.alias(column.name))
+            sources = _referenced_columns(df, text)
+            reasons += _reasons_of(column, text, value, sources)
+        all_reasons = F.array_compact(F.array(*reasons)) if reasons else _no_reasons()
+        if CORRUPT_RECORD in df.columns:
+            all_reasons = F.when(F.col(CORRUPT_RECORD).isNull(), all_reasons).otherwise(
+                F.array(F.lit("the row does not fit the file's header or format"))
+            )
+        columns += [source_file.alias(SOURCE_FILE), all_reasons.alias(REASONS)]
+        if keep_row:
+            row = F.to_json(F.struct(*[F.col(_quoted(name)) for name in row_columns]),
+                            {"ignoreNullFields": "false"})  # fmt: skip
+            if CORRUPT_RECORD in df.columns:
+                row = F.coalesce(F.col(CORRUPT_RECORD), row)
+            columns.append(row.alias(SOURCE_ROW))
+        return df.select(*columns)
+
+
+def _no_reasons() -> Column:
+    return F.array().cast(T.ArrayType(T.StringType()))
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _typed(value: Column, column: TableColumn) -> Column:
+    """Cast to the column's type; text is trimmed and the empty text is null."""
+    typed = value.cast(column.type)
+    if isinstance(column.type, T.StringType):
+        typed = F.trim(typed)
+        return F.when(typed != "", typed)
+    return typed
+
+
+def _referenced_columns(df: DataFrame, text: str) -> list[str]:
+    """Give the source columns that an expression reads."""
+    analyzed = df.select(F.expr(text))._jdf.queryExecution().analyzed()
+    read = analyzed.references().iterator()
+    names = set()
+    while read.hasNext():
+        names.add(read.next().name())
+    return sorted(name for name in df.columns if name in names)
+
+
+def _reasons_of(column: TableColumn, text: str, value: Column, sources: list[str]) -> list[Column]:
+    """Give the reasons this column can have: missing, or there but not readable."""
+    is_required = column.mapping == "required"
+    if not is_required and _GIVES_NULL_ON_PURPOSE.search(text):
+        return []
+    if not sources:
+        missing = F.lit(f"{column.name} is missing: {text} is null")
+        return [F.when(value.isNull(), missing)] if is_required else []
+    has_source = F.lit(True)
+    for name in sources:
+        held = F.col(_quoted(name))
+        has_source = has_source & held.isNotNull() & (F.trim(held.cast("string")) != "")
+    wanted = column.type.simpleString()
+    unreadable = F.lit(f"{column.name} cannot be read as {wanted} from {', '.join(sources)}")
+    reason = F.when(value.isNull() & has_source, unreadable)
+    if is_required:
+        missing = F.lit(f"{column.name} is missing ({', '.join(sources)})")
+        reason = reason.when(value.isNull(), missing)
+    return [reason]
+
+
+def complete_transactions(df: DataFrame) -> DataFrame:
+    """Fill in what users need not map, and flag zeros.
+
+    Reads and gives order lines; arrived_at falls back on ordered_at, is_return on the signs of
+    quantity and amount; adds superseded_at, is_zero_amount, is_zero_quantity. Keeps all else.
+    """
+    negative = (F.coalesce(F.col("quantity"), F.lit(0)) < 0) | (F.col("amount") < 0)
+    return df.withColumns(
+        {
+            "arrived_at": F.coalesce("arrived_at", "ordered_at"),
+            "is_return": F.coalesce(F.col("is_return"), negative),
+            "superseded_at": F.lit(None).cast(T.TimestampType()),
+            "is_zero_amount": F.col("amount") == 0,
+            "is_zero_quantity": F.coalesce(F.col("quantity") == 0, F.lit(False)),
+        }
+    )
+
+
+LINE_CONTENT = tuple(
+    column.name
+    for column in TRANSACTIONS.columns
+    if column.mapping is not None and column.name != "line_id"
+)
+
+
+def add_line_ids(df: DataFrame) -> DataFrame:
+    """Name each order line by the hash of its content and its ordinal among identical lines.
+
+    Identical lines are legal and kept; the same lines get the same ids in whatever order and
+    partitioning they come. Two 64-bit hashes make a collision of different lines as good as
+    impossible, and the ordinal keeps ids unique even then.
+    """
+    hashes = df.withColumns(
+        {
+            "_hash": row_hash(LINE_CONTENT),
+            "_second_hash": F.xxhash64(F.lit("crm_spark"), row_hash(LINE_CONTENT), *LINE_CONTENT),
+        }
+    )
+    # Only rows of equal content meet in a group, so which of them comes first changes nothing.
+    alike = Window.partitionBy("_hash", "_second_hash").orderBy(SOURCE_FILE)
+    line_id = F.concat_ws(
+        "-",
+        F.concat(F.lower(F.hex("_hash")), F.lower(F.hex("_second_hash"))),
+        F.row_number().over(alike).cast("string"),
+    )
+    return hashes.withColumn("line_id", line_id).drop("_hash", "_second_hash")
+
+
+def mark_repeated_keys(df: DataFrame, table: Table) -> DataFrame:
+    """Find rows that repeat a key: the same content is a duplicate, other content a rejection.
+
+    Adds _is_duplicate and appends to _reasons. Of rows with one key the one with the smallest
+    content hash stays, so that the choice does not depend on the order of loading.
+    """
+    key = table.key
+    content = tuple(
+        column.name for column in table.columns if column.mapping and column.name not in key
+    )
+    hashed = df.withColumn("_hash", row_hash(content))
+    is_usable = F.size(REASONS) == 0
+    # Unusable rows may share a null key by the million: their own hash keeps them apart.
+    apart = F.when(~is_usable, F.col("_hash"))
+    same_key = Window.partitionBy(*key, apart).orderBy("_hash", SOURCE_FILE)
+    first = same_key.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    is_repeat = is_usable & (F.row_number().over(same_key) > 1)
+    is_same = F.col("_hash") == F.first("_hash").over(first)
+    reason = F.array(F.lit(f"another row has the same {', '.join(key)} and other content"))
+    return (
+        hashed.withColumns({"_is_repeat": is_repeat, "_is_same": is_same})
+        .withColumn("_is_duplicate", F.col("_is_repeat") & F.col("_is_same"))
+        .withColumn(
+            REASONS,
+            F.when(F.col("_is_repeat") & ~F.col("_is_same"), reason).otherwise(F.col(REASONS)),
+        )
+        .drop("_hash", "_is_repeat", "_is_same")
+    )

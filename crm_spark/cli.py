@@ -6,12 +6,11 @@ import argparse
 import importlib
 import sys
 import traceback
-from datetime import date
 from types import ModuleType
 from typing import NoReturn
 
 import crm_spark
-from crm_spark.config import Config, load_config, read_local_config
+from crm_spark.config import Config, load_config, parse_date, read_local_config
 from crm_spark.errors import ConfigError, CrmSparkError, nearest
 from crm_spark.progress import configure_logging, log, redact
 from crm_spark.run import RunSummary
@@ -32,7 +31,7 @@ JOBS = (
 EXIT_CODES = """\
 exit codes: 0 succeeded, 2 configuration, 3 data, 4 another run is in the way (try again),
 5 environment: Java, cluster, storage or tracking server (try again), 1 anything else.
-The last line on standard output is one JSON object: the summary of the run, also of a failed one."""
+The last line on standard output is one JSON object: the summary of the run, failed or not."""
 
 
 def main(job: str | None = None) -> None:
@@ -53,7 +52,7 @@ def main(job: str | None = None) -> None:
         _fail(error, getattr(error, "summary", summary))
     except Exception as error:  # noqa: BLE001 - the one place that turns errors into exit codes
         _fail(error, getattr(error, "summary", summary))
-    print(redact(summary.as_json()), flush=True)
+    _print_summary(summary)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -109,14 +108,14 @@ def _add_common(command: argparse.ArgumentParser, module: ModuleType) -> None:
     if module.NEEDS_AS_OF:
         command.add_argument(
             "--as-of",
-            type=_date,
+            type=parse_date,
             metavar="DATE",
             help="YYYY-MM-DD: use what was known before this day "
             "(default: the day after the newest order)",
         )
     if hasattr(module, "add_arguments"):
         module.add_arguments(command)
-    command.add_argument("--verbose", action="store_true", help="log more, and Spark's own log too")  # fmt: skip
+    command.add_argument("--verbose", action="store_true", help="log more, and Spark's own log")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -124,15 +123,6 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message} (see {self.prog} --help)")
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no date, expected YYYY-MM-DD such as 2025-06-30"
-        ) from None
 
 
 def job_module(name: str) -> ModuleType:
@@ -200,10 +190,16 @@ def _fail(error: BaseException, summary: RunSummary) -> NoReturn:
     if code == 1:
         log.error("%s", "".join(traceback.format_exception(error)))
     summary.finish("failed", redact(message))
-    print(redact(summary.as_json()), flush=True)
+    _print_summary(summary)
     sys.stderr.write(f"error: {redact(message)}\n")
     sys.stderr.flush()
     sys.exit(code)
+
+
+def _print_summary(summary: RunSummary) -> None:
+    """Write the summary as the last line on standard output."""
+    sys.stdout.write(redact(summary.as_json()) + "\n")
+    sys.stdout.flush()
 
 
 def _unforeseen(error: BaseException) -> str:

@@ -5,11 +5,13 @@ Each section is declared beside its subject; this file only composes them.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -99,6 +101,16 @@ def read_local_config(path: str) -> str:
         near = nearest(file.name, [p.name for p in file.parent.glob("*.y*ml")])
         raise ConfigError(f"configuration file {path} does not exist{near}")
     return file.read_text(encoding="utf-8")
+
+
+def parse_date(text: str) -> date:
+    """Read a date of the command line."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no date, expected YYYY-MM-DD such as 2025-06-30"
+        ) from None
 
 
 def _override(values: dict[str, Any], override: str) -> None:

@@ -42,7 +42,7 @@ class Lake:
     """The Delta tables below one root; every write is one atomic commit."""
 
     def __init__(self, spark: SparkSession, storage: StorageSection, run_id: str) -> None:
-        self._spark = spark
+        self.spark = spark
         self._storage = storage
         self._run_id = run_id
         self._known_versions: set[str] = set()
@@ -59,7 +59,7 @@ class Lake:
 
     def exists(self, table: Table) -> bool:
         """Tell whether the table has been made."""
-        return DeltaTable.isDeltaTable(self._spark, self.path(table))
+        return DeltaTable.isDeltaTable(self.spark, self.path(table))
 
     def read(self, table: Table, version: int | None = None) -> DataFrame:
         """Give the rows of a table, now or at an earlier version.
@@ -69,7 +69,7 @@ class Lake:
         if not self.exists(table):
             raise DataError(f"table {table.name} does not exist in {self.root}")
         self._require_version(table)
-        reader = self._spark.read.format("delta")
+        reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
         return reader.load(self.path(table))
@@ -132,7 +132,7 @@ class Lake:
             self._require_version(table)
             return
         builder = (
-            DeltaTable.createIfNotExists(self._spark)
+            DeltaTable.createIfNotExists(self.spark)
             .location(self.path(table))
             .comment(table.comment)
             .property(VERSION_PROPERTY, str(table.version))
@@ -152,16 +152,16 @@ class Lake:
             return
         schema = f"{self._storage.catalog}_{table.layer}"
         name = table.name.split(".")[1]
-        self._spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         location = self.path(table).replace("'", "\\'")
-        self._spark.sql(
+        self.spark.sql(
             f"CREATE TABLE IF NOT EXISTS {schema}.{name} USING DELTA LOCATION '{location}'"
         )
 
     def _require_version(self, table: Table) -> None:
         if table.name in self._known_versions:
             return
-        detail = DeltaTable.forPath(self._spark, self.path(table)).detail().select("properties")
+        detail = DeltaTable.forPath(self.spark, self.path(table)).detail().select("properties")
         found = (detail.collect()[0]["properties"] or {}).get(VERSION_PROPERTY)
         if found != str(table.version):
             raise DataError(
@@ -172,4 +172,4 @@ class Lake:
         self._known_versions.add(table.name)
 
     def _history(self, table: Table) -> Any:
-        return DeltaTable.forPath(self._spark, self.path(table)).history(1).collect()[0]
+        return DeltaTable.forPath(self.spark, self.path(table)).history(1).collect()[0]

@@ -129,7 +129,7 @@ class SourcesSection(BaseModel):
 
 @dataclass(frozen=True)
 class SourceData:
-    """A source ready to be read: its rows, and for files how often each file's content was given."""
+    """A source ready to be read: its rows, and for files how often each content was given."""
 
     df: DataFrame
     source_file: Column

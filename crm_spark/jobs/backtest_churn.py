@@ -9,17 +9,15 @@ from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
 from crm_spark.errors import DataError
-from crm_spark.jobs.build_features import product_departments
+from crm_spark.jobs.build_features import snapshots
 from crm_spark.jobs.churn_inputs import labelled, metric_rows, require_both_classes
 from crm_spark.jobs.lifecycle import Run, job_run
 from crm_spark.models.churn.params import Cutoffs, backtest_dates, closed_after, cutoffs_for_test
 from crm_spark.models.churn.train import Fitted, candidate_names, fit_candidate
 from crm_spark.progress import log, stage
 from crm_spark.run import RunSummary
-from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.tables.features import CUSTOMER_ORDERS
 from crm_spark.tables.ops import METRICS
-from crm_spark.transforms.snapshot import customer_snapshot
 
 DESCRIPTION = "Walk over past cut-offs: train before each, test on it, report the mean over all."
 NEEDS_AS_OF = True
@@ -34,13 +32,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         day = job.day()
         folds = _folds(job, day)
         dates = sorted({cutoff for fold in folds for cutoff in fold.all})
-        snapshot = customer_snapshot(
-            job.lake.read(CUSTOMER_ORDERS),
-            job.lake.read(TRANSACTIONS),
-            product_departments(job),
-            dates=dates,
-            horizon_days=config.churn.horizon_days,
-        )
+        snapshot = snapshots(job, dates)
         frame = labelled(job, snapshot, dates).persist()
         rows: list[tuple[object, ...]] = []
         tested: list[tuple[date, list[Fitted]]] = []
@@ -65,7 +57,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
 
 
 def _folds(job: Run, day: date) -> list[Cutoffs]:
-    """Give the steps to walk. Raises DataError for a cut-off that has not closed, or has no past."""
+    """Give the steps to walk. Raises DataError for a cut-off not closed, or without a past."""
     params = job.config.churn
     first, newest = job.order_dates()
     folds = [cutoffs_for_test(params, test, first) for test in backtest_dates(params, day, first)]

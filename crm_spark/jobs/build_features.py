@@ -9,7 +9,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.config import Config, fingerprint
-from crm_spark.contracts import content_checksum
 from crm_spark.jobs.lifecycle import Run, job_run
 from crm_spark.models.churn.params import cutoffs_for_test, latest_closed
 from crm_spark.progress import log, stage
@@ -17,7 +16,7 @@ from crm_spark.run import RunSummary
 from crm_spark.tables.core import PRODUCTS, TRANSACTIONS
 from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
 from crm_spark.tables.snapshot_features import FEATURES
-from crm_spark.transforms.orders import customer_orders
+from crm_spark.transforms.orders import changed_later, customer_orders
 from crm_spark.transforms.snapshot import customer_snapshot
 
 DESCRIPTION = "Build customer orders and the snapshots of the date and of the training cut-offs."
@@ -27,28 +26,36 @@ NEEDS_AS_OF = True
 def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     """Write features.customer_orders, and the snapshot of the date and of missing cut-offs."""
     with job_run(spark, config, "build_features", as_of) as job:
-        job.require_current(TRANSACTIONS, "ingest_sources")
+        lines_checksum = job.require_current(TRANSACTIONS, "ingest_sources")
         lines = job.lake.read(TRANSACTIONS)
         with stage(spark, "customer orders"):
             orders = job.stamp(customer_orders(lines))
             written = job.note(CUSTOMER_ORDERS, job.lake.overwrite(CUSTOMER_ORDERS, orders))
         day = job.day()
         first, _ = job.order_dates()
-        departments = product_departments(job)
-        inputs = _input_fingerprint(job, written.content_checksum, departments)
+        inputs = _input_fingerprint(job, [lines_checksum, written.content_checksum])
         wanted = snapshot_dates(config, day, first)
         dates = _stale(job, wanted, inputs, always=day)
         log.info("snapshots of %s", ", ".join(date.isoformat() for date in dates))
-        snapshot = customer_snapshot(
-            job.lake.read(CUSTOMER_ORDERS),
-            lines,
-            departments,
-            dates=dates,
-            horizon_days=config.churn.horizon_days,
-        ).withColumn("input_fingerprint", F.lit(inputs))
+        snapshot = snapshots(job, dates).withColumn("input_fingerprint", F.lit(inputs))
         with stage(spark, f"customer snapshots of {len(dates)} dates"):
             job.replace_dates(CUSTOMER_SNAPSHOT, snapshot, dates)
         return job.summary
+
+
+def snapshots(job: Run, dates: Sequence[date]) -> DataFrame:
+    """Give the customer snapshots of these dates."""
+    orders = job.lake.read(CUSTOMER_ORDERS)
+    with stage(job.spark, "orders that changed after a date"):
+        n_changed = changed_later(orders, dates=dates).count()
+    return customer_snapshot(
+        orders,
+        job.lake.read(TRANSACTIONS),
+        product_departments(job),
+        dates=dates,
+        horizon_days=job.config.churn.horizon_days,
+        n_changed=n_changed,
+    )
 
 
 def snapshot_dates(config: Config, day: date, first: date) -> list[date]:
@@ -60,24 +67,23 @@ def snapshot_dates(config: Config, day: date, first: date) -> list[date]:
 
 def product_departments(job: Run) -> DataFrame | None:
     """Give product_id and department, or None (with advice in the log) without such data."""
-    if (
-        job.config.sources.products is None
-        or "department" not in job.config.sources.products.columns
-    ):
+    if not _has_departments(job):
         log.info("department features stay null: they need sources.products with a department")
         return None
-    job.require_current(PRODUCTS, "ingest_sources")
     return job.lake.read(PRODUCTS).select("product_id", "department")
 
 
-def _input_fingerprint(job: Run, orders_checksum: str, departments: DataFrame | None) -> str:
+def _has_departments(job: Run) -> bool:
+    products = job.config.sources.products
+    return products is not None and "department" in products.columns
+
+
+def _input_fingerprint(job: Run, checksums: list[str]) -> str:
     """Hash all that a snapshot depends on besides its date."""
-    lines = content_checksum(job.lake.read(TRANSACTIONS), TRANSACTIONS)
-    products = (
-        content_checksum(job.lake.read(PRODUCTS), PRODUCTS) if departments is not None else None
-    )
-    settings = [job.config.time_zone, job.config.churn.horizon_days, [f.formula for f in FEATURES]]
-    return fingerprint([orders_checksum, lines, products, settings])
+    if _has_departments(job):
+        checksums = [*checksums, job.require_current(PRODUCTS, "ingest_sources")]
+    formulas = [feature.formula for feature in FEATURES]
+    return fingerprint([checksums, job.config.time_zone, job.config.churn.horizon_days, formulas])
 
 
 def _stale(job: Run, wanted: Sequence[date], inputs: str, *, always: date) -> list[date]:

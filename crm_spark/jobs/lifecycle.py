@@ -1,4 +1,4 @@
-"""What every job does around its own work: lock, lake, summary, cost, and its row of ops.job_runs."""
+"""What every job does around its work: lock, lake, summary, cost, its row of ops.job_runs."""
 
 from __future__ import annotations
 
@@ -52,23 +52,30 @@ class Run:
         """Replace the rows of these as-of dates, stamped with the run, and note it."""
         return self.note(table, self.lake.replace_dates(table, self.stamp(df), dates))
 
-    def require_current(self, table: Table, job: str) -> None:
-        """Refuse a whole table whose newest version no succeeded run of `job` stands for."""
+    def require_current(self, table: Table, job: str) -> str:
+        """Give the content checksum of a whole table, as the last succeeded run of `job` left it.
+
+        Raises DataError where the table's newest version is not the one that run left.
+        """
         version = self.lake.version(table) if self.lake.exists(table) else None
         if version is None:
             raise DataError(f"{table.name} does not exist in {self.lake.root}: run {job} first")
-        entry = F.filter("tables", lambda counts: counts["name"] == table.name)[0]
-        rows = (
+        left = (
             self.succeeded_runs(job)
-            .where(F.exists("tables", lambda counts: counts["name"] == table.name))
-            .select(F.max(entry["version"]).alias("version"))
+            .select("started_at", F.explode("tables").alias("left"))
+            .where(F.col("left.name") == table.name)
+            .orderBy(F.desc("started_at"))
+            .select("left.version", "left.content_checksum")
+            .limit(1)
             .collect()
         )
-        if rows[0]["version"] != version:
+        found = left[0]["version"] if left else None
+        if found != version:
             raise DataError(
                 f"{table.name} is at version {version}, but the last succeeded run of {job} left "
-                f"{rows[0]['version']}: {job} was cut off; run it again first"
+                f"version {found}: {job} was cut off; run it again first"
             )
+        return str(left[0]["content_checksum"])
 
     def require_dates(self, table: Table, job: str, dates: Sequence[date]) -> None:
         """Refuse dates of a table that no succeeded run of `job` stands for."""
@@ -146,11 +153,11 @@ def job_run(spark: SparkSession, config: Config, job: str, as_of: date | None) -
             except BaseException as error:
                 summary.cost = meter.read()
                 summary.finish("failed", redact(str(error) or type(error).__name__))
-                _record_failure(run)
+                _record_failure(run.lake, config, summary)
                 raise
             summary.cost = meter.read()
             summary.finish("succeeded")
-            _record(run)
+            record_run(run.lake, config, summary)
             log.info("%s succeeded in %.1f s", job, summary.seconds)
     except BaseException as error:
         if summary.status == "running":
@@ -159,15 +166,15 @@ def job_run(spark: SparkSession, config: Config, job: str, as_of: date | None) -
         raise
 
 
-def _record(run: Run) -> None:
-    summary = run.summary
+def record_run(lake: Lake, config: Config, summary: RunSummary) -> None:
+    """Append the ended run to ops.job_runs."""
     row = {
         "run_id": summary.run_id,
         "pipeline_run_id": summary.pipeline_run_id,
         "job": summary.job,
         "status": summary.status,
         "as_of_date": summary.as_of,
-        "config_fingerprint": run.config.fingerprint(),
+        "config_fingerprint": config.fingerprint(),
         "started_at": summary.started_at,
         "seconds": summary.seconds,
         "rows_per_second": summary.rows_per_second,
@@ -177,12 +184,12 @@ def _record(run: Run) -> None:
         "error": summary.error,
         "package_version": crm_spark.__version__,
     }
-    run.lake.append(JOB_RUNS, run.spark.createDataFrame([row], JOB_RUNS.schema))
+    lake.append(JOB_RUNS, lake.spark.createDataFrame([row], JOB_RUNS.schema))
 
 
-def _record_failure(run: Run) -> None:
+def _record_failure(lake: Lake, config: Config, summary: RunSummary) -> None:
     """Leave a failed row where that is possible; the error at hand matters more than the row."""
     try:
-        _record(run)
+        record_run(lake, config, summary)
     except Exception as error:  # noqa: BLE001 - storage may be what failed
         log.warning("the failed run could not be recorded in ops.job_runs: %s", error)

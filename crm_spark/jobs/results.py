@@ -88,8 +88,8 @@ def _churn(lake: Lake, day: date) -> list[str]:
         return []
     return [
         "Churn (scores.customer_churn)",
-        f"  of {row['n']:,} active customers {row['expected']:,.0f} are expected to place no order in "
-        f"the next {row['horizon']} days",
+        f"  of {row['n']:,} active customers {row['expected']:,.0f} are expected to place no order "
+        f"in the next {row['horizon']} days",
         f"  the tenth most at risk: {row['top']:.0%} on average   "
         f"(model {MODEL_NAME} version {row['version']})",
     ]
@@ -125,8 +125,8 @@ def _quality(lake: Lake, day: date) -> list[str]:
     why = (
         lake.read(MODEL_DECISIONS)
         .where((F.col("as_of_date") == F.lit(day)) & F.col("is_champion"))
-        .select("kind", "why")
-        .distinct()
+        .orderBy(F.desc(F.col("model_version").cast("int")))
+        .limit(1)
         .collect()
     )
     return lines + [f"  champion: {row['kind']} ({row['why'].split(':')[0]})" for row in why]

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
-from crm_spark.config import Config
+from crm_spark.config import Config, parse_date
 from crm_spark.errors import BusyError, ConfigError, CrmSparkError, DataError
 from crm_spark.io.lake import Lake
 from crm_spark.io.lock import lake_lock
@@ -21,10 +21,10 @@ from crm_spark.jobs import (
     score_rfm,
     train_churn,
 )
-from crm_spark.jobs.lifecycle import current_pipeline
+from crm_spark.jobs.lifecycle import current_pipeline, record_run
 from crm_spark.jobs.results import log_results
 from crm_spark.progress import log, redact
-from crm_spark.run import RunSummary
+from crm_spark.run import Cost, RunSummary
 from crm_spark.tables.ops import JOB_RUNS
 
 DESCRIPTION = (
@@ -46,25 +46,14 @@ _EVERY = re.compile(r"(\d+)([dw])")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags that only the pipeline has."""
-    parser.add_argument("--from", type=_date, dest="first", metavar="DATE",
-                        help="back-fill: the first as-of date")  # fmt: skip
-    parser.add_argument("--to", type=_date, dest="last", metavar="DATE",
-                        help="back-fill: the last as-of date, included if hit")  # fmt: skip
-    parser.add_argument("--every", default="7d", metavar="7d",
-                        help="back-fill: days (d) or weeks (w) between dates")  # fmt: skip
-    parser.add_argument("--skip-training", action="store_true",
-                        help="score with the champion there is")  # fmt: skip
-    parser.add_argument("--restart", action="store_true",
-                        help="run every job again, also those that succeeded before a failure")  # fmt: skip
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no date, expected YYYY-MM-DD such as 2025-06-30"
-        ) from None
+    add = parser.add_argument
+    add("--from", type=parse_date, dest="first", metavar="DATE", help="back-fill: first as-of date")
+    add("--to", type=parse_date, dest="last", metavar="DATE", help="back-fill: last as-of date")
+    add(
+        "--every", default="7d", metavar="7d", help="back-fill: days (d) or weeks (w) between dates"
+    )
+    add("--skip-training", action="store_true", help="score with the champion there is")
+    add("--restart", action="store_true", help="run again what succeeded before a failure, too")
 
 
 def run(
@@ -89,14 +78,18 @@ def run(
     try:
         with lake_lock(lake.root, job="run_pipeline"):
             done = set() if restart else _done_before(lake, config, summary, dates)
-            token = current_pipeline.set(summary.pipeline_run_id or summary.run_id)
+            summary.pipeline_run_id = summary.pipeline_run_id or summary.run_id
+            token = current_pipeline.set(summary.pipeline_run_id)
             try:
                 statuses = _run_dates(spark, config, summary, dates, done, skip_training)
             finally:
                 current_pipeline.reset(token)
             _conclude(summary, statuses)
             day = max(day for day, problem in statuses if problem is None and day)
-            log_results(Lake(spark, config.storage, summary.run_id), config, day)
+            log_results(lake, config, day)
+            summary.cost = _cost_of(summary.jobs)
+            summary.finish("succeeded")
+            record_run(lake, config, summary)
     except BaseException as error:
         held = getattr(error, "summary", None)
         if held is not None and held not in summary.jobs:
@@ -104,7 +97,22 @@ def run(
         summary.finish("failed", redact(str(error) or type(error).__name__))
         error.summary = summary  # type: ignore[attr-defined]
         raise
-    return summary.finish("succeeded")
+    return summary
+
+
+def _cost_of(jobs: Sequence[RunSummary]) -> Cost:
+    """Add the jobs' costs up; memory is the largest of them."""
+
+    def known(name: str) -> list[float]:
+        values = [getattr(job.cost, name) for job in jobs]
+        return [value for value in values if value is not None]
+
+    return Cost(
+        peak_memory_bytes=int(max(known("peak_memory_bytes"), default=0)) or None,
+        shuffle_bytes=int(sum(known("shuffle_bytes"))),
+        spill_bytes=int(sum(known("spill_bytes"))),
+        core_seconds=round(sum(known("core_seconds")), 3),
+    )
 
 
 def backfill_dates(
@@ -134,10 +142,10 @@ Statuses = list[tuple[date | None, CrmSparkError | None]]
 def _done_before(
     lake: Lake, config: Config, summary: RunSummary, dates: Sequence[date | None]
 ) -> Done:
-    """Give the jobs that succeeded in the newest pipeline run of this configuration, if that failed.
+    """Give the jobs that succeeded in the newest pipeline run of this configuration, if it failed.
 
-    Jobs of a date count only when the dates are the ones asked for now; a run that came to its end
-    is never continued.
+    Jobs of a date count only when the dates are the ones asked for now; a pipeline that succeeded
+    has a row of its own and is never continued.
     """
     if not lake.exists(JOB_RUNS):
         return set()
@@ -178,9 +186,10 @@ def _run_dates(
     _run_job(spark, config, summary, INGEST, None, done)
     jobs = [job for job in JOBS_OF_A_DATE if not (skip_training and job[0].startswith("train_"))]
     statuses: Statuses = []
-    for index, day in enumerate(dates, start=1):
+    for index, asked in enumerate(dates, start=1):
         if len(dates) > 1:
-            log.info("date %d of %d: %s", index, len(dates), day)
+            log.info("date %d of %d: %s", index, len(dates), asked)
+        day = asked
         try:
             for job in jobs:
                 day = _run_job(spark, config, summary, job, day, done)

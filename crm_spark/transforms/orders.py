@@ -45,24 +45,49 @@ def customer_orders(lines: DataFrame) -> DataFrame:
     return _aggregate_orders(lines, ("customer_id", "order_id"), is_current)
 
 
-def orders_as_of(orders: DataFrame, lines: DataFrame, *, dates: Sequence[date]) -> DataFrame:
+# So many order keys fit into a broadcast.
+FEW_ORDERS = 500_000
+
+
+def changed_later(orders: DataFrame, *, dates: Sequence[date]) -> DataFrame:
+    """Give the orders that were known before a date and have changed since.
+
+    Grain: customer_id, order_id, as_of_date. Reads features.customer_orders.
+    """
+    cut = midnight(F.col("as_of_date"))
+    known = _known(orders, dates).where(F.col("last_change_at") >= cut)
+    return known.select("customer_id", "order_id", "as_of_date")
+
+
+def orders_as_of(
+    orders: DataFrame, lines: DataFrame, *, dates: Sequence[date], n_changed: int | None = None
+) -> DataFrame:
     """Give each order as it was known before each of `dates`.
 
     Grain: customer_id, order_id, as_of_date. Reads features.customer_orders and core.transactions.
     An order that has not changed since before the date is taken as it is; one with lines on both
     sides of the date is put together again from the lines known then, and nothing else is.
+    `n_changed` is the number of rows of changed_later() where it is known: with none the lines are
+    not read at all, with few they are not shuffled.
     """
-    days = F.explode(F.array(*[F.lit(day) for day in sorted(set(dates))]))
     cut = midnight(F.col("as_of_date"))
-    known = orders.withColumn("as_of_date", days).where(F.col("first_known_at") < cut)
-    unchanged = known.where(F.col("last_change_at") < cut)
-    changed_later = known.where(F.col("last_change_at") >= cut).select(
-        "customer_id", "order_id", "as_of_date"
-    )
-    lines_then = lines.join(changed_later, ["customer_id", "order_id"]).where(is_visible(cut))
+    unchanged = _known(orders, dates).where(F.col("last_change_at") < cut)
+    if n_changed == 0:
+        return unchanged
+    keys = changed_later(orders, dates=dates)
+    if n_changed is not None and n_changed <= FEW_ORDERS:
+        keys = F.broadcast(keys)
+    lines_then = lines.join(keys, ["customer_id", "order_id"]).where(is_visible(cut))
     rebuilt = _aggregate_orders(lines_then, ("customer_id", "order_id", "as_of_date"), F.lit(True))
     columns = [name for name in unchanged.columns if name in rebuilt.columns]
     return unchanged.select(columns).unionByName(rebuilt.select(columns))
+
+
+def _known(orders: DataFrame, dates: Sequence[date]) -> DataFrame:
+    """Give each order once for each date before which it was known."""
+    days = F.explode(F.array(*[F.lit(day) for day in sorted(set(dates))]))
+    cut = midnight(F.col("as_of_date"))
+    return orders.withColumn("as_of_date", days).where(F.col("first_known_at") < cut)
 
 
 def _aggregate_orders(lines: DataFrame, grain: tuple[str, ...], is_current: Column) -> DataFrame:

@@ -38,6 +38,7 @@ def customer_snapshot(
     *,
     dates: Sequence[date],
     horizon_days: int,
+    n_changed: int | None = None,
 ) -> DataFrame:
     """Give every feature of every customer with an order before each date.
 
@@ -46,7 +47,7 @@ def customer_snapshot(
     catalogue; their formulas, units and null rules stand there. No row ordered or arrived on or
     after a date has any influence on that date's rows.
     """
-    days = order_days(orders_as_of(orders, lines, dates=dates))
+    days = order_days(orders_as_of(orders, lines, dates=dates, n_changed=n_changed))
     customers = (
         days.groupBy(*_GRAIN)
         .agg(*_totals(), *_windows(), *_trend_sums(), *_decayed_sums(), *_calendar_sums())
@@ -286,13 +287,13 @@ def product_variety(
     """Count the different products and departments each customer had bought by each date.
 
     Grain: customer_id, as_of_date. Reads core.transactions (lines that are no returns) and
-    `departments` (product_id, department). Lines shrink once to customer and product, with the
-    last purchase known at each date, before any date is looked at.
+    `departments` (product_id, department). Lines shrink to customer and product, then to customer
+    and department, with a column a date; only then does each date get rows of its own.
     """
-    dates = sorted(set(dates))
+    days = dict(enumerate(sorted(set(dates))))
     last_bought = [
         F.max(F.when(is_visible(midnight(F.lit(day))), F.col("ordered_at"))).alias(f"_last_{index}")
-        for index, day in enumerate(dates)
+        for index, day in days.items()
     ]
     pairs = (
         lines.where(~F.col("is_return") & F.col("product_id").isNotNull())
@@ -303,28 +304,30 @@ def product_variety(
         pairs = pairs.withColumn("department", F.lit(None).cast(T.StringType()))
     else:
         pairs = pairs.join(departments, "product_id", "left")
-    at_dates = F.inline(
+    counts: list[Column] = []
+    for index, day in days.items():
+        bought_on = F.to_date(F.col(f"_last_{index}"))
+        is_recent = bought_on >= F.date_sub(F.lit(day), VARIETY_DAYS)
+        counts.append(F.count(f"_last_{index}").alias(f"_n_{index}"))
+        counts.append(F.count_if(is_recent).alias(f"_n_recent_{index}"))
+    by_department = pairs.groupBy("customer_id", "department").agg(*counts)
+    of_dates = F.inline(
         F.array(
             *[
                 F.struct(
                     F.lit(day).alias("as_of_date"),
-                    F.to_date(F.col(f"_last_{index}")).alias("last_date"),
+                    F.col(f"_n_{index}").alias("n"),
+                    F.col(f"_n_recent_{index}").alias("n_recent"),
                 )
-                for index, day in enumerate(dates)
+                for index, day in days.items()
             ]
         )
     )
-    bought = pairs.select("customer_id", "department", at_dates).where(
-        F.col("last_date").isNotNull()
-    )
-    is_recent = F.col("last_date") >= F.date_sub("as_of_date", VARIETY_DAYS)
-    by_department = bought.groupBy(*_GRAIN, "department").agg(
-        F.count(F.lit(1)).alias("n"), F.count_if(is_recent).alias("n_recent")
-    )
+    bought = by_department.select("customer_id", "department", of_dates).where(F.col("n") > 0)
     is_department = F.col("department").isNotNull()
     n_departments = F.count_if(is_department)
     n_recent_departments = F.count_if(is_department & (F.col("n_recent") > 0))
-    return by_department.groupBy(*_GRAIN).agg(
+    return bought.groupBy(*_GRAIN).agg(
         F.sum("n").alias("n_products"),
         F.sum("n_recent").alias(f"n_products_{VARIETY_DAYS}d"),
         F.when(n_departments > 0, n_departments).alias("n_departments"),

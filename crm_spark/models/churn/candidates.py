@@ -23,9 +23,10 @@ RULES: dict[str, tuple[str, ...]] = {
 }
 
 
-def fixed_rows(df: DataFrame, n_partitions: int) -> DataFrame:
+def fixed_rows(df: DataFrame, *, rows_per_partition: int) -> DataFrame:
     """Spread rows the same way whatever came before: MLlib's forest depends on it."""
     key = ("customer_id", "as_of_date")
+    n_partitions = max(2, -(-df.count() // rows_per_partition))
     return df.repartition(n_partitions, *key).sortWithinPartitions(*key)
 
 
@@ -92,6 +93,6 @@ def _fit(
 ) -> ChurnModel:
     assembler = VectorAssembler(inputCols=[held.name for held in inputs], outputCol="features")
     read = assembled(frame, inputs, keep=["customer_id", "as_of_date", LABEL])
-    rows = fixed_rows(read, params.forest.n_partitions)
+    rows = fixed_rows(read, rows_per_partition=params.forest.rows_per_partition)
     pipeline = Pipeline(stages=[assembler, predictor]).fit(rows)  # type: ignore[list-item]
     return ChurnModel(kind, inputs, pipeline, params.horizon_days, params.active_days)

@@ -17,9 +17,10 @@ class ForestParams(BaseModel):
     n_trees: int = Field(default=200, ge=1, le=2000)
     max_depth: int = Field(default=8, ge=1, le=15)
     min_instances_per_node: int = Field(default=20, ge=1)
-    max_bins: int = Field(default=64, ge=8)
-    # The forest depends on how its rows are spread: a fixed number of partitions makes it the same.
-    n_partitions: int = Field(default=8, ge=1)
+    max_bins: int = Field(default=32, ge=8)
+    # The forest depends on how its rows are spread: a number of partitions that follows from the
+    # rows alone makes it the same everywhere.
+    rows_per_partition: int = Field(default=10_000, ge=100)
 
 
 class ChurnSection(BaseModel):

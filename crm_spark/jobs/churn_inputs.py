@@ -36,9 +36,9 @@ def require_training(cutoffs: Cutoffs, *, as_of: date, first: date, needed_days:
     if cutoffs.training:
         return
     raise DataError(
-        f"churn cannot be trained as of {as_of}: the first order is of {first}, and {needed_days} "
-        "days of history are needed (active_days + 2 x (horizon_days + grace_days)): choose a later "
-        "date or a shorter horizon"
+        f"churn cannot be trained as of {as_of}: the first order is of {first}, and "
+        f"{needed_days} days of history are needed (active_days + 2 x (horizon_days + "
+        "grace_days)): choose a later date or a shorter horizon"
     )
 
 
@@ -50,7 +50,7 @@ def require_both_classes(frame: DataFrame, dates: Sequence[date]) -> None:
         days = f"{min(dates)} to {max(dates)}"
         raise DataError(
             f"churn cannot be trained: of the active customers at the cut-offs from {days}, "
-            f"{churned} churned and {stayed} did not; at least {FEWEST_OF_A_CLASS} of each are needed"
+            f"{churned} churned, {stayed} did not; at least {FEWEST_OF_A_CLASS} of each are needed"
         )
 
 

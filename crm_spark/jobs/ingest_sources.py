@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from functools import partial
@@ -18,6 +19,7 @@ from crm_spark.progress import log, stage
 from crm_spark.run import RunSummary
 from crm_spark.tables.core import SOURCE_TABLES, TRANSACTIONS, rejected
 from crm_spark.transforms.mapping import (
+    CUT_DECIMALS,
     REASONS,
     SOURCE_FILE,
     SOURCE_ROW,
@@ -27,10 +29,13 @@ from crm_spark.transforms.mapping import (
     map_source,
     mapping_faults,
     mark_repeated_keys,
+    refuse_cut_decimals,
 )
 
 DESCRIPTION = "Read the configured sources into the core tables; bad rows go to *_rejected."
 NEEDS_AS_OF = False
+
+_CUT_DECIMALS_TOLD = re.compile(re.escape(CUT_DECIMALS) + r" (.+?)(?: SQLSTATE.*)?$", re.MULTILINE)
 
 # Files that broke while being read, with the reason.
 BrokenFiles = dict[str, str]
@@ -77,6 +82,8 @@ def _without_broken_files(broken: BrokenFiles, action: Callable[[BrokenFiles], N
             action(broken)
             return
         except Exception as error:
+            if told := _CUT_DECIMALS_TOLD.search(str(error)):
+                raise DataError(f"the mapping does not fit the data: {told[1]}") from error
             found = broken_file(error)
             if found is None or found[0] in broken:
                 raise
@@ -158,6 +165,8 @@ def _map(
     *,
     keep_row: bool,
 ) -> DataFrame:
+    expressions = [*source.columns.values(), *([source.where] if source.where else [])]
+    df = refuse_cut_decimals(df, expressions, time_zone=time_zone)
     if source.where:
         df = keep_where(df, source.where, time_zone=time_zone)
     return map_source(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from pyspark.errors import AnalysisException, ParseException
@@ -61,6 +61,38 @@ def mapping_faults(
             except (AnalysisException, ParseException) as error:
                 faults.append(f"{key}: {text!r}: {_short(error)}")
     return faults
+
+
+_CUT_TO_WHOLE = re.compile(r"cast\((.+?)#\d+L? as (?:tinyint|smallint|int|bigint)\)")
+CUT_DECIMALS = "[CUT_DECIMALS]"
+
+
+def refuse_cut_decimals(df: DataFrame, expressions: Iterable[str], *, time_zone: str) -> DataFrame:
+    """Fail on the first row whose text Spark would silently cut to a whole number.
+
+    Comparing text with a whole number, Spark reads the text as one: in `UnitPrice > 0` a price of
+    '0.85' becomes 0, and the row is lost. Columns whose values are whole numbers pass unharmed.
+    """
+    text = {field.name for field in df.schema.fields if isinstance(field.dataType, T.StringType)}
+    cut: dict[str, str] = {}
+    with lenient_analysis(df.sparkSession, time_zone):
+        for expression in expressions:
+            plan = df.select(F.expr(expression))._jdf.queryExecution().analyzed().toString()
+            for name in set(_CUT_TO_WHOLE.findall(plan)) & text:
+                own_cast = re.compile(rf"cast\s*\(\s*`?{re.escape(name)}`?\s+as", re.IGNORECASE)
+                if not own_cast.search(expression):
+                    cut[name] = expression
+        for name, expression in cut.items():
+            held = F.col(_quoted(name))
+            as_number, as_whole = held.cast("double"), held.cast("bigint")
+            is_cut = as_number.isNotNull() & ~as_number.eqNullSafe(as_whole.cast("double"))
+            message = (
+                f"{CUT_DECIMALS} {expression!r} compares the text column {name} with a whole "
+                f"number, which would cut the decimals of its values off: write "
+                f"cast({name} as double)"
+            )
+            df = df.where(F.when(is_cut, F.raise_error(message).cast("boolean")).otherwise(True))
+    return df
 
 
 def keep_where(df: DataFrame, where: str, *, time_zone: str) -> DataFrame:

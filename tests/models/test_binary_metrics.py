@@ -239,7 +239,8 @@ def test_with_positives_only_every_ranking_is_right() -> None:
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_row_has_every_metric_that_one_row_can_have(label: int) -> None:
     found = {
-        held.name: held.value for held in all_metrics(counted([(0.7, label)]), threshold=0.5, seed=1)
+        held.name: held.value
+        for held in all_metrics(counted([(0.7, label)]), threshold=0.5, seed=1)
     }
     miss = abs(label - 0.7)
     assert found["auc"] is None

@@ -151,9 +151,7 @@ def test_calibration_is_finite_and_gets_the_mean_right_whatever_the_counts(
 def test_a_single_raw_score_becomes_the_share_of_positives(raw: float, n_rows: int) -> None:
     counts = from_arrays(np.array([raw]), np.array([n_rows * 10.0]), np.array([n_rows * 3.0]))
     found = fit_platt(counts)
-    assert calibrated(found, np.array([raw]))[0] == pytest.approx(
-        0.3, abs=max(0.2 / n_rows, 1e-7)
-    )
+    assert calibrated(found, np.array([raw]))[0] == pytest.approx(0.3, abs=max(0.2 / n_rows, 1e-7))
 
 
 def test_scores_that_rank_the_wrong_way_round_keep_slope_one_and_the_right_mean() -> None:

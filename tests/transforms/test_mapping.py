@@ -183,6 +183,13 @@ def test_a_number_beyond_its_type_is_a_reason_and_no_crash(spark: SparkSession) 
     assert row[REASONS] == ["amount cannot be read as decimal(18,2) from paid"]
 
 
+def test_whole_numbers_beyond_their_type_are_right_or_a_reason_but_never_another_number(
+    spark: SparkSession,
+) -> None:
+    row = one(spark, "n int", (100_000,), required(amount="n * n"))
+    assert row["amount"] == Decimal(10**10) or (row["amount"] is None and row[REASONS])
+
+
 def test_a_product_of_a_missing_and_a_present_value_is_missing(spark: SparkSession) -> None:
     row = one(spark, "n int, price double", (None, 2.5), required(amount="n * price"))
     assert row[REASONS] == ["amount is missing (n, price)"]
@@ -459,11 +466,18 @@ def test_line_ids_do_not_depend_on_the_other_lines(spark: SparkSession) -> None:
     assert Counter(with_ids(spark, one_content)) <= Counter(with_ids(spark, lines))
 
 
-def test_a_null_that_changes_places_with_its_neighbour_gives_another_line_id(
+def test_amounts_that_move_over_a_null_to_their_neighbours_give_another_line_id(
     spark: SparkSession,
 ) -> None:
-    found = with_ids(spark, [("a", "x", None, None), ("a", None, "x", None)])
-    assert len({line_id.rsplit("-", 1)[0] for _, line_id in found}) == 2
+    # Whole units of 0.001 and 0.01: 500 and 700 in both, once before and once after the null.
+    df = spark.createDataFrame(
+        [("0.500", "7.00", None), (None, "5.00", "7.00")],
+        "quantity string, amount string, discount string",
+    )
+    mapping = required(quantity="quantity", amount="amount", discount_amount="discount")
+    lines = add_line_ids(complete_transactions(mapped(df, mapping))).collect()
+    contents = {line["line_id"].rsplit("-", 1)[0] for line in lines}
+    assert len(contents) == 2
 
 
 # --- repeated keys -------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 
 from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.tables.features import CUSTOMER_ORDERS
-from crm_spark.transforms.orders import customer_orders, orders_as_of
+from crm_spark.transforms.orders import changed_later, customer_orders, orders_as_of
 
 Orders = dict[tuple[str, str], Row]
 
@@ -47,6 +47,8 @@ LINES = [
     ("ann", "fixed", "pear", "06-07 13:00", "06-11 12:00", None, "1", "10", None, False),
     # taken back as a whole
     ("ann", "struck", "apple", "06-08 12:00", "06-08 12:00", "06-20 12:00", "1", "1", "1", False),
+    # announced before the time it is for
+    ("ann", "ahead", "pear", "06-12 12:00", "06-08 12:00", None, "1", "1", None, False),
     # the same order id of another customer; zeros
     ("bert", "plain", "soap", "06-01 12:00", "06-01 12:00", None, "0", "0", "0", False),
 ]  # fmt: skip
@@ -149,6 +151,11 @@ def test_an_order_is_known_once_a_line_has_both_happened_and_arrived(orders: Ord
     assert seen(orders["ann", "fixed"], "first_known_at") == (at("06-10 12:00"),)
 
 
+def test_an_order_announced_ahead_is_not_known_before_its_time(orders: Orders) -> None:
+    names = ("first_known_at", "last_change_at")
+    assert seen(orders["ann", "ahead"], *names) == (at("06-12 12:00"), at("06-12 12:00"))
+
+
 def test_the_last_change_is_the_last_arrival_or_the_last_replacement(orders: Orders) -> None:
     changes = {
         order: seen(orders["ann", order], "last_change_at")[0]
@@ -192,3 +199,27 @@ def test_as_of_a_date_an_order_counts_from_the_local_midnight_after_it(lines: Da
     rows = orders_as_of(customer_orders(lines), lines, dates=dates).where("order_id = 'late'")
     # 23:59:59 on the 5th in New York, though the 6th in UTC.
     assert [row["as_of_date"] for row in rows.collect()] == [date(2017, 6, 6)]
+
+
+def test_only_orders_known_before_a_date_can_have_changed_later(lines: DataFrame) -> None:
+    dates = [date(2017, 6, day) for day in (9, 11, 21)]
+    rows = changed_later(customer_orders(lines), dates=dates).collect()
+    # On the 9th, "fixed" was not known yet; by the 21st, all changes have come.
+    assert sorted((row["as_of_date"].day, row["order_id"]) for row in rows) == [
+        (9, "mixed"),
+        (9, "struck"),
+        (11, "fixed"),
+        (11, "struck"),
+    ]
+
+
+@pytest.mark.parametrize(("day", "n_changed"), [(11, 2), (21, 0)], ids=["few", "none"])
+def test_knowing_how_many_orders_changed_later_changes_no_order(
+    lines: DataFrame, day: int, n_changed: int
+) -> None:
+    dates = [date(2017, 6, day)]
+    orders = customer_orders(lines)
+    plain = orders_as_of(orders, lines, dates=dates)
+    told = orders_as_of(orders, lines, dates=dates, n_changed=n_changed)
+    found = told.select(plain.columns).collect()
+    assert sorted(found, key=str) == sorted(plain.collect(), key=str)

@@ -27,12 +27,12 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     """Write features.customer_orders, and the snapshot of the date and of missing cut-offs."""
     with job_run(spark, config, "build_features", as_of) as job:
         lines_checksum = job.require_current(TRANSACTIONS, "ingest_sources")
+        day = job.day()
+        first, _ = job.order_dates()
         lines = job.lake.read(TRANSACTIONS)
         with stage(spark, "customer orders"):
             orders = job.stamp(customer_orders(lines))
             written = job.note(CUSTOMER_ORDERS, job.lake.overwrite(CUSTOMER_ORDERS, orders))
-        day = job.day()
-        first, _ = job.order_dates()
         inputs = _input_fingerprint(job, [lines_checksum, written.content_checksum])
         wanted = snapshot_dates(config, day, first)
         dates = _stale(job, wanted, inputs, always=day)

@@ -31,6 +31,7 @@ from crm_spark.transforms.mapping import (
     mark_repeated_keys,
     refuse_cut_decimals,
 )
+from crm_spark.transforms.orders import midnight
 
 DESCRIPTION = "Read the configured sources into the core tables; bad rows go to *_rejected."
 NEEDS_AS_OF = False
@@ -42,12 +43,18 @@ BrokenFiles = dict[str, str]
 
 
 def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
-    """Load every configured source; nothing is written before all mappings are known to fit."""
+    """Load every configured source; nothing is written before all mappings are known to fit.
+
+    With `as_of` (the pipeline's first date) sources without an order before it are refused, too.
+    """
     with job_run(spark, config, "ingest_sources", None) as job:
         check_sources(spark, config)
         broken: dict[str, BrokenFiles] = {name: {} for name in config.sources.given()}
         for name, source in config.sources.given().items():
             _without_broken_files(broken[name], partial(_require_usable, job, name, source))
+        if as_of is not None:
+            action = partial(_require_order_before, job, config.sources.transactions, as_of)
+            _without_broken_files(broken["transactions"], action)
         for name, source in config.sources.given().items():
             _without_broken_files(broken[name], partial(_load, job, name, source))
         return job.summary
@@ -91,12 +98,25 @@ def _without_broken_files(broken: BrokenFiles, action: Callable[[BrokenFiles], N
             log.warning("%s cannot be read and is rejected whole: %s", *found)
 
 
-def _require_usable(job: Run, name: str, source: SourceSection, broken: BrokenFiles) -> None:
-    """Refuse a source without one usable row, before anything is written."""
+def _mapped_source(job: Run, name: str, source: SourceSection, broken: BrokenFiles) -> DataFrame:
     time_zone = source.time_zone or job.config.time_zone
     data = read_source(job.spark, source, time_zone=time_zone, without=tuple(broken))
-    table = SOURCE_TABLES[name]
-    mapped = _map(data.df, table, source, data, time_zone, keep_row=False)
+    return _map(data.df, SOURCE_TABLES[name], source, data, time_zone, keep_row=False)
+
+
+def _require_order_before(
+    job: Run, source: SourceSection, as_of: date, broken: BrokenFiles
+) -> None:
+    """Refuse an as-of date before any data; ends with the first row that is early enough."""
+    mapped = _mapped_source(job, "transactions", source, broken).where(F.size(REASONS) == 0)
+    if mapped.where(F.col("ordered_at") < midnight(F.lit(as_of))).isEmpty():
+        first = mapped.agg(F.to_date(F.min("ordered_at"))).collect()[0][0]
+        raise DataError(f"as_of {as_of} is before any data: the first order is of {first}")
+
+
+def _require_usable(job: Run, name: str, source: SourceSection, broken: BrokenFiles) -> None:
+    """Refuse a source without one usable row, before anything is written."""
+    mapped = _mapped_source(job, name, source, broken)
     if not mapped.where(F.size(REASONS) == 0).isEmpty():
         return
     reasons = (
@@ -110,7 +130,7 @@ def _require_usable(job: Run, name: str, source: SourceSection, broken: BrokenFi
     told = [f"{row['count']:,} rows: {row['reason']}" for row in reasons]
     told += [f"{file}: {why}" for file, why in broken.items()]
     if not told:
-        told = ["where leaves out every row" if not data.df.isEmpty() else "it is empty"]
+        told = ["where leaves out every row" if source.where else "it is empty"]
     raise DataError(
         listed(f"sources.{name}: {source.description} holds no row that can be used", told)
     )

@@ -20,7 +20,7 @@ from crm_spark.io.lock import lake_lock
 from crm_spark.progress import log, redact
 from crm_spark.run import RunSummary
 from crm_spark.session import CostMeter
-from crm_spark.tables.features import CUSTOMER_ORDERS
+from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.tables.ops import JOB_RUNS
 
 # Set by run_pipeline, so that the rows of its jobs name it.
@@ -105,13 +105,13 @@ class Run:
 
     def order_dates(self) -> tuple[date, date]:
         """Give the local dates of the first and the newest order. Raises DataError without any."""
-        dates = self.lake.read(CUSTOMER_ORDERS).agg(
-            F.min("order_date").alias("first"), F.max("order_date").alias("newest")
-        )
-        row = dates.collect()[0]
-        if row["first"] is None:
-            raise DataError(f"{CUSTOMER_ORDERS.name} holds no order")
-        return row["first"], row["newest"]
+        bought = self.lake.read(TRANSACTIONS).where(~F.col("is_return"))
+        dates = bought.agg(F.min("ordered_at").alias("first"), F.max("ordered_at").alias("newest"))
+        row = dates.select(F.to_date("first").alias("first"), F.to_date("newest").alias("newest"))
+        first, newest = row.collect()[0]
+        if first is None:
+            raise DataError(f"{TRANSACTIONS.name} holds no order")
+        return first, newest
 
     def day(self) -> date:
         """Give the as-of date, by default the day after the newest order, and note it.

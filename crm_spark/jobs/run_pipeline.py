@@ -34,7 +34,6 @@ NEEDS_AS_OF = True
 
 Job = Callable[[SparkSession, Config, date | None], RunSummary]
 
-INGEST: tuple[str, Job] = ("ingest_sources", ingest_sources.run)
 JOBS_OF_A_DATE: tuple[tuple[str, Job], ...] = (
     ("build_features", build_features.run),
     ("score_rfm", score_rfm.run),
@@ -183,7 +182,7 @@ def _run_dates(
     done: Done,
     skip_training: bool,
 ) -> Statuses:
-    _run_job(spark, config, summary, INGEST, None, done)
+    _run_job(spark, config, summary, ("ingest_sources", _ingest_for(dates[0])), None, done)
     jobs = [job for job in JOBS_OF_A_DATE if not (skip_training and job[0].startswith("train_"))]
     statuses: Statuses = []
     for index, asked in enumerate(dates, start=1):
@@ -201,6 +200,15 @@ def _run_dates(
             summary.jobs.append(error.summary)  # type: ignore[attr-defined]
             statuses.append((day, error))
     return statuses
+
+
+def _ingest_for(first: date | None) -> Job:
+    """Give the ingest that refuses a first date before any data; itself it is of no date."""
+
+    def ingest(spark: SparkSession, config: Config, _: date | None) -> RunSummary:
+        return ingest_sources.run(spark, config, first)
+
+    return ingest
 
 
 def _run_job(

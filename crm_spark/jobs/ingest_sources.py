@@ -74,7 +74,13 @@ def check_sources(spark: SparkSession, config: Config) -> None:
         except DataError as error:
             data_faults.append(f"sources.{name}: {error}")
             continue
-        faults = mapping_faults(df, source.columns, where=source.where, time_zone=time_zone)
+        faults = mapping_faults(
+            df,
+            source.columns,
+            where=source.where,
+            time_zone=time_zone,
+            table=SOURCE_TABLES[name],
+        )
         mapping += [f"sources.{name}.{fault}" for fault in faults]
     if data_faults:
         raise DataError(listed("the sources cannot be read", data_faults + mapping))

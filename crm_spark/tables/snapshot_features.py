@@ -114,15 +114,16 @@ def _baskets() -> list[Feature]:
     return [
         Feature("items_per_order", "items bought / n_orders", "items"),
         Feature("lines_per_order", "lines bought / n_orders", "lines"),
-        Feature("products_per_order", "mean of distinct products bought in an order", "products",
+        Feature("products_per_order", "mean of distinct products, over orders with a known one",
+                "products",
                 "null when no product is known"),
         Feature("spend_per_order", "spend_amount / n_orders", "money"),
     ]  # fmt: skip
 
 
 def _variety() -> list[Feature]:
-    no_product = "null when product_id is not mapped"
-    no_department = "null when products.department is not mapped"
+    no_product = "null when no product of the customer is known"
+    no_department = "null when no department of the customer's products is known"
     window = f"in the last {VARIETY_DAYS} days, by the line's own day"
     return [
         _count("n_products", "distinct products bought", "products", no_product),
@@ -135,12 +136,13 @@ def _variety() -> list[Feature]:
 
 
 def _discounts() -> list[Feature]:
-    no_discount = "null when discount_amount is not mapped"
+    no_discount = "null when no discount of the customer is known"
     return [
         Feature("discount_amount", "sum of discounts on bought lines", "money", no_discount),
         Feature("discount_share", "discount_amount / (discount_amount + spend_amount)", "share",
-                no_discount + ", or both are 0"),
-        Feature("discounted_orders_share", "share of orders with a discount", "share", no_discount),
+                no_discount + ", or the sum is 0"),
+        Feature("discounted_orders_share", "orders with a discount above 0 / n_orders", "share",
+                no_discount),
     ]  # fmt: skip
 
 
@@ -166,7 +168,7 @@ def _trends() -> list[Feature]:
         formula = f"(last - before) / (last + before), last: {{}} of ages 1 to {days}, " + (
             f"before: of ages {days + 1} to {2 * days}"
         )
-        both_zero = "null when both are 0"
+        both_zero = "null when last + before is 0"
         features += [
             Feature(f"n_orders_trend_{days}d", formula.format("orders"), "-1 to 1", both_zero,
                     fill=-2.0),

@@ -44,9 +44,18 @@ def lenient_analysis(spark: SparkSession, time_zone: str) -> Iterator[None]:
 
 
 def mapping_faults(
-    df: DataFrame, mapping: Mapping[str, str], *, where: str | None, time_zone: str
+    df: DataFrame,
+    mapping: Mapping[str, str],
+    *,
+    where: str | None,
+    time_zone: str,
+    table: Table | None = None,
 ) -> list[str]:
-    """Say everything that is wrong with the expressions over `df`, without running anything."""
+    """Say everything that is wrong with the expressions over `df`, without running anything.
+
+    With `table` the expressions must also fit the types of its columns.
+    """
+    types = {column.name: column.type for column in table.columns} if table else {}
     faults = []
     expressions = {f"columns.{name}": text for name, text in mapping.items()}
     if where:
@@ -56,8 +65,13 @@ def mapping_faults(
             try:
                 if key == "where":
                     df.where(text)
-                else:
-                    df.select(F.expr(text))
+                    continue
+                value = F.expr(text)
+                wanted = types.get(key.removeprefix("columns."))
+                if not _is_one_value_a_row(df, df.select(value)):
+                    faults.append(f"{key}: {text!r}: is not one value for each row")
+                elif wanted is not None:
+                    df.select(value.cast(wanted))
             except (AnalysisException, ParseException) as error:
                 faults.append(f"{key}: {text!r}: {_short(error)}")
     return faults
@@ -65,6 +79,26 @@ def mapping_faults(
 
 _CUT_TO_WHOLE = re.compile(r"cast\((.+?)#\d+L? as (?:tinyint|smallint|int|bigint)\)")
 CUT_DECIMALS = "[CUT_DECIMALS]"
+
+
+def _is_one_value_a_row(df: DataFrame, selected: DataFrame) -> bool:
+    """Whether a select only projects: aggregates, generators and windows add a node."""
+    plan = selected._jdf.queryExecution().analyzed()
+    source = df._jdf.queryExecution().analyzed()
+    return bool(
+        plan.nodeName() == "Project" and plan.children().head().nodeName() == source.nodeName()
+    )
+
+
+def widen_whole_numbers(df: DataFrame) -> DataFrame:
+    """Turn small whole numbers into BIGINT: with ANSI off `n * n` of an INT wraps silently."""
+    small = (T.ByteType, T.ShortType, T.IntegerType)
+    widened = {
+        field.name: F.col(_quoted(field.name)).cast(T.LongType())
+        for field in df.schema.fields
+        if isinstance(field.dataType, small)
+    }
+    return df.withColumns(widened) if widened else df
 
 
 def refuse_cut_decimals(df: DataFrame, expressions: Iterable[str], *, time_zone: str) -> DataFrame:
@@ -125,6 +159,7 @@ def map_source(
     a reason. Raises AnalysisException for an expression that does not fit the source.
     """
     spark = df.sparkSession
+    df = widen_whole_numbers(df)
     row_columns = [name for name in df.columns if name != CORRUPT_RECORD]
     columns: list[Column] = []
     reasons: list[Column] = []
@@ -179,7 +214,9 @@ def _referenced_columns(df: DataFrame, text: str) -> list[str]:
     names = set()
     while read.hasNext():
         names.add(read.next().name())
-    return sorted(name for name in df.columns if name in names)
+    # Spark resolves without regard to case, but keeps the spelling of the expression.
+    spelled = {name.lower() for name in names}
+    return sorted(name for name in df.columns if name.lower() in spelled)
 
 
 def _reasons_of(column: TableColumn, text: str, value: Column, sources: list[str]) -> list[Column]:

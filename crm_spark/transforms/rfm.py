@@ -7,7 +7,7 @@ from functools import reduce
 from itertools import product
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -30,6 +30,14 @@ class RfmSegment(BaseModel):
     recency: Range = (1, SCORES)
     frequency: Range = (1, SCORES)
     monetary: Range = (1, SCORES)
+
+    @field_validator("recency", "frequency", "monetary")
+    @classmethod
+    def _range_lies_within_the_scores(cls, value: Range) -> Range:
+        low, high = value
+        if not 1 <= low <= high <= SCORES:
+            raise ValueError(f"expected [from, to] within 1 to {SCORES}, found {list(value)}")
+        return value
 
     def holds(self, scores: tuple[int, int, int]) -> bool:
         """Tell whether a customer with these three scores belongs to the segment."""
@@ -90,7 +98,7 @@ class RfmSection(BaseModel):
                     f"thresholds needs four rising values for each of {', '.join(MEASURES)}"
                 )
             for measure, cuts in given.items():
-                if list(cuts) != sorted(cuts):
+                if list(cuts) != sorted(set(cuts)):
                     raise ValueError(f"thresholds.{measure} must rise, found {list(cuts)}")
         names = {segment.name for segment in self.segments}
         if len(names) > MOST_SEGMENTS:

@@ -282,8 +282,8 @@ def test_stamps_of_a_database_are_read_on_the_clocks_of_their_source(
     spark: SparkSession, folder: Path
 ) -> None:
     jdbc = {"url": "jdbc:derby:memory:clocks;create=true", "dbtable": "invoices"}
-    rows = spark.createDataFrame([("1", "10", "2020-01-01 10:00:00", "2.50")], "c string, o string, "
-                                 "t string, a string")  # fmt: skip
+    schema = "c string, o string, t string, a string"
+    rows = spark.createDataFrame([("1", "10", "2020-01-01 10:00:00", "2.50")], schema)
     rows.withColumn("t", F.to_timestamp_ntz("t")).write.format("jdbc").options(**jdbc).save()
     columns = {"customer_id": "c", "order_id": "o", "ordered_at": "t", "amount": "a"}
     source = {"jdbc": jdbc, "columns": columns, "time_zone": "Asia/Tokyo"}
@@ -496,39 +496,22 @@ def assert_one_file_rejected(found: Ingested, file: str, *, written: int) -> Non
     assert len(row["reasons"][0]) > len("the file cannot be read: ") + 10
 
 
-@pytest.mark.parametrize("name", ["a.csv.gz", "z.csv.gz"], ids=["first", "last"])
 def test_a_truncated_gzip_is_rejected_whole_and_the_other_files_load(
-    name: str, spark: SparkSession, folder: Path, formats: Formats
+    spark: SparkSession, folder: Path, formats: Formats
 ) -> None:
-    files = folder / f"truncated_{name[0]}"
+    files = folder / "truncated"
     files.mkdir()
-    (files / name).write_bytes(truncated_gzip())
+    (files / "a.csv.gz").write_bytes(truncated_gzip())
     (files / "m.csv.gz").write_bytes(gzip.compress(as_csv(LINES).encode()))
-    found = ingest(spark, folder / f"lake_truncated_{name[0]}", csv_source(files))
-    assert_one_file_rejected(found, name, written=len(LINES))
+    found = ingest(spark, folder / "lake_truncated", csv_source(files))
+    assert_one_file_rejected(found, "a.csv.gz", written=len(LINES))
     assert found.counts.content_checksum == formats["csv"].counts.content_checksum
     assert "end of input" in found.rejected[0]["reasons"][0]
 
 
-def cut_in_half(held: bytes) -> bytes:
-    return held[: len(held) // 2]
-
-
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [
-        ("a.parquet", cut_in_half),
-        ("z.parquet", cut_in_half),
-        ("a.parquet", lambda _: b"no parquet at all, only a line of text\n"),
-    ],
-    ids=["cut_first", "cut_last", "text_first"],
-)
+@pytest.mark.parametrize("name", ["a.parquet", "z.parquet"], ids=["first", "last"])
 def test_a_corrupt_parquet_file_is_rejected_whole_and_the_good_one_beside_it_loads(
-    name: str,
-    damage: Callable[[bytes], bytes],
-    spark: SparkSession,
-    tmp_path: Path,
-    formats: Formats,
+    name: str, spark: SparkSession, tmp_path: Path, formats: Formats
 ) -> None:
     text = spark.createDataFrame([Row(**dict(zip(HEADER, line, strict=True))) for line in LINES])
     text.coalesce(1).write.parquet(str(tmp_path / "written"))
@@ -536,7 +519,7 @@ def test_a_corrupt_parquet_file_is_rejected_whole_and_the_good_one_beside_it_loa
     files = tmp_path / "files"
     files.mkdir()
     (files / "m.parquet").write_bytes(good)
-    (files / name).write_bytes(damage(good))
+    (files / name).write_bytes(good[: len(good) // 2])
     source = {"path": str(files), "format": "parquet", "columns": MAPPING}
     found = ingest(spark, tmp_path / "lake", source)
     assert_one_file_rejected(found, name, written=len(LINES))
@@ -557,7 +540,6 @@ def keyed(spark: SparkSession, folder: Path) -> Ingested:
         (*line, "differs"),
         (*other, "differs"),
         (*line, "once"),
-        (*line, ""),
     ]
     (folder / "keyed.csv").write_text(as_csv(lines, (*HEADER, "Line")))
     products = [
@@ -597,14 +579,20 @@ def test_a_repeated_line_id_with_other_content_is_rejected(keyed: Ingested) -> N
 
 
 def test_rows_with_keys_of_their_own_are_all_accounted_for(keyed: Ingested) -> None:
-    keyed.assert_accounted(read=6)
+    keyed.assert_accounted(read=5)
     assert Counter(row["line_id"] for row in keyed.rows).most_common(1)[0][1] == 1
 
 
-def test_a_mapped_line_id_that_is_missing_does_not_leave_a_line_without_one(
-    keyed: Ingested,
+def test_a_mapped_line_id_that_is_missing_does_not_stop_the_others(
+    spark: SparkSession, folder: Path
 ) -> None:
-    assert all(row["line_id"] for row in keyed.rows)
+    lines = [(*OTHER, "one"), (*OTHER, "")]
+    (folder / "no_line_id.csv").write_text(as_csv(lines, (*HEADER, "Line")))
+    source = csv_source(folder / "no_line_id.csv", columns={**MAPPING, "line_id": "Line"})
+    found = ingest(spark, folder / "lake_no_line_id", source)
+    found.assert_accounted(read=2)
+    assert "one" in {row["line_id"] for row in found.rows}
+    assert all(row["line_id"] for row in found.rows)
 
 
 def test_a_product_given_twice_is_loaded_once(keyed: Ingested) -> None:
@@ -644,6 +632,11 @@ def given(text: str | bytes = as_csv(LINES), name: str = "in.csv", **keys: Any) 
         return csv_source(folder / name, **keys)
 
     return source
+
+
+def products_of(code: str, **keys: Any) -> Any:
+    """Give a function that writes one product and gives its source."""
+    return given(as_csv([(code, "Lamp")], ("Code", "Name")), "p.csv", **keys)
 
 
 def empty_folder(folder: Path) -> dict[str, Any]:
@@ -712,13 +705,17 @@ FAULTS = {
     "several_expressions": Fault(
         given(columns=with_column(amount="Amont", quantity="Quantity +"), where="Nope = 1"),
         ConfigError,
-        ("4 faults", "columns.amount", "Amont", "columns.quantity", "where", "Nope")
-        + ("sources.products.columns.product_id", "Cod"),
-        lambda folder: {
-            "products": given(as_csv([("A",)], ("Code",)), "p.csv", columns={"product_id": "Cod"})(
-                folder
-            )
-        },
+        (
+            "4 faults",
+            "transactions.columns.amount",
+            "Amont",
+            "transactions.columns.quantity",
+            "transactions.where",
+            "Nope",
+            "sources.products.columns.product_id",
+            "Cod",
+        ),
+        lambda folder: {"products": products_of("A", columns={"product_id": "Cod"})(folder)},
     ),
     "a_missing_file_and_a_wrong_expression": Fault(
         given(columns=with_column(amount="Amont")),
@@ -732,11 +729,7 @@ FAULTS = {
         given(),
         DataError,
         ("sources.products", "p.csv", "product_id is missing"),
-        lambda folder: {
-            "products": given(
-                as_csv([("", "x")], ("Code", "Name")), "p.csv", columns={"product_id": "Code"}
-            )(folder)
-        },
+        lambda folder: {"products": products_of("", columns={"product_id": "Code"})(folder)},
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Quality of probabilities: against scikit-learn, plain oracles and what must hold by definition."""
+"""Quality of probabilities: against scikit-learn, plain oracles and definitions."""
 
 from __future__ import annotations
 

@@ -178,7 +178,8 @@ def test_separable_data_stay_finite_and_short_of_certainty() -> None:
     assert np.isfinite([found.slope, found.intercept]).all()
     probability = calibrated(found, raw)
     assert probability[:50].max() < 0.5 < probability[50:].min()
-    assert 1e-6 < probability.min() and probability.max() < 1 - 1e-6
+    assert probability.min() > 1e-6
+    assert probability.max() < 1 - 1e-6
 
 
 def test_two_rows_of_two_classes_are_not_taken_for_certain() -> None:

@@ -55,7 +55,8 @@ def orders(spark: SparkSession) -> DataFrame:
     lines = [
         {
             "customer_id": customer, "order_id": "o", "line_id": customer,
-            "ordered_at": at(ordered), "arrived_at": at(str(arrived)), "amount": Decimal(-1 if what == RETURN else 1),
+            "ordered_at": at(ordered), "arrived_at": at(str(arrived)),
+            "amount": Decimal(-1 if what == RETURN else 1),
             "is_return": what == RETURN, "is_zero_amount": False, "is_zero_quantity": False,
             "superseded_at": at("11-04 15:00") if what == STRUCK else None,
         }

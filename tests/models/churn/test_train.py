@@ -200,12 +200,15 @@ def test_who_is_likely_to_leave_is_told_the_planted_reason_first(reasoned: list[
     assert len(high) > 100
     assert {row["reasons"][0]["feature"] for row in high} == {PLANTED}
     assert all(row["reasons"][0]["value"] == row["was"] for row in high)
+    assert min(row["reasons"][0]["effect"] for row in high) > 0.2
 
 
-def test_nobody_is_given_a_reason_that_speaks_for_staying(reasoned: list[Row]) -> None:
+def test_the_planted_reason_is_not_given_to_who_does_not_have_it(reasoned: list[Row]) -> None:
     low = [row for row in reasoned if row["was"] is not None and row["was"] < HIGH - 20]
     assert len(low) > 100
-    assert not any(held["feature"] == PLANTED for row in low for held in row["reasons"])
+    # A forest is not quite flat where nothing was planted.
+    held = [one["effect"] for row in low for one in row["reasons"] if one["feature"] == PLANTED]
+    assert max(held, default=0) < 0.1
     assert all(held["effect"] > 0 for row in reasoned for held in row["reasons"])
 
 

@@ -58,8 +58,18 @@ TRANSACTIONS = Table(
             mapping="optional",
         ),
         _mapped("store_id", T.StringType(), "Store or channel of the sale; null when not mapped"),
-        Column("is_zero_amount", T.BooleanType(), "amount is exactly 0", nullable=False),
-        Column("is_zero_quantity", T.BooleanType(), "quantity is exactly 0", nullable=False),
+        Column(
+            "is_zero_amount",
+            T.BooleanType(),
+            "amount is 0 in the source, not only when rounded",
+            nullable=False,
+        ),
+        Column(
+            "is_zero_quantity",
+            T.BooleanType(),
+            "quantity is 0 in the source, not only when rounded",
+            nullable=False,
+        ),
         *_PROVENANCE,
     ),
 )

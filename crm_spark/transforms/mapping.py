@@ -173,6 +173,9 @@ def map_source(
                 continue
             value = _typed(F.expr(text), column)
             columns.append(value.alias(column.name))
+            if isinstance(column.type, T.DecimalType):
+                # A tenth of a cent is rounded to zero, but is none.
+                columns.append((F.expr(text).cast("double") == 0).alias(_is_zero(column.name)))
             sources = _referenced_columns(df, text)
             reasons += _reasons_of(column, text, value, sources)
         all_reasons = F.array_compact(F.array(*reasons)) if reasons else _no_reasons()
@@ -188,6 +191,10 @@ def map_source(
                 row = F.coalesce(F.col(CORRUPT_RECORD), row)
             columns.append(row.alias(SOURCE_ROW))
         return df.select(*columns)
+
+
+def _is_zero(name: str) -> str:
+    return f"_is_zero_{name}"
 
 
 def _no_reasons() -> Column:
@@ -246,14 +253,20 @@ def complete_transactions(df: DataFrame) -> DataFrame:
     Reads and gives order lines; arrived_at falls back on ordered_at, is_return on the signs of
     quantity and amount; adds superseded_at, is_zero_amount, is_zero_quantity. Keeps all else.
     """
+
+    def is_zero(name: str) -> Column:
+        unrounded = _is_zero(name)
+        zero = F.col(unrounded) if unrounded in df.columns else F.col(name) == 0
+        return F.coalesce(zero, F.lit(False))
+
     negative = (F.coalesce(F.col("quantity"), F.lit(0)) < 0) | (F.col("amount") < 0)
     return df.withColumns(
         {
             "arrived_at": F.coalesce("arrived_at", "ordered_at"),
             "is_return": F.coalesce(F.col("is_return"), negative),
             "superseded_at": F.lit(None).cast(T.TimestampType()),
-            "is_zero_amount": F.col("amount") == 0,
-            "is_zero_quantity": F.coalesce(F.col("quantity") == 0, F.lit(False)),
+            "is_zero_amount": is_zero("amount"),
+            "is_zero_quantity": is_zero("quantity"),
         }
     )
 

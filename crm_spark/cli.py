@@ -82,9 +82,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         hint = nearest(arguments[0], JOBS) or f", known: {known}"
         raise ConfigError(f"unknown job {arguments[0]!r}{hint}")
     for argument in arguments:
-        if argument.startswith("spark.") and "=" in argument:
+        given = argument.removeprefix("--conf=")
+        if given.startswith("spark.") and "=" in given:
             raise ConfigError(
-                f"{argument} is a Spark property: give it to spark-submit as --conf {argument}, "
+                f"{given} is a Spark property: give it to spark-submit as --conf {given}, "
                 "before the script's name, or in the spark: section"
             )
     return parser.parse_args(arguments)
@@ -190,15 +191,16 @@ def _fail(error: BaseException, summary: RunSummary) -> NoReturn:
     if code == 1:
         log.error("%s", "".join(traceback.format_exception(error)))
     summary.finish("failed", redact(message))
-    _print_summary(summary)
+    # First the words, then the summary: spark-submit merges both streams, and the JSON comes last.
     sys.stderr.write(f"error: {redact(message)}\n")
     sys.stderr.flush()
+    _print_summary(summary)
     sys.exit(code)
 
 
 def _print_summary(summary: RunSummary) -> None:
     """Write the summary as the last line on standard output."""
-    sys.stdout.write(redact(summary.as_json()) + "\n")
+    sys.stdout.write(summary.as_json() + "\n")
     sys.stdout.flush()
 
 

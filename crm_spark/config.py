@@ -21,9 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from crm_spark.errors import ConfigError, listed, nearest
 from crm_spark.io.lake import StorageSection
-from crm_spark.io.sources import SourcesSection, known_time_zone
+from crm_spark.io.sources import SourcesSection, known_time_zone, mapping_key_faults
 from crm_spark.models.churn.params import ChurnSection
-from crm_spark.progress import remember_secret
+from crm_spark.progress import redact, remember_secret
 from crm_spark.session import SparkSection
 from crm_spark.tracking import TrackingSection
 from crm_spark.transforms.rfm import RfmSection
@@ -63,6 +63,21 @@ def fingerprint(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+class _StrictLoader(yaml.SafeLoader):
+    """YAML without the trap that of two equal keys the last one silently wins."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Give the mapping; raise on a repeated key."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen and key.value != "<<":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is given twice", key.start_mark
+                )
+            seen.add(getattr(key, "value", "") if isinstance(key, yaml.ScalarNode) else "")
+        return super().construct_mapping(node, deep)
+
+
 _ENVIRONMENT = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -72,7 +87,7 @@ def load_config(text: str, *, name: str, overrides: Iterable[str] = ()) -> Confi
     `name` is what errors call the text. Raises ConfigError that lists every fault at once.
     """
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, _StrictLoader)
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         line = f", line {place.line + 1}" if place else ""
@@ -85,6 +100,7 @@ def load_config(text: str, *, name: str, overrides: Iterable[str] = ()) -> Confi
     missing: list[str] = []
     values = _resolve_environment(values, missing)
     faults = [f"environment variable {variable} is not set" for variable in missing]
+    faults += mapping_key_faults(values.get("sources"))
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
@@ -100,7 +116,10 @@ def read_local_config(path: str) -> str:
     if not file.is_file():
         near = nearest(file.name, [p.name for p in file.parent.glob("*.y*ml")])
         raise ConfigError(f"configuration file {path} does not exist{near}")
-    return file.read_text(encoding="utf-8")
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"configuration file {path} is not UTF-8: {error.reason}") from error
 
 
 def parse_date(text: str) -> date:
@@ -164,7 +183,8 @@ def _explain(fault: Mapping[str, Any]) -> str:
     found = fault.get("input")
     if fault["type"] == "value_error" or isinstance(found, (dict, list)):
         return f"{path}: {message}" if path else message
-    return f"{path}: {message}, found {found!r}"
+    shown = redact(found) if isinstance(found, str) else found
+    return f"{path}: {message}, found {shown!r}"
 
 
 def _keys_beside(location: list[Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
@@ -24,7 +25,8 @@ SECONDS_BETWEEN_LOG_LINES = 15.0
 def remember_secret(value: str) -> None:
     """Have `value` shown as *** in every log line, error and summary from now on."""
     if value:
-        _secrets.add(value)
+        # As it is, and as it is written inside quotes.
+        _secrets.update({value, repr(value)[1:-1], json.dumps(value)[1:-1]})
 
 
 def redact(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import os
@@ -80,7 +81,7 @@ def _ask_server(uri: str) -> None:
     except urllib.error.HTTPError as error:
         # It answers; whether it lets us in is told by the first real request.
         log.debug("the tracking server answers %s to /health", error.code)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise EnvironmentFault(
             f"the tracking server {_without_password(uri)} does not answer ({reason}): "

@@ -14,6 +14,7 @@ class HadoopFile:
         jvm: Any = spark._jvm
         self._jvm = jvm
         self._path = jvm.org.apache.hadoop.fs.Path(jvm.java.net.URI(path) if is_uri else path)
+        self.path = str(self._path.toString())
         self._filesystem = self._path.getFileSystem(spark._jsc.hadoopConfiguration())
 
     def is_found(self) -> bool:

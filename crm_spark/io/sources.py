@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import unquote
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
@@ -87,18 +88,25 @@ class SourceSection(BaseModel):
         return f"jdbc {self.jdbc.get('dbtable', 'query')}"
 
 
-def _columns_faults(name: str, source: SourceSection) -> list[str]:
-    known = {column.name: column for column in SOURCE_TABLES[name].columns if column.mapping}
-    faults = [
-        f"columns.{key}: unknown column{nearest(key, known) or ', known: ' + ', '.join(known)}"
-        for key in source.columns
-        if key not in known
-    ]
-    faults += [
-        f"columns.{key}: is missing ({column.comment})"
-        for key, column in known.items()
-        if column.mapping == "required" and key not in source.columns
-    ]
+def mapping_key_faults(sources: Any) -> list[str]:
+    """Say which mapped columns of the raw `sources` section are unknown, and which are missing."""
+    faults: list[str] = []
+    for name, table in SOURCE_TABLES.items():
+        source = sources.get(name) if isinstance(sources, dict) else None
+        columns = source.get("columns") if isinstance(source, dict) else None
+        if not isinstance(columns, dict):
+            continue
+        known = {column.name: column for column in table.columns if column.mapping}
+        path = f"sources.{name}.columns"
+        for key in columns:
+            if key not in known:
+                hint = nearest(str(key), known) or f", known: {', '.join(known)}"
+                faults.append(f"{path}.{key}: unknown column{hint}")
+        faults += [
+            f"{path}.{key}: is missing ({column.comment})"
+            for key, column in known.items()
+            if column.mapping == "required" and key not in columns
+        ]
     return faults
 
 
@@ -110,17 +118,6 @@ class SourcesSection(BaseModel):
     transactions: SourceSection
     products: SourceSection | None = None
     customers: SourceSection | None = None
-
-    @model_validator(mode="after")
-    def _columns_are_known(self) -> SourcesSection:
-        faults = [
-            f"{name}.{fault}"
-            for name, source in self.given().items()
-            for fault in _columns_faults(name, source)
-        ]
-        if faults:
-            raise ValueError("\n    ".join(faults))
-        return self
 
     def given(self) -> dict[str, SourceSection]:
         """The sources that are mapped, transactions first."""
@@ -138,9 +135,13 @@ class SourceData:
 
 
 def read_source(
-    spark: SparkSession, source: SourceSection, *, time_zone: str, without: Sequence[str] = ()
+    spark: SparkSession,
+    source: SourceSection,
+    *,
+    time_zone: str,
+    without: Mapping[str, str] | None = None,
 ) -> SourceData:
-    """Give the rows of a source, leaving out the files in `without` and copies of other files.
+    """Give the rows of a source, leaving out the files in `without` (each with its reason) and copies of other files.
 
     Raises DataError for a missing path or an unreadable schema, EnvironmentFault for a database
     that does not answer.
@@ -149,17 +150,44 @@ def read_source(
         df = _read_whole(spark, source)
         return SourceData(df, F.lit(source.description))
     _require_paths(spark, source)
+    without = without or {}
+    found = [file for file in _list_files(spark, source) if not _is_among(file, without)]
+    if not found:
+        broken = [f"{file} cannot be read: {why}" for file, why in without.items()]
+        told = "; ".join(broken) or "it holds no file"
+        raise DataError(f"source {source.description}: {told}")
+    kept, copies = _distinct_files(spark, found)
+    are_all = len(source.paths) == 1 and not without and not copies
+    paths = source.paths if are_all else [_decoded(spark, file) for file in kept]
     with lenient_analysis(spark, time_zone):
-        df = _load_files(spark, source, source.paths, time_zone)
-        found = [file for file in sorted(df.inputFiles()) if file not in without]
-        kept, copies = _distinct_files(spark, found)
-        if not found and without:
-            return SourceData(df.limit(0), F.input_file_name())
-        if len(kept) != len(found) or without:
-            df = _load_files(spark, source, kept, time_zone)
+        df = _load_files(spark, source, paths, time_zone)
+    if not [name for name in df.columns if name != CORRUPT_RECORD]:
+        raise DataError(f"source {source.description} is empty: it has no column")
     for copied, times in copies.items():
         log.info("%s was given %d times: its content counts once", copied, times)
-    return SourceData(df, F.input_file_name(), tuple(kept), copies)
+    by_path = {_decoded(spark, file): times for file, times in copies.items()}
+    return SourceData(df, F.input_file_name(), tuple(kept), by_path)
+
+
+def _list_files(spark: SparkSession, source: SourceSection) -> list[str]:
+    """Give the files below the paths, each once, as URIs; no file is opened for it."""
+    listing = ("pathGlobFilter", "recursiveFileLookup", "modifiedBefore", "modifiedAfter")
+    options = {key: str(held) for key, held in source.options.items() if key in listing}
+    files = spark.read.format("binaryFile").options(**options).load(source.paths).inputFiles()
+    return sorted(set(files))
+
+
+def _decoded(spark: SparkSession, file: str) -> str:
+    return HadoopFile(spark, file, is_uri=True).path
+
+
+def _is_among(file: str, others: Iterable[str]) -> bool:
+    return _comparable(file) in {_comparable(other) for other in others}
+
+
+def _comparable(file: str) -> str:
+    """Spark writes one file as file:/a%20b, file:///a%20b or file:/a b."""
+    return unquote(re.sub(r"^file:/+", "/", file))
 
 
 def _read_whole(spark: SparkSession, source: SourceSection) -> DataFrame:
@@ -169,12 +197,16 @@ def _read_whole(spark: SparkSession, source: SourceSection) -> DataFrame:
             return spark.read.options(**options).table(source.table)
         if source.jdbc:
             jdbc = {key: str(value) for key, value in source.jdbc.items()}
-            return spark.read.format("jdbc").options(**jdbc).options(**options).load()
+            # Stamps without a zone stay so, to be read in the source's time zone like any others.
+            reader = spark.read.format("jdbc").option("preferTimestampNTZ", "true")
+            return reader.options(**jdbc).options(**options).load()
         return spark.read.format("delta").options(**options).load(source.paths)
     except AnalysisException as error:
         raise DataError(f"source {source.description}: {_first_line(error)}") from error
     except Exception as error:
         told = _first_line(error)
+        if "SQLSyntaxErrorException" in str(error):
+            raise DataError(f"source {source.description}: the database says: {told}") from error
         raise EnvironmentFault(f"source {source.description} cannot be reached: {told}") from error
 
 
@@ -197,6 +229,8 @@ def _load_files(
             reader = reader.option("columnNameOfCorruptRecord", CORRUPT_RECORD)
         return reader.load(list(paths))
     except (AnalysisException, PySparkException) as error:
+        if broken_file(error):
+            raise
         message = f"source {source.description} cannot be read: {_first_line(error)}"
         raise DataError(message) from error
 
@@ -207,6 +241,8 @@ def _load_csv(reader: Any, paths: list[str]) -> DataFrame:
     with_corrupt = schema.add(CORRUPT_RECORD, "string")
     return (
         reader.option("mode", "PERMISSIVE")
+        # A file whose header names other columns, or the same in another order, breaks when read.
+        .option("enforceSchema", "false")
         .option("columnNameOfCorruptRecord", CORRUPT_RECORD)
         .schema(with_corrupt)
         .load(paths)
@@ -256,7 +292,7 @@ def broken_file(error: BaseException) -> tuple[str, str] | None:
     if not match:
         return None
     causes = re.findall(r"Caused by: ([^\n]+)", text)
-    return match[1], (causes[-1] if causes else "it cannot be read").strip()
+    return match[1] or match[2], (causes[-1] if causes else "it cannot be read").strip()
 
 
 def _first_line(error: BaseException) -> str:

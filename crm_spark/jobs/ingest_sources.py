@@ -48,8 +48,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     With `as_of` (the pipeline's first date) sources without an order before it are refused, too.
     """
     with job_run(spark, config, "ingest_sources", None) as job:
-        check_sources(spark, config)
-        broken: dict[str, BrokenFiles] = {name: {} for name in config.sources.given()}
+        broken = check_sources(spark, config)
         for name, source in config.sources.given().items():
             _without_broken_files(broken[name], partial(_require_usable, job, name, source))
         if as_of is not None:
@@ -60,32 +59,46 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         return job.summary
 
 
-def check_sources(spark: SparkSession, config: Config) -> None:
+def check_sources(spark: SparkSession, config: Config) -> dict[str, BrokenFiles]:
     """Read the sources' schemas and check every expression; run nothing.
 
-    Raises DataError or ConfigError that lists every fault of every source at once.
+    Gives the files of each source that cannot even be opened. Raises DataError or ConfigError that
+    lists every fault of every source at once.
     """
     data_faults: list[str] = []
     mapping: list[str] = []
+    broken: dict[str, BrokenFiles] = {name: {} for name in config.sources.given()}
     for name, source in config.sources.given().items():
-        time_zone = source.time_zone or config.time_zone
+        faults: list[str] = []
+        action = partial(_check_source, spark, config, name, source, faults)
         try:
-            df = read_source(spark, source, time_zone=time_zone).df
+            _without_broken_files(broken[name], action)
         except DataError as error:
             data_faults.append(f"sources.{name}: {error}")
             continue
-        faults = mapping_faults(
-            df,
-            source.columns,
-            where=source.where,
-            time_zone=time_zone,
-            table=SOURCE_TABLES[name],
-        )
         mapping += [f"sources.{name}.{fault}" for fault in faults]
     if data_faults:
         raise DataError(listed("the sources cannot be read", data_faults + mapping))
     if mapping:
         raise ConfigError(listed("the mapping does not fit the sources", mapping))
+    return broken
+
+
+def _check_source(
+    spark: SparkSession,
+    config: Config,
+    name: str,
+    source: SourceSection,
+    faults: list[str],
+    broken: BrokenFiles,
+) -> None:
+    """Add to `faults` what does not fit one source."""
+    time_zone = source.time_zone or config.time_zone
+    df = read_source(spark, source, time_zone=time_zone, without=broken).df
+    table = SOURCE_TABLES[name]
+    faults += mapping_faults(
+        df, source.columns, where=source.where, time_zone=time_zone, table=table
+    )
 
 
 def _without_broken_files(broken: BrokenFiles, action: Callable[[BrokenFiles], None]) -> None:
@@ -106,7 +119,7 @@ def _without_broken_files(broken: BrokenFiles, action: Callable[[BrokenFiles], N
 
 def _mapped_source(job: Run, name: str, source: SourceSection, broken: BrokenFiles) -> DataFrame:
     time_zone = source.time_zone or job.config.time_zone
-    data = read_source(job.spark, source, time_zone=time_zone, without=tuple(broken))
+    data = read_source(job.spark, source, time_zone=time_zone, without=broken)
     return _map(data.df, SOURCE_TABLES[name], source, data, time_zone, keep_row=False)
 
 
@@ -143,9 +156,11 @@ def _require_usable(job: Run, name: str, source: SourceSection, broken: BrokenFi
 
 
 def _load(job: Run, name: str, source: SourceSection, broken: BrokenFiles) -> None:
+    if broken:
+        _require_usable(job, name, source, broken)  # what is left may be nothing
     table = SOURCE_TABLES[name]
     time_zone = source.time_zone or job.config.time_zone
-    data = read_source(job.spark, source, time_zone=time_zone, without=tuple(broken))
+    data = read_source(job.spark, source, time_zone=time_zone, without=broken)
     counts = job.summary.table(table.name)
     seen, usable = Observation(), Observation()
     rows = data.df.observe(seen, F.count(F.lit(1)).alias("n"))

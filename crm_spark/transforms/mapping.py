@@ -132,12 +132,16 @@ def refuse_cut_decimals(df: DataFrame, expressions: Iterable[str], *, time_zone:
 def keep_where(df: DataFrame, where: str, *, time_zone: str) -> DataFrame:
     """Keep the source's rows for which the user's condition holds."""
     with lenient_analysis(df.sparkSession, time_zone):
-        return df.where(where)
+        condition = F.expr(where)
+        if CORRUPT_RECORD in df.columns:
+            # A broken row has no values to filter by: it is kept, to be rejected with its reason.
+            condition = condition | F.col(CORRUPT_RECORD).isNotNull()
+        return df.where(condition)
 
 
 def _short(error: Exception) -> str:
     """Give the first line of a Spark error without its plan and its code."""
-    text = str(error).split("\n")[0]
+    text = next((line for line in str(error).splitlines() if line.strip()), "")
     text = re.sub(r"^\[[A-Z_.]+\]\s*", "", text)
     return re.sub(r"\s*SQLSTATE: \w+.*$", "", text).strip()
 
@@ -177,7 +181,8 @@ def map_source(
                 # A tenth of a cent is rounded to zero, but is none.
                 columns.append((F.expr(text).cast("double") == 0).alias(_is_zero(column.name)))
             sources = _referenced_columns(df, text)
-            reasons += _reasons_of(column, text, value, sources)
+            is_required = column.mapping == "required" or column.name in table.key
+            reasons += _reasons_of(column, text, value, sources, is_required=is_required)
         all_reasons = F.array_compact(F.array(*reasons)) if reasons else _no_reasons()
         if CORRUPT_RECORD in df.columns:
             all_reasons = F.when(F.col(CORRUPT_RECORD).isNull(), all_reasons).otherwise(
@@ -226,9 +231,10 @@ def _referenced_columns(df: DataFrame, text: str) -> list[str]:
     return sorted(name for name in df.columns if name.lower() in spelled)
 
 
-def _reasons_of(column: TableColumn, text: str, value: Column, sources: list[str]) -> list[Column]:
+def _reasons_of(
+    column: TableColumn, text: str, value: Column, sources: list[str], *, is_required: bool
+) -> list[Column]:
     """Give the reasons this column can have: missing, or there but not readable."""
-    is_required = column.mapping == "required"
     if not is_required and _GIVES_NULL_ON_PURPOSE.search(text):
         return []
     if not sources:

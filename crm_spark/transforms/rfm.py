@@ -100,6 +100,10 @@ class RfmSection(BaseModel):
             for measure, cuts in given.items():
                 if list(cuts) != sorted(set(cuts)):
                     raise ValueError(f"thresholds.{measure} must rise, found {list(cuts)}")
+        elif self.thresholds is not None:
+            raise ValueError(
+                "thresholds are given, but method is quintiles: say method: thresholds"
+            )
         names = {segment.name for segment in self.segments}
         if len(names) > MOST_SEGMENTS:
             raise ValueError(

@@ -82,7 +82,7 @@ def _ask_server(uri: str) -> None:
         # It answers; whether it lets us in is told by the first real request.
         log.debug("the tracking server answers %s to /health", error.code)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
+        reason = " ".join(str(getattr(error, "reason", None) or error).split())
         raise EnvironmentFault(
             f"the tracking server {_without_password(uri)} does not answer ({reason}): "
             "start it, or correct tracking.uri"

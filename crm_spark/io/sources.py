@@ -141,7 +141,9 @@ def read_source(
     time_zone: str,
     without: Mapping[str, str] | None = None,
 ) -> SourceData:
-    """Give the rows of a source, leaving out the files in `without` (each with its reason) and copies of other files.
+    """Give the rows of a source without the files in `without` and without copies of other files.
+
+    `without` maps files that broke to the reason.
 
     Raises DataError for a missing path or an unreadable schema, EnvironmentFault for a database
     that does not answer.

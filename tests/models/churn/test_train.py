@@ -192,6 +192,17 @@ def test_the_threshold_learnt_before_is_close_to_the_best_on_the_test(forest: Fi
     assert value(forest, "threshold") == forest.model.threshold
 
 
+def test_the_threshold_is_low_where_few_leave(spark: SparkSession) -> None:
+    table = snapshots(2_000)
+    chance = np.where(table["days_since_last_order"] > 42, 0.25, 0.01)
+    frame = to_spark(spark, with_labels(table, chance))
+    fitted = fit_candidate("recency", frame, CUTOFFS, PARAMS)
+    scores = [at_threshold(fitted.counts, p)["f1"] or 0.0 for p in fitted.counts.probability]
+    assert value(fitted, "f1") > max(scores) - 0.05
+    # One in two is the wrong threshold: next to nobody reaches it.
+    assert (at_threshold(fitted.counts, 0.5)["f1"] or 0.0) < max(scores) - 0.2
+
+
 # --- reasons -------------------------------------------------------------------------------------
 
 
@@ -241,6 +252,19 @@ def test_an_effect_is_what_the_probability_loses_with_the_usual_value(
     }
     expected = {key: before[key] - after[key] for key in before if before[key] - after[key] > 0.005}
     assert found == pytest.approx(expected)
+
+
+def test_usual_is_the_median_of_the_latest_training_cutoff(
+    explained: ChurnModel, planted_table: pd.DataFrame
+) -> None:
+    newest = planted_table[planted_table["as_of_date"] == CUTOFFS.calibration]
+    medians = {held.name: held.median for held in explained.inputs}
+    named = list(explained.explained)
+    expected = {name: np.nanmedian(newest[name]) for name in named}
+    assert {name: medians[name] for name in named} == pytest.approx(expected)
+    # Those of the test cut-off are others.
+    assert expected != {name: np.nanmedian(on_test(planted_table)[name]) for name in named}
+    assert all(held.median is None for held in explained.inputs if held.name not in named)
 
 
 @pytest.mark.parametrize("n", [0, 1])

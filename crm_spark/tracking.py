@@ -76,7 +76,7 @@ def check_tracking(section: TrackingSection) -> None:
 
 def _ask_server(uri: str) -> None:
     try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER):
+        with urllib.request.urlopen(f"{_public(uri)}/health", timeout=SECONDS_TO_ANSWER):
             return
     except urllib.error.HTTPError as error:
         # It answers; whether it lets us in is told by the first real request.
@@ -84,13 +84,16 @@ def _ask_server(uri: str) -> None:
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = " ".join(str(getattr(error, "reason", None) or error).split())
         raise EnvironmentFault(
-            f"the tracking server {_without_password(uri)} does not answer ({reason}): "
+            f"the tracking server {_public(uri)} does not answer ({reason}): "
             "start it, or correct tracking.uri"
         ) from error
 
 
-def _without_password(uri: str) -> str:
-    return re.sub(r"//[^/@]*@", "//***@", uri)
+def _public(uri: str) -> str:
+    """Give scheme, host, port and path of a URI: what is no secret, whatever a password holds."""
+    scheme, _, rest = uri.partition("://")
+    address = re.split(r"[?#]", rest.rpartition("@")[2])[0]
+    return f"{scheme}://{address}".rstrip("/")
 
 
 def _sqlite_file(uri: str) -> Path:
@@ -118,7 +121,8 @@ class Tracker:
         try:
             self._experiment_id = self._experiment(uri)
         except Exception as error:
-            told = str(error).splitlines()[0][:300]
+            told = str(error).splitlines()[0].replace(section.uri, _public(section.uri))
+            told = re.sub(r"//\S*@|\?\S+", "", told)[:300]
             raise EnvironmentFault(f"the tracking store cannot be used: {told}") from error
 
     def _experiment(self, uri: str) -> str:

@@ -26,6 +26,13 @@ class HadoopFile:
         exists = self._filesystem.exists(self._path)
         return bool(exists and self._filesystem.getFileStatus(self._path).isDirectory())
 
+    def remove(self) -> None:
+        """Delete the path and all below it, and its folder where that is empty then."""
+        self._filesystem.delete(self._path, True)
+        folder = self._path.getParent()
+        if len(self._filesystem.listStatus(folder)) == 0:
+            self._filesystem.delete(folder, False)
+
     def length(self) -> int:
         """Give the file's bytes."""
         return int(self._filesystem.getFileStatus(self._path).getLen())

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.contracts import Table, checksum_aggregates, format_checksum
 from crm_spark.errors import BusyError, DataError
+from crm_spark.io.hadoop import HadoopFile
 from crm_spark.io.lock import local_path
 
 VERSION_PROPERTY = "crm_spark.table_version"
@@ -102,7 +103,7 @@ class Lake:
     def _write(
         self, table: Table, df: DataFrame, *, mode: str, replace_where: str | None = None
     ) -> Written:
-        self._create(table)
+        is_new = self._create(table)
         observed = Observation()
         rows = table.conform(df).observe(observed, *checksum_aggregates(table.content_columns))
         writer = (
@@ -116,6 +117,9 @@ class Lake:
         try:
             writer.save(self.path(table))
         except Exception as error:
+            if is_new:
+                # A failed first write leaves nothing, not even an empty table.
+                HadoopFile(self.spark, self.path(table)).remove()
             if "Concurrent" in type(error).__name__ or "DELTA_CONCURRENT" in str(error):
                 raise BusyError(
                     f"another run wrote {table.name} at the same time; this one changed nothing: "
@@ -126,11 +130,11 @@ class Lake:
         checksum = format_checksum(counted)
         return Written(int(counted["n_rows"]), self.version(table), checksum)
 
-    def _create(self, table: Table) -> None:
-        """Make the table with its comments, types and properties, unless it is there."""
+    def _create(self, table: Table) -> bool:
+        """Make the table with its comments, types and properties; False where it was there."""
         if self.exists(table):
             self._require_version(table)
-            return
+            return False
         builder = (
             DeltaTable.createIfNotExists(self.spark)
             .location(self.path(table))
@@ -145,6 +149,7 @@ class Lake:
             builder = builder.partitionedBy(*table.partition_by)
         builder.execute()
         self._register(table)
+        return True
 
     def _register(self, table: Table) -> None:
         """Make the table known by name where a catalog schema is configured."""

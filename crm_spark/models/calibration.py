@@ -8,11 +8,11 @@ import numpy as np
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from crm_spark.models.binary_metrics import ScoreCounts
+from crm_spark.models.binary_metrics import Floats, ScoreCounts
 
 # Raw scores are kept this far from 0 and 1, where the logit ends.
 EDGE = 1e-4
-_MAX_STEPS = 50
+_MAX_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class PlattCalibration:
 
     def probability(self, raw: Column) -> Column:
         """Give the calibrated probability of a raw score between 0 and 1."""
-        kept = F.greatest(F.least(raw, F.lit(1 - EDGE)), F.lit(EDGE))
+        # greatest() and least() pass over nulls: an unknown raw score has to stay unknown.
+        kept = F.when(raw.isNotNull(), F.greatest(F.least(raw, F.lit(1 - EDGE)), F.lit(EDGE)))
         logit = F.log(kept / (1 - kept))
         return 1 / (1 + F.exp(-(logit * self.slope + self.intercept)))
 
@@ -42,32 +43,43 @@ def fit_platt(counts: ScoreCounts) -> PlattCalibration:
     high = (n_positive + 1) / (n_positive + 2)
     low = 1 / (n_negative + 2)
     hits = counts.n_positive * high + (counts.n - counts.n_positive) * low
-    slope, intercept = _newton(logit, counts.n, hits, with_slope=True)
-    if slope <= 0 or min(n_positive, n_negative) == 0:
-        slope, intercept = _newton(logit, counts.n, hits, with_slope=False)
-    return PlattCalibration(slope, intercept)
+    is_flat = np.ptp(logit) < 1e-9 or min(n_positive, n_negative) == 0
+    if not is_flat:
+        slope, intercept = _maximise(logit, counts.n, hits, with_slope=True)
+        if slope > 0:
+            return PlattCalibration(slope, intercept)
+    return PlattCalibration(*_maximise(logit, counts.n, hits, with_slope=False))
 
 
-def _newton(
-    logit: np.ndarray, n: np.ndarray, hits: np.ndarray, *, with_slope: bool
-) -> tuple[float, float]:
-    slope, intercept = 1.0, 0.0
+def _maximise(logit: Floats, n: Floats, hits: Floats, *, with_slope: bool) -> tuple[float, float]:
+    """Newton's method with halved steps: the likelihood is concave, so it always arrives.
+
+    Logits are centred, which keeps slope and intercept apart.
+    """
+    centre = float((logit * n).sum() / n.sum())
+    centred = logit - centre
+    share = hits.sum() / n.sum()
+    slope, level = 1.0, float(np.log(share / (1 - share)))
+
+    def loss(slope: float, level: float) -> float:
+        z = slope * centred + level
+        return float((n * np.logaddexp(0.0, z) - hits * z).sum())
+
     for _ in range(_MAX_STEPS):
-        p = 1 / (1 + np.exp(-(slope * logit + intercept)))
+        p = 1 / (1 + np.exp(-np.clip(slope * centred + level, -500, 500)))
         residual, weight = hits - n * p, n * p * (1 - p)
-        gradient = np.array([(residual * logit).sum(), residual.sum()])
-        hessian = np.array(
-            [
-                [(weight * logit**2).sum(), (weight * logit).sum()],
-                [(weight * logit).sum(), weight.sum()],
-            ]
-        ) + 1e-9 * np.eye(2)
+        gradient = np.array([(residual * centred).sum(), residual.sum()])
+        across = (weight * centred).sum()
+        hessian = np.array([[(weight * centred**2).sum(), across], [across, weight.sum()]])
+        hessian += 1e-12 * n.sum() * np.eye(2)
         if with_slope:
             step = np.linalg.solve(hessian, gradient)
         else:
             step = np.array([0.0, gradient[1] / hessian[1, 1]])
-        step = np.clip(step, -2, 2)
-        slope, intercept = slope + float(step[0]), intercept + float(step[1])
-        if np.abs(step).max() < 1e-10:
+        now, size = loss(slope, level), 1.0
+        while size > 1e-10 and loss(slope + size * step[0], level + size * step[1]) > now:
+            size /= 2
+        if size <= 1e-10 or float(np.abs(size * step).max()) < 1e-12:
             break
-    return slope, intercept
+        slope, level = slope + float(size * step[0]), level + float(size * step[1])
+    return slope, level - slope * centre

@@ -86,7 +86,7 @@ def load_model(pipeline: PipelineModel, spec: dict[str, Any]) -> ChurnModel:
     )
 
 
-def assembled(df: DataFrame, inputs: Sequence[Input], *, keep: Sequence[str]) -> DataFrame:
+def assembled(df: DataFrame, inputs: Sequence[Input], *, keep: Sequence[str | Column]) -> DataFrame:
     """Give `keep` and one column per input as the model reads it."""
     return df.select(*keep, *[held.value().alias(held.name) for held in inputs])
 
@@ -96,10 +96,13 @@ def score(model: ChurnModel, df: DataFrame, *, keep: Sequence[str]) -> DataFrame
 
     Reads the model's inputs from rows of features.customer_snapshot.
     """
-    kept = [column for column in keep if column not in {held.name for held in model.inputs}]
-    scored = model.pipeline.transform(assembled(df, model.inputs, keep=kept))
+    # The model reads inputs under their own names, some as logarithms: what is kept goes beside.
+    aside = [F.col(name).alias(f"_kept_{name}") for name in keep]
+    scored = model.pipeline.transform(assembled(df, model.inputs, keep=aside))
     probability = model.calibration.probability(F.col(RAW_SCORE))
-    return scored.select(*kept, probability.alias(PROBABILITY))
+    return scored.select(
+        *[F.col(f"_kept_{name}").alias(name) for name in keep], probability.alias(PROBABILITY)
+    )
 
 
 def add_reasons(model: ChurnModel, df: DataFrame, *, keep: Sequence[str], n: int) -> DataFrame:
@@ -113,7 +116,7 @@ def add_reasons(model: ChurnModel, df: DataFrame, *, keep: Sequence[str], n: int
     inputs = {held.name: held for held in model.inputs}
     explained = [inputs[name] for name in model.explained]
     base = df.select(
-        *keep,
+        *[F.col(name).alias(f"_kept_{name}") for name in keep],
         *[F.col(held.name).cast(T.DoubleType()).alias(f"_was_{held.name}") for held in explained],
         *[held.value().alias(held.name) for held in model.inputs],
     )
@@ -143,7 +146,8 @@ def add_reasons(model: ChurnModel, df: DataFrame, *, keep: Sequence[str], n: int
         )
     reasons = _strongest(effects, n)
     probability = model.calibration.probability(F.col(RAW_SCORE))
-    return scored.select(*keep, probability.alias(PROBABILITY), reasons.alias("reasons"))
+    kept = [F.col(f"_kept_{name}").alias(name) for name in keep]
+    return scored.select(*kept, probability.alias(PROBABILITY), reasons.alias("reasons"))
 
 
 def _strongest(effects: list[Column], n: int) -> Column:

@@ -62,20 +62,23 @@ def candidate_names() -> tuple[str, ...]:
 def fit_candidate(name: str, frame: DataFrame, cutoffs: Cutoffs, params: ChurnSection) -> Fitted:
     """Fit one candidate on the training cut-offs and test it on the later one.
 
-    `frame` holds labelled snapshot rows of all the cut-offs. The calibration map is learnt on the
-    latest training cut-off from a model that has not seen it; the model itself then learns from all
-    training cut-offs. With a single one there is nothing later to calibrate on, and none is done.
-    The test cut-off is used for testing alone.
+    `frame` holds labelled snapshot rows of all the cut-offs. The model learns from all training
+    cut-offs but the latest, and its calibration map from the latest, which it has not seen. It is
+    not fitted again with the latest one added: it would then know part of what the map corrects,
+    and a rise in churn would be made up for twice. With a single training cut-off there is nothing
+    later to calibrate on, and none is done. The test cut-off is used for testing alone.
     """
     training = frame.where(F.col("as_of_date").isin(list(cutoffs.training)))
-    calibration, threshold = PlattCalibration(), params.threshold or 0.5
-    if len(cutoffs.training) > 1:
+    threshold = params.threshold or 0.5
+    if len(cutoffs.training) == 1:
+        model = replace(_fit(name, training, params), threshold=threshold)
+    else:
         earlier = training.where(F.col("as_of_date") != cutoffs.calibration)
-        latest = training.where(F.col("as_of_date") == cutoffs.calibration)
-        raw = _count(_fit(name, earlier, params), latest)
+        model = _fit(name, earlier, params)
+        raw = _count(model, training.where(F.col("as_of_date") == cutoffs.calibration))
         calibration = fit_platt(raw)
         threshold = params.threshold or _calibrated_threshold(calibration, raw)
-    model = replace(_fit(name, training, params), calibration=calibration, threshold=threshold)
+        model = replace(model, calibration=calibration, threshold=threshold)
     counts = _count(model, frame.where(F.col("as_of_date") == cutoffs.test))
     metrics = all_metrics(counts, threshold=threshold, seed=params.seed)
     return Fitted(model, tuple(metrics), counts)
@@ -187,16 +190,22 @@ def decide(candidates: Sequence[Fitted]) -> Decision:
     """
     rules = [held for held in candidates if held.name != FOREST]
     forest = next(held for held in candidates if held.name == FOREST)
-    best = max(rules, key=lambda held: (held.value("auc") or 0.0, -(held.value("brier") or 1.0)))
-    wins = (forest.value("auc") or 0.0) > (best.value("auc") or 0.0) and (
-        forest.value("brier") or 1.0
-    ) < (best.value("brier") or 1.0)
+    best = max(
+        rules, key=lambda held: (_or(held.value("auc"), 0.0), -_or(held.value("brier"), 1.0))
+    )
+    ranks_better = _or(forest.value("auc"), 0.0) > _or(best.value("auc"), 0.0)
+    is_truer = _or(forest.value("brier"), 1.0) < _or(best.value("brier"), 1.0)
+    wins = ranks_better and is_truer
     figures = "; ".join(
         f"{held.name} AUC {_shown(held.value('auc'))}, Brier {_shown(held.value('brier'))}"
         for held in (forest, best)
     )
     verdict = "the forest beats the best rule" if wins else "the forest does not beat the best rule"
     return Decision(forest if wins else best, best, f"{verdict}: {figures}")
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
 
 
 def _shown(value: float | None) -> str:

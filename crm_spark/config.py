@@ -23,6 +23,8 @@ from crm_spark.errors import ConfigError, listed, nearest
 from crm_spark.io.lake import StorageSection
 from crm_spark.io.sources import SourcesSection, known_time_zone, mapping_key_faults
 from crm_spark.models.churn.params import ChurnSection
+from crm_spark.models.recommender.params import RecommendationsSection
+from crm_spark.models.segments.params import SegmentsSection
 from crm_spark.progress import redact, remember_secret
 from crm_spark.session import SparkSection
 from crm_spark.tracking import TrackingSection
@@ -41,6 +43,8 @@ class Config(BaseModel):
     spark: SparkSection = Field(default_factory=SparkSection)
     rfm: RfmSection = Field(default_factory=RfmSection)
     churn: ChurnSection = Field(default_factory=ChurnSection)
+    segments: SegmentsSection = Field(default_factory=SegmentsSection)
+    recommendations: RecommendationsSection = Field(default_factory=RecommendationsSection)
 
     @field_validator("time_zone")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
@@ -28,6 +30,8 @@ CHAMPION = "champion"
 FINGERPRINT = "crm_spark.fingerprint"
 KIND = "crm_spark.kind"
 SPEC_FILE = "spec.json"
+PIPELINE_FOLDER = "model"
+REPORT = "crm_spark.report"
 # What loads a model elsewhere; explicit, since MLflow would else start a second Spark to find out.
 PIP_REQUIREMENTS = ["pyspark==4.2.0", "mlflow==3.17.2", "pandas>=2.2,<3", "numpy<3", "pyarrow>=18"]
 
@@ -43,6 +47,26 @@ class TrackingSection(BaseModel):
     artifact_root: str | None = None
     # Folder that the driver and all executors see, for models on their way; default: in the lake.
     shared_tmp: str | None = None
+
+
+@dataclass(frozen=True)
+class LoggedPipeline:
+    """A Spark pipeline to log, an example of the rows it reads, and the columns it adds."""
+
+    model: PipelineModel
+    example: DataFrame
+    outputs: tuple[str, ...]
+
+    def signature(self) -> Any:
+        """Give MLflow's signature of the pipeline."""
+        from mlflow.models import ModelSignature
+        from mlflow.types.schema import ColSpec, Schema
+
+        columns = [
+            ColSpec("double" if field.dataType.typeName() == "double" else "string", field.name)
+            for field in self.example.schema.fields
+        ]
+        return ModelSignature(Schema(columns), Schema([ColSpec("double", n) for n in self.outputs]))
 
 
 @dataclass(frozen=True)
@@ -150,31 +174,23 @@ class Tracker:
         *,
         kind: str,
         fingerprint: str,
-        pipeline: PipelineModel,
         spec_json: str,
-        example: DataFrame,
         params: Mapping[str, Any],
         metrics: Mapping[str, float],
         inputs: Mapping[str, tuple[str, int]],
-        texts: Mapping[str, str],
+        pipeline: LoggedPipeline | None = None,
+        texts: Mapping[str, str] | None = None,
+        frames: Mapping[str, pd.DataFrame] | None = None,
     ) -> ModelVersion:
         """Log a model in one MLflow run and register it; one fingerprint is never registered twice.
 
-        `inputs` maps table names to their path and Delta version; `texts` are further artifacts by
-        file name.
+        `inputs` maps table names to their path and Delta version; `texts` and `frames` are further
+        artifacts by file name, the frames as parquet.
         """
-        from mlflow.models import ModelSignature
-        from mlflow.types.schema import ColSpec, Schema
-
         found = self.find(name, fingerprint, kind)
         if found is not None:
             log.info("%s: version %s has the same inputs and is kept", name, found.version)
             return found
-        columns = [
-            ColSpec("double" if field.dataType.typeName() == "double" else "string", field.name)
-            for field in example.schema.fields
-        ]
-        signature = ModelSignature(Schema(columns), Schema([ColSpec("double", "raw_score")]))
         with self._mlflow.start_run(
             experiment_id=self._experiment_id, run_name=f"{name}-{kind}"
         ) as run:
@@ -183,16 +199,26 @@ class Tracker:
             self._mlflow.log_metrics(dict(metrics))
             self._log_inputs(inputs)
             self._mlflow.log_text(spec_json, SPEC_FILE)
-            for file, text in texts.items():
+            for file, text in (texts or {}).items():
                 self._mlflow.log_text(text, file)
-            self._mlflow.spark.log_model(
-                pipeline,
-                artifact_path="model",
-                dfs_tmpdir=self._shared_tmp,
-                signature=signature,
-                pip_requirements=PIP_REQUIREMENTS,
-            )
-        return self._register_run(name, kind, fingerprint, run.info.run_id)
+            for file, frame in (frames or {}).items():
+                self._log_frame(frame, file)
+            if pipeline is not None:
+                self._mlflow.spark.log_model(
+                    pipeline.model,
+                    artifact_path=PIPELINE_FOLDER,
+                    dfs_tmpdir=self._shared_tmp,
+                    signature=pipeline.signature(),
+                    pip_requirements=PIP_REQUIREMENTS,
+                )
+        source = f"runs:/{run.info.run_id}/{PIPELINE_FOLDER if pipeline else ''}"
+        return self._register_run(name, kind, fingerprint, run.info.run_id, source)
+
+    def _log_frame(self, frame: pd.DataFrame, file: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / file
+            frame.to_parquet(path, index=False)
+            self._mlflow.log_artifact(str(path))
 
     def _log_inputs(self, inputs: Mapping[str, tuple[str, int]]) -> None:
         """Note which version of which table the model learnt from."""
@@ -200,7 +226,9 @@ class Tracker:
             self._mlflow.set_tag(f"input.{table}", f"{path}@v{version}")
             self._mlflow.log_param(f"version.{table}", version)
 
-    def _register_run(self, name: str, kind: str, fingerprint: str, run_id: str) -> ModelVersion:
+    def _register_run(
+        self, name: str, kind: str, fingerprint: str, run_id: str, source: str
+    ) -> ModelVersion:
         from mlflow.exceptions import MlflowException
 
         try:
@@ -209,7 +237,7 @@ class Tracker:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         created = self._client.create_model_version(
-            name, f"runs:/{run_id}/model", run_id, tags={FINGERPRINT: fingerprint, KIND: kind}
+            name, source, run_id, tags={FINGERPRINT: fingerprint, KIND: kind}
         )
         log.info("%s: registered version %s (%s)", name, created.version, kind)
         return ModelVersion(name, str(created.version), kind, run_id)
@@ -229,16 +257,36 @@ class Tracker:
 
     def load(self, name: str, version: str) -> tuple[PipelineModel, dict[str, Any]]:
         """Give the Spark pipeline and the spec of a registered version."""
-        held = self._client.get_model_version(name, version)
-        with tempfile.TemporaryDirectory() as folder:
-            path = self._client.download_artifacts(held.run_id, SPEC_FILE, folder)
-            spec = json.loads(Path(path).read_text(encoding="utf-8"))
+        spec = self.load_spec(name, version)
         pipeline = self._mlflow.spark.load_model(
             f"models:/{name}/{version}", dfs_tmpdir=self._shared_tmp
         )
         return pipeline, spec
 
-    def log_report_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
-        """Add metrics to a finished run."""
-        for key, value in metrics.items():
-            self._client.log_metric(run_id, key, value)
+    def load_spec(self, name: str, version: str) -> dict[str, Any]:
+        """Give the spec of a registered version."""
+        held: dict[str, Any] = json.loads(self._artifact(name, version, SPEC_FILE))
+        return held
+
+    def load_frame(self, name: str, version: str, file: str) -> pd.DataFrame:
+        """Give a frame that a version was registered with."""
+        return pd.read_parquet(io.BytesIO(self._artifact(name, version, file)))
+
+    def _artifact(self, name: str, version: str, file: str) -> bytes:
+        held = self._client.get_model_version(name, version)
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(self._client.download_artifacts(held.run_id, file, folder)).read_bytes()
+
+    def log_report(self, report: str, *, as_of: str) -> None:
+        """Keep a report as an artifact, one run for each date; a rerun replaces it."""
+        found = self._client.search_runs(
+            [self._experiment_id], f"tags.`{REPORT}` = '{as_of}'", max_results=1
+        )
+        run_id = found[0].info.run_id if found else None
+        with self._mlflow.start_run(
+            run_id=run_id,
+            experiment_id=None if run_id else self._experiment_id,
+            run_name=f"report-{as_of}",
+        ):
+            self._mlflow.set_tag(REPORT, as_of)
+            self._mlflow.log_text(report, "report.html")

@@ -18,6 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyspark
 import pytest
 import yaml
 from pyspark.sql import SparkSession

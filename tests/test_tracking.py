@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from packaging.requirements import Requirement
@@ -24,6 +25,7 @@ from crm_spark.errors import CrmSparkError, EnvironmentFault
 from crm_spark.tracking import (
     CHAMPION,
     PIP_REQUIREMENTS,
+    LoggedPipeline,
     ModelVersion,
     Tracker,
     TrackingSection,
@@ -95,9 +97,8 @@ def register(
         name,
         kind=kind,
         fingerprint=fingerprint,
-        pipeline=pipeline,
+        pipeline=LoggedPipeline(pipeline, customers.select("silence", "n_orders"), ("raw_score",)),
         spec_json=json.dumps(SPEC),
-        example=customers.select("silence", "n_orders"),
         params={"horizon_days": 28},
         metrics={"auc": 0.75},
         inputs={"features.customer_snapshot": ("/lake/features/customer_snapshot", 7)},
@@ -249,13 +250,32 @@ def test_a_run_tells_its_params_metrics_and_texts(
     assert Path(text).read_text(encoding="utf-8") == "[1]"
 
 
-def test_metrics_can_be_added_to_a_finished_run(
-    registered: dict[str, ModelVersion], tracker: Tracker, client: MlflowClient
+def test_a_model_without_a_pipeline_comes_back_with_its_spec_and_frames(
+    tracker: Tracker,
 ) -> None:
-    run_id = registered["other kind"].run_id
-    tracker.log_report_metrics(run_id, {"later": 0.5})
-    metrics = client.get_run(run_id).data.metrics
-    assert (metrics["later"], metrics["auc"]) == (0.5, 0.75)
+    factors = pd.DataFrame({"product_id": ["b", "a"], "factor_0": [0.1, 1 / 3]})
+    version = tracker.register(
+        "factors only", kind="ladder", fingerprint="f", spec_json=json.dumps(SPEC),
+        params={}, metrics={}, inputs={}, frames={"factors.parquet": factors},
+    )  # fmt: skip
+    assert tracker.load_spec("factors only", version.version) == SPEC
+    found = tracker.load_frame("factors only", version.version, "factors.parquet")
+    pd.testing.assert_frame_equal(found, factors)
+
+
+def test_a_report_of_a_date_is_kept_once_and_replaced(
+    tracker: Tracker, client: MlflowClient, tmp_path: Path
+) -> None:
+    for day, text in (("2020-01-01", "old"), ("2020-01-02", "other"), ("2020-01-01", "new")):
+        tracker.log_report(text, as_of=day)
+    experiment = client.get_experiment_by_name("tests")
+    runs = client.search_runs([experiment.experiment_id], "run_name LIKE 'report-%'")
+    kept = {}
+    for run in runs:
+        path = client.download_artifacts(run.info.run_id, "report.html", str(tmp_path))
+        kept[run.info.run_name] = Path(path).read_text(encoding="utf-8")
+    assert kept == {"report-2020-01-01": "new", "report-2020-01-02": "other"}
+    assert len(runs) == 2
 
 
 def test_artifacts_of_a_sqlite_store_lie_beside_it(

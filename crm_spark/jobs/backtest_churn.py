@@ -10,14 +10,14 @@ from pyspark.sql import SparkSession
 from crm_spark.config import Config
 from crm_spark.errors import DataError
 from crm_spark.jobs.build_features import snapshots
-from crm_spark.jobs.churn_inputs import labelled, metric_rows, require_both_classes
+from crm_spark.jobs.churn_inputs import candidate_metrics, labelled, require_both_classes
 from crm_spark.jobs.lifecycle import Run, job_run
+from crm_spark.jobs.model_runs import MetricRow, write_metrics
 from crm_spark.models.churn.params import Cutoffs, backtest_dates, closed_after, cutoffs_for_test
 from crm_spark.models.churn.train import Fitted, candidate_names, fit_candidate
 from crm_spark.progress import log, stage
 from crm_spark.run import RunSummary
 from crm_spark.tables.features import CUSTOMER_ORDERS
-from crm_spark.tables.ops import METRICS
 
 DESCRIPTION = "Walk over past cut-offs: train before each, test on it, report the mean over all."
 NEEDS_AS_OF = True
@@ -34,7 +34,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         dates = sorted({cutoff for fold in folds for cutoff in fold.all})
         snapshot = snapshots(job, dates)
         frame = labelled(job, snapshot, dates).persist()
-        rows: list[tuple[object, ...]] = []
+        rows: list[MetricRow] = []
         tested: list[tuple[date, list[Fitted]]] = []
         try:
             with stage(spark, f"labelled snapshots of {len(dates)} cut-offs"):
@@ -45,12 +45,10 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
                         fit_candidate(name, frame, fold, config.churn) for name in candidate_names()
                     ]
                 tested.append((fold.test, held))
-                rows += metric_rows(job, "backtest_churn", day, fold.test, held)
+                rows += candidate_metrics(job, day, fold.test, held)
         finally:
             frame.unpersist()
-        metrics = spark.createDataFrame(rows, METRICS.schema)
-        where = f"job = 'backtest_churn' AND as_of_date = DATE'{day.isoformat()}'"
-        job.note(METRICS, job.lake.replace(METRICS, metrics, where))
+        write_metrics(job, day, rows)
         for line in backtest_table(tested):
             log.info("%s", line)
         return job.summary

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 
 from crm_spark.errors import DataError
 from crm_spark.jobs.lifecycle import Run
+from crm_spark.jobs.model_runs import MetricRow, metric_row
 from crm_spark.models.churn.labels import LABEL, churn_labels
 from crm_spark.models.churn.params import Cutoffs
 from crm_spark.models.churn.train import Fitted
@@ -54,13 +55,13 @@ def require_both_classes(frame: DataFrame, dates: Sequence[date]) -> None:
         )
 
 
-def metric_rows(
-    job: Run, name: str, as_of: date, cutoff: date, candidates: Sequence[Fitted]
-) -> list[tuple[object, ...]]:
+def candidate_metrics(
+    job: Run, as_of: date, cutoff: date, candidates: Sequence[Fitted]
+) -> list[MetricRow]:
     """Give rows of ops.metrics for the candidates tested on one cut-off."""
     return [
-        (name, as_of, fitted.name, cutoff, held.name, held.value, held.low, held.high,
-         fitted.counts.rows, job.summary.run_id)
+        metric_row(job, as_of, cutoff, fitted.name, held.name, held.value, low=held.low,
+                   high=held.high, n=fitted.counts.rows)
         for fitted in candidates
         for held in fitted.metrics
     ]  # fmt: skip

@@ -6,20 +6,25 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from types import ModuleType
 
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.config import Config, parse_date
-from crm_spark.errors import BusyError, ConfigError, CrmSparkError, DataError
+from crm_spark.errors import BusyError, ConfigError, CrmSparkError, DataError, listed
 from crm_spark.io.lake import Lake
 from crm_spark.io.lock import lake_lock
 from crm_spark.jobs import (
     build_features,
     ingest_sources,
+    recommend_products,
     score_churn,
     score_rfm,
+    score_segments,
     train_churn,
+    train_recommender,
+    train_segments,
 )
 from crm_spark.jobs.lifecycle import current_pipeline, record_run
 from crm_spark.jobs.results import log_results
@@ -32,13 +37,13 @@ DESCRIPTION = (
 )
 NEEDS_AS_OF = True
 
-Job = Callable[[SparkSession, Config, date | None], RunSummary]
-
-JOBS_OF_A_DATE: tuple[tuple[str, Job], ...] = (
-    ("build_features", build_features.run),
-    ("score_rfm", score_rfm.run),
-    ("train_churn", train_churn.run),
-    ("score_churn", score_churn.run),
+# What all models read. A failure here ends the date.
+FEATURE_JOBS: tuple[ModuleType, ...] = (build_features, score_rfm)
+# Each model by itself: where one cannot be trained, the others still are.
+MODEL_JOBS: tuple[tuple[ModuleType, ...], ...] = (
+    (train_churn, score_churn),
+    (train_segments, score_segments),
+    (train_recommender, recommend_products),
 )
 _EVERY = re.compile(r"(\d+)([dw])")
 
@@ -182,49 +187,90 @@ def _run_dates(
     done: Done,
     skip_training: bool,
 ) -> Statuses:
-    _run_job(spark, config, summary, ("ingest_sources", _ingest_for(dates[0])), None, done)
-    jobs = [job for job in JOBS_OF_A_DATE if not (skip_training and job[0].startswith("train_"))]
+    _run_job(spark, config, summary, ingest_sources, None, done, ingest_before=dates[0])
     statuses: Statuses = []
     for index, asked in enumerate(dates, start=1):
         if len(dates) > 1:
             log.info("date %d of %d: %s", index, len(dates), asked)
-        day = asked
         try:
-            for job in jobs:
-                day = _run_job(spark, config, summary, job, day, done)
+            day = _run_date(spark, config, summary, asked, done, skip_training)
             statuses.append((day, None))
         except CrmSparkError as error:
             if len(dates) == 1 or isinstance(error, BusyError):
                 raise
-            log.error("%s failed: %s", day, redact(str(error)))
-            summary.jobs.append(error.summary)  # type: ignore[attr-defined]
-            statuses.append((day, error))
+            log.error("%s failed: %s", asked, redact(str(error)))
+            _keep_summary(summary, error)
+            statuses.append((asked, error))
     return statuses
 
 
-def _ingest_for(first: date | None) -> Job:
-    """Give the ingest that refuses a first date before any data; itself it is of no date."""
+def _run_date(
+    spark: SparkSession,
+    config: Config,
+    summary: RunSummary,
+    asked: date | None,
+    done: Done,
+    skip_training: bool,
+) -> date | None:
+    """Run all jobs of one date and give it. A model that fails is told at the end."""
+    day = asked
+    for module in FEATURE_JOBS:
+        day = _run_job(spark, config, summary, module, day, done)
+    problems: list[CrmSparkError] = []
+    for chain in MODEL_JOBS:
+        if problem := _lacks(chain[0], config):
+            log.info("%s: %s", " and ".join(map(_name, chain)), problem)
+            continue
+        try:
+            for module in chain:
+                if not (skip_training and _name(module).startswith("train_")):
+                    _run_job(spark, config, summary, module, day, done)
+        except DataError as error:
+            log.error("%s", redact(str(error)))
+            _keep_summary(summary, error)
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise DataError(listed("models that cannot be had", list(map(str, problems))))
+    return day
 
-    def ingest(spark: SparkSession, config: Config, _: date | None) -> RunSummary:
-        return ingest_sources.run(spark, config, first)
 
-    return ingest
+def _name(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
+
+
+def _lacks(module: ModuleType, config: Config) -> str | None:
+    """Tell what the configuration lacks for a model, where its job says so."""
+    asks: Callable[[Config], str | None] | None = getattr(module, "lacks", None)
+    return asks(config) if asks else None
+
+
+def _keep_summary(summary: RunSummary, error: CrmSparkError) -> None:
+    held = getattr(error, "summary", None)
+    if held is not None and held not in summary.jobs:
+        summary.jobs.append(held)
 
 
 def _run_job(
     spark: SparkSession,
     config: Config,
     summary: RunSummary,
-    job: tuple[str, Job],
+    module: ModuleType,
     day: date | None,
     done: Done,
+    *,
+    ingest_before: date | None = None,
 ) -> date | None:
-    """Run one job unless it is done, and give the date it ran for."""
-    name, run_it = job
+    """Run one job unless it is done, and give the date it ran for.
+
+    The ingest itself is of no date, but refuses a first date that lies before any data.
+    """
+    name = _name(module)
     if (name, day) in done:
         log.info("%s succeeded before and is skipped", name)
         return day
-    held = run_it(spark, config, day)
+    held: RunSummary = module.run(spark, config, ingest_before or day)
     summary.jobs.append(held)
     summary.as_of = held.as_of or summary.as_of
     return held.as_of or day

@@ -9,17 +9,16 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.config import Config
-from crm_spark.errors import DataError
 from crm_spark.jobs.churn_inputs import MODEL_NAME
-from crm_spark.jobs.lifecycle import Run, job_run
+from crm_spark.jobs.lifecycle import job_run
+from crm_spark.jobs.model_runs import champion_of
 from crm_spark.models.churn.labels import is_active
 from crm_spark.models.churn.model import PROBABILITY, add_reasons, load_model
-from crm_spark.progress import log, stage
+from crm_spark.progress import stage
 from crm_spark.run import RunSummary
 from crm_spark.tables.features import CUSTOMER_SNAPSHOT
-from crm_spark.tables.ops import MODEL_DECISIONS
 from crm_spark.tables.scores import CUSTOMER_CHURN
-from crm_spark.tracking import CHAMPION, Tracker
+from crm_spark.tracking import Tracker
 from crm_spark.transforms.ranks import add_groups
 
 DESCRIPTION = "Score every active customer of the date with the champion of that date."
@@ -34,23 +33,16 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         day = job.day()
         job.require_dates(CUSTOMER_SNAPSHOT, "build_features", [day])
         tracker = Tracker(config.tracking, lake_root=job.lake.root)
-        version, is_backfilled = _champion(job, tracker, day)
-        with stage(spark, f"load {MODEL_NAME} version {version}"):
-            model = load_model(*tracker.load(MODEL_NAME, version))
-        job.summary.models[MODEL_NAME] = version
+        champion = champion_of(job, tracker, MODEL_NAME, day, trained_by="train_churn")
+        with stage(spark, f"load {MODEL_NAME} version {champion.version}"):
+            model = load_model(*tracker.load(MODEL_NAME, champion.version))
         active = job.lake.read_date(CUSTOMER_SNAPSHOT, day).where(is_active(model.active_days))
         scored = add_reasons(
             model, active, keep=["customer_id", "as_of_date"], n=config.churn.n_reasons
         )
         scored = scored.persist()  # read three times: counted, sorted, written
         rows = _with_deciles(scored).withColumns(
-            {
-                "horizon_days": F.lit(model.horizon_days),
-                "is_backfilled": F.lit(is_backfilled),
-                "model_name": F.lit(MODEL_NAME),
-                "model_version": F.lit(version),
-                "scored_at": F.lit(job.summary.started_at),
-            }
+            {"horizon_days": F.lit(model.horizon_days), **champion.provenance(job)}
         )
         with stage(spark, "churn scores"):
             job.replace_dates(CUSTOMER_CHURN, rows, [day])
@@ -63,26 +55,3 @@ def _with_deciles(scored: DataFrame) -> DataFrame:
     order = [F.desc(PROBABILITY), F.asc("customer_id")]
     grouped = add_groups(scored, order=order, n_groups=DECILES, name="churn_decile")
     return grouped.withColumn("churn_decile", F.col("churn_decile").cast(T.IntegerType()))
-
-
-def _champion(job: Run, tracker: Tracker, day: date) -> tuple[str, bool]:
-    """Give the version that was champion on the date, else today's, and whether it is today's."""
-    decided = []
-    if job.lake.exists(MODEL_DECISIONS):
-        decided = (
-            job.lake.read(MODEL_DECISIONS)
-            .where(F.col("is_champion") & (F.col("model_name") == MODEL_NAME))
-            .where(F.col("as_of_date") <= F.lit(day))
-            .orderBy(F.desc("as_of_date"), F.desc(F.col("model_version").cast("int")))
-            .limit(1)
-            .collect()
-        )
-    if decided:
-        return decided[0]["model_version"], False
-    current = tracker.alias(MODEL_NAME, CHAMPION)
-    if current is None:
-        raise DataError(f"no champion of {MODEL_NAME} as of {day}: run train_churn first")
-    log.warning(
-        "no model was champion on %s: scoring with today's champion, marked as back-filled", day
-    )
-    return current, True

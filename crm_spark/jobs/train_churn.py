@@ -6,24 +6,29 @@ import json
 from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from crm_spark.config import Config, fingerprint
 from crm_spark.contracts import content_checksum
 from crm_spark.jobs.churn_inputs import (
     MODEL_NAME,
+    candidate_metrics,
     labelled,
-    metric_rows,
     require_both_classes,
     require_training,
 )
 from crm_spark.jobs.lifecycle import Run, job_run
+from crm_spark.jobs.model_runs import (
+    conclude_training,
+    input_versions,
+    metric_row,
+    reuse,
+    rows_hash,
+    write_metrics,
+)
 from crm_spark.models.churn.candidates import FOREST
-from crm_spark.models.churn.model import assembled
+from crm_spark.models.churn.model import RAW_SCORE, assembled
 from crm_spark.models.churn.params import Cutoffs, cutoffs_for_test, latest_closed
 from crm_spark.models.churn.train import (
-    Decision,
     Fitted,
     Importance,
     candidate_names,
@@ -35,8 +40,7 @@ from crm_spark.models.churn.train import (
 from crm_spark.progress import log, stage
 from crm_spark.run import RunSummary
 from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
-from crm_spark.tables.ops import METRICS, MODEL_DECISIONS
-from crm_spark.tracking import CHAMPION, ModelVersion, Tracker
+from crm_spark.tracking import LoggedPipeline, ModelVersion, Tracker
 
 DESCRIPTION = "Train the churn forest, test it beside trivial rules, and name the champion."
 NEEDS_AS_OF = True
@@ -62,7 +66,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
                 require_both_classes(frame, cutoffs.all)
                 key = _version_key(config, frame, cutoffs)
             tracker = Tracker(config.tracking, lake_root=job.lake.root)
-            if not _reuse(job, tracker, key, day):
+            if not reuse(job, tracker, key, day):
                 _train(job, tracker, key, day, frame, cutoffs)
         finally:
             frame.unpersist()
@@ -76,36 +80,10 @@ def _version_key(config: Config, frame: DataFrame, cutoffs: Cutoffs) -> str:
     a second model version.
     """
     features = content_checksum(frame, CUSTOMER_SNAPSHOT)
-    labels = frame.agg(F.sum(F.xxhash64("customer_id", "as_of_date", "label") % 2**31)).collect()[
-        0
-    ][0]
+    labels = rows_hash(frame, "customer_id", "as_of_date", "label")
     days = [day.isoformat() for day in cutoffs.all]
     section = config.churn.model_dump(mode="json", exclude={"backtest_cutoffs", "n_reasons"})
     return fingerprint([TRAINING_VERSION, features, labels, days, section])
-
-
-def _reuse(job: Run, tracker: Tracker, key: str, day: date) -> bool:
-    """Take the versions of an earlier, complete training on the same rows, if there was one."""
-    decided = _decisions(job, key, day)
-    if not decided:
-        return False
-    for row in decided:
-        if tracker.find(row["model_name"], key, row["kind"]) is None:
-            return False
-        if row["is_champion"]:
-            tracker.set_alias(row["model_name"], CHAMPION, row["model_version"])
-            job.summary.models[row["model_name"]] = row["model_version"]
-            log.info("%s version %s (%s) has the same inputs and is kept", row["model_name"],
-                     row["model_version"], row["kind"])  # fmt: skip
-    return True
-
-
-def _decisions(job: Run, key: str, day: date) -> list[T.Row]:
-    """Give the decisions that an earlier run made for this key and date, its last written trace."""
-    if not job.lake.exists(MODEL_DECISIONS):
-        return []
-    rows = job.lake.read(MODEL_DECISIONS)
-    return rows.where(F.col("decision_id").startswith(f"{key}:{day}:")).collect()  # two rows
 
 
 def _train(
@@ -127,7 +105,13 @@ def _train(
             importances = losses
     decision = decide(candidates)
     log.info("%s", decision.why)
-    _write_metrics(job, day, cutoffs, candidates, importances)
+    n = candidates[0].counts.rows
+    metrics = candidate_metrics(job, day, cutoffs.test, candidates)
+    metrics += [
+        metric_row(job, day, cutoffs.test, FOREST, f"importance.{held.feature}", held.auc_loss, n=n)
+        for held in importances
+    ]
+    write_metrics(job, day, metrics)
     challenger = next(held for held in candidates if held.name == FOREST)
     versions = {}
     for fitted in {held.name: held for held in (decision.best_rule, challenger)}.values():
@@ -135,29 +119,10 @@ def _train(
             versions[fitted.name] = _register(
                 job, tracker, key, fitted, frame, cutoffs, importances
             )
-    champion = versions[decision.champion.name]
-    tracker.set_alias(MODEL_NAME, CHAMPION, champion.version)
-    job.summary.models[MODEL_NAME] = champion.version
-    _write_decisions(job, key, day, decision, versions)
-
-
-def _write_metrics(
-    job: Run,
-    day: date,
-    cutoffs: Cutoffs,
-    candidates: list[Fitted],
-    importances: list[Importance],
-) -> None:
-    rows = metric_rows(job, "train_churn", day, cutoffs.test, candidates)
-    n = candidates[0].counts.rows
-    rows += [
-        ("train_churn", day, FOREST, cutoffs.test, f"importance.{held.feature}", held.auc_loss,
-         None, None, n, job.summary.run_id)
-        for held in importances
-    ]  # fmt: skip
-    metrics = job.spark.createDataFrame(rows, METRICS.schema)
-    where = f"job = 'train_churn' AND as_of_date = DATE'{day.isoformat()}'"
-    job.note(METRICS, job.lake.replace(METRICS, metrics, where))
+    conclude_training(
+        job, tracker, key, day,
+        versions=versions, champion=decision.champion.name, why=decision.why,
+    )  # fmt: skip
 
 
 def _register(
@@ -171,10 +136,6 @@ def _register(
 ) -> ModelVersion:
     params = job.config.churn
     model = fitted.model
-    tables = {
-        table.name: (job.lake.path(table), job.lake.version(table))
-        for table in (CUSTOMER_SNAPSHOT, CUSTOMER_ORDERS)
-    }
     texts = {}
     if fitted.name == FOREST:
         texts["importance.json"] = json.dumps(
@@ -184,9 +145,10 @@ def _register(
         MODEL_NAME,
         kind=fitted.name,
         fingerprint=key,
-        pipeline=model.pipeline,
+        pipeline=LoggedPipeline(
+            model.pipeline, assembled(frame, model.inputs, keep=[]), (RAW_SCORE,)
+        ),
         spec_json=model.spec_json(),
-        example=assembled(frame, model.inputs, keep=[]),
         params={
             "kind": fitted.name,
             "test_cutoff": cutoffs.test.isoformat(),
@@ -199,22 +161,6 @@ def _register(
             **(params.forest.model_dump() if fitted.name == FOREST else {}),
         },
         metrics={held.name: held.value for held in fitted.metrics if held.value is not None},
-        inputs=tables,
+        inputs=input_versions(job, CUSTOMER_SNAPSHOT, CUSTOMER_ORDERS),
         texts=texts,
     )
-
-
-def _write_decisions(
-    job: Run, key: str, day: date, decision: Decision, versions: dict[str, ModelVersion]
-) -> None:
-    """Append who scores from this date on; written last, it marks the training as complete."""
-    held = {row["decision_id"] for row in _decisions(job, key, day)}
-    rows = [
-        (decision_id, MODEL_NAME, version.version, kind, day,
-         kind == decision.champion.name, decision.why, job.summary.run_id)
-        for kind, version in versions.items()
-        if (decision_id := f"{key}:{day}:{kind}") not in held
-    ]  # fmt: skip
-    if rows:
-        frame = job.spark.createDataFrame(rows, MODEL_DECISIONS.schema)
-        job.note(MODEL_DECISIONS, job.lake.append(MODEL_DECISIONS, frame))

@@ -7,6 +7,15 @@ from pyspark.sql import types as T
 from crm_spark.contracts import Column, Table
 from crm_spark.tables.snapshot_features import FEATURES, Feature
 
+_AS_OF_DATE = Column(
+    "as_of_date", T.DateType(), "Snapshot of what was known before this day", nullable=False
+)
+_INPUT_FINGERPRINT = Column(
+    "input_fingerprint",
+    T.StringType(),
+    "Hash of the input tables' content and the feature settings",
+    provenance=True,
+)
 _RUN_ID = Column("run_id", T.StringType(), "Run that wrote the row", provenance=True)
 
 CUSTOMER_ORDERS = Table(
@@ -56,16 +65,36 @@ CUSTOMER_SNAPSHOT = Table(
     partition_by=("as_of_date",),
     columns=(
         Column("customer_id", T.StringType(), "Customer", nullable=False),
-        Column(
-            "as_of_date", T.DateType(), "Snapshot of what was known before this day", nullable=False
-        ),
+        _AS_OF_DATE,
         *(_feature_column(feature) for feature in FEATURES),
-        Column(
-            "input_fingerprint",
-            T.StringType(),
-            "Hash of the input tables' content and the feature settings",
-            provenance=True,
+        _INPUT_FINGERPRINT,
+        _RUN_ID,
+    ),
+)
+
+# Half-lives of the decayed counts of a product's orders: what a recommender can weigh by.
+PRODUCT_HALF_LIFE_DAYS = (30, 90)
+
+PRODUCT_INTERACTIONS = Table(
+    name="features.product_interactions",
+    comment="What each customer bought of each product before the as-of date.",
+    key=("customer_id", "product_id", "as_of_date"),
+    partition_by=("as_of_date",),
+    columns=(
+        Column("customer_id", T.StringType(), "Customer", nullable=False),
+        Column("product_id", T.StringType(), "Product", nullable=False),
+        _AS_OF_DATE,
+        Column("n_orders", T.LongType(), "Orders with a line of it that is no return"),
+        *(
+            Column(
+                f"n_orders_half_life_{days}d",
+                T.DoubleType(),
+                f"Sum over these orders of 0.5 ^ (age / {days}), each term rounded to 9 decimals",
+            )
+            for days in PRODUCT_HALF_LIFE_DAYS
         ),
+        Column("days_since_last_order", T.LongType(), "Days since the last of them; 0: yesterday"),
+        _INPUT_FINGERPRINT,
         _RUN_ID,
     ),
 )

@@ -95,3 +95,84 @@ CUSTOMER_CHURN = Table(
         *_MODEL_PROVENANCE,
     ),
 )
+
+CUSTOMER_SEGMENTS = Table(
+    name="scores.customer_segments",
+    comment="The segment of alike customers that each customer belongs to.",
+    key=("customer_id", "as_of_date"),
+    partition_by=("as_of_date",),
+    columns=(
+        _CUSTOMER_ID,
+        _AS_OF_DATE,
+        Column("segment_id", T.IntegerType(), "1: the segment with the highest mean spend"),
+        Column("segment_name", T.StringType(), "What sets the segment apart, in words"),
+        Column(
+            "distance_to_center",
+            T.DoubleType(),
+            "Distance to the segment's centre, in standard deviations of the model's inputs",
+        ),
+        Column(
+            "is_backfilled", T.BooleanType(), "Scored by a model that was no champion on that date"
+        ),
+        *_MODEL_PROVENANCE,
+    ),
+)
+
+APART = T.StructType(
+    [
+        T.StructField("feature", T.StringType()),
+        T.StructField("mean", T.DoubleType()),
+        T.StructField("base_mean", T.DoubleType()),
+        T.StructField("deviation", T.DoubleType()),
+    ]
+)
+
+SEGMENT_PROFILES = Table(
+    name="scores.segment_profiles",
+    comment="Who the customers of each segment are, beside the whole base.",
+    key=("segment_id", "as_of_date"),
+    partition_by=("as_of_date",),
+    columns=(
+        Column("segment_id", T.IntegerType(), "Segment", nullable=False),
+        _AS_OF_DATE,
+        Column("segment_name", T.StringType(), "What sets the segment apart, in words"),
+        Column("n_customers", T.LongType(), "Customers in it"),
+        Column("customer_share", T.DoubleType(), "Its share of all customers"),
+        Column("spend_share", T.DoubleType(), "Its share of all that was ever bought"),
+        Column("mean_days_since_last_order", T.DoubleType(), "Mean days since the last order"),
+        Column("mean_n_orders", T.DoubleType(), "Mean number of orders"),
+        Column("mean_spend_amount", T.DoubleType(), "Mean amount bought"),
+        Column("mean_spend_per_order", T.DoubleType(), "Mean amount of an order"),
+        Column(
+            "apart",
+            T.ArrayType(APART),
+            "The features that differ most from the base: mean in the segment, mean of the base, "
+            "and their difference in standard deviations of the base; the largest first",
+        ),
+        *_MODEL_PROVENANCE,
+    ),
+)
+
+PRODUCT_RECOMMENDATIONS = Table(
+    name="scores.product_recommendations",
+    comment="The products to offer each customer, best first.",
+    key=("customer_id", "as_of_date", "rank"),
+    partition_by=("as_of_date",),
+    columns=(
+        _CUSTOMER_ID,
+        _AS_OF_DATE,
+        Column("rank", T.IntegerType(), "1: the first to offer", nullable=False),
+        Column("product_id", T.StringType(), "Product", nullable=False),
+        Column(
+            "score",
+            T.DoubleType(),
+            "What the rung ranks by: als the predicted preference, buy_again the customer's own "
+            "orders of it, popular its customers lately; comparable within one rung only",
+        ),
+        Column("source", T.StringType(), "Rung it came from: buy_again, als or popular"),
+        Column(
+            "is_backfilled", T.BooleanType(), "Scored by a model that was no champion on that date"
+        ),
+        *_MODEL_PROVENANCE,
+    ),
+)

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.churn.model import RAW_SCORE, ChurnModel, Input, assembled
 from crm_spark.models.churn.params import ChurnSection
+from crm_spark.models.rows import fixed_rows
 from crm_spark.tables.snapshot_features import FEATURES
 
 FOREST = "forest"
@@ -21,13 +22,6 @@ RULES: dict[str, tuple[str, ...]] = {
     "recency": ("days_since_last_order",),
     "recency_frequency_tenure": ("days_since_last_order", "n_orders", "tenure_days"),
 }
-
-
-def fixed_rows(df: DataFrame, *, rows_per_partition: int) -> DataFrame:
-    """Spread rows the same way whatever came before: MLlib's forest depends on it."""
-    key = ("customer_id", "as_of_date")
-    n_partitions = max(2, -(-df.count() // rows_per_partition))
-    return df.repartition(n_partitions, *key).sortWithinPartitions(*key)
 
 
 def usable_features(frame: DataFrame) -> list[str]:
@@ -93,6 +87,10 @@ def _fit(
 ) -> ChurnModel:
     assembler = VectorAssembler(inputCols=[held.name for held in inputs], outputCol="features")
     read = assembled(frame, inputs, keep=["customer_id", "as_of_date", LABEL])
-    rows = fixed_rows(read, rows_per_partition=params.forest.rows_per_partition)
+    rows = fixed_rows(
+        read,
+        key=("customer_id", "as_of_date"),
+        rows_per_partition=params.forest.rows_per_partition,
+    )
     pipeline = Pipeline(stages=[assembler, predictor]).fit(rows)  # type: ignore[list-item]
     return ChurnModel(kind, inputs, pipeline, params.horizon_days, params.active_days)

@@ -1,0 +1,1 @@
+"""Recommendations: which products to offer each customer, rung by rung of a ladder."""

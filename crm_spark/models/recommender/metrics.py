@@ -1,0 +1,87 @@
+"""How good recommendation lists are, against what customers bought afterwards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+AT = 10
+
+
+@dataclass(frozen=True)
+class RankingMetric:
+    """A metric of one list, with its 95 % interval where it is a mean over customers."""
+
+    list: str
+    name: str
+    value: float
+    n: int
+    low: float | None = None
+    high: float | None = None
+
+
+def ranking_metrics(
+    recommended: DataFrame, relevant: DataFrame, *, lists: Sequence[str], n_products: int
+) -> list[RankingMetric]:
+    """Give hit rate, precision, nDCG at 10 and coverage of each list.
+
+    Reads `recommended` (list, customer_id, rank, product_id) and `relevant` (customer_id,
+    product_id: what was bought). The means go over the customers of `relevant`; one to whom a list
+    offers nothing counts as a miss. nDCG: Jarvelin and Kekalainen (2002), gain 1 for a product
+    that was bought, its ideal the best order of min(10, bought) products. Precision divides by 10
+    however short the list. Coverage: distinct products in the first ten over `n_products`.
+    """
+    top = recommended.where((F.col("rank") <= AT) & F.col("list").isin(list(lists)))
+    hits = (
+        top.join(relevant, ["customer_id", "product_id"])
+        .groupBy("list", "customer_id")
+        .agg(
+            F.sum(1 / F.log2(F.col("rank") + 1)).alias("dcg"),
+            F.count(F.lit(1)).alias("n_hits"),
+        )
+    )
+    ideals = [sum(1 / math.log2(rank + 1) for rank in range(1, k + 1)) for k in range(1, AT + 1)]
+    wanted = (
+        relevant.groupBy("customer_id")
+        .agg(F.count(F.lit(1)).alias("n_relevant"))
+        .withColumn("list", F.explode(F.array(*[F.lit(name) for name in lists])))
+        .withColumn(
+            "ideal",
+            F.element_at(
+                F.array(*map(F.lit, ideals)), F.least(F.col("n_relevant"), F.lit(AT)).cast("int")
+            ),
+        )
+    )
+    each = wanted.join(hits, ["list", "customer_id"], "left").select(
+        "list",
+        (F.coalesce("dcg", F.lit(0.0)) / F.col("ideal")).alias(f"ndcg_at_{AT}"),
+        F.when(F.col("n_hits") > 0, 1.0).otherwise(0.0).alias(f"hit_rate_at_{AT}"),
+        (F.coalesce("n_hits", F.lit(0)) / float(AT)).alias(f"precision_at_{AT}"),
+    )
+    means = [name for name in each.columns if name != "list"]
+    rows = (
+        each.groupBy("list")
+        .agg(
+            F.count(F.lit(1)).alias("n"),
+            *[F.avg(name).alias(name) for name in means],
+            *[F.stddev_samp(name).alias(f"std_{name}") for name in means],
+        )
+        .collect()  # a row a list
+    )
+    covered = {
+        row["list"]: row["n"]
+        for row in top.groupBy("list").agg(F.countDistinct("product_id").alias("n")).collect()
+    }
+    found: list[RankingMetric] = []
+    for row in sorted(rows, key=lambda held: list(lists).index(held["list"])):
+        for name in means:
+            half = 1.96 * (row[f"std_{name}"] or 0.0) / math.sqrt(row["n"])
+            found.append(RankingMetric(row["list"], name, row[name], row["n"],
+                                       row[name] - half, row[name] + half))  # fmt: skip
+        coverage = covered.get(row["list"], 0) / max(n_products, 1)
+        found.append(RankingMetric(row["list"], f"coverage_at_{AT}", coverage, row["n"]))
+    return found

@@ -1,0 +1,268 @@
+"""Fit segments: prepare the features, choose how many, find the centres, order and name them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.clustering import KMeans
+from pyspark.ml.feature import VectorAssembler
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from crm_spark.errors import DataError
+from crm_spark.models.rows import fixed_rows
+from crm_spark.models.segments.model import (
+    CLUSTER,
+    NamedSegment,
+    SegmentInput,
+    SegmentModel,
+    standardised,
+)
+from crm_spark.models.segments.names import segment_names
+from crm_spark.models.segments.params import SegmentsSection
+from crm_spark.tables.snapshot_features import FEATURES
+
+KMEANS = "kmeans"
+# The trivial rule beside k-means: as many groups of equal size, cut by spend alone.
+SPEND_GROUPS = "spend_groups"
+# What the groups, and the order of segment ids, go by.
+SPEND = "spend_amount"
+FEWEST_PER_SEGMENT = 10
+STABLE = 0.95
+# Beyond this many customers the medians and cuts come from a sample by hash.
+QUANTILE_ROWS = 1_000_000
+_TOLERANCE = 1e-6
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One figure of a way to part customers into k groups, on the sample."""
+
+    model_name: str
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class FittedSegments:
+    """The model, its measured figures, the sample's size, and why this number of segments."""
+
+    model: SegmentModel
+    measured: tuple[Measured, ...]
+    n_sample: int
+    why: str
+
+
+def fit_segments(snapshot: DataFrame, params: SegmentsSection) -> FittedSegments:
+    """Fit k-means on one snapshot of features.customer_snapshot.
+
+    Of several starts the one with the least sum of squared distances is kept. Segment ids are
+    ordered by mean spend, 1 the highest, so that they do not depend on a seed. Raises DataError
+    with too few customers, or without a feature that tells any two of them apart.
+    """
+    rows = fixed_rows(
+        snapshot.select("customer_id", SPEND, *[name for name in params.features if name != SPEND]),
+        key=("customer_id",),
+        rows_per_partition=params.rows_per_partition,
+    ).persist()
+    try:
+        n_customers = rows.count()
+        inputs = fit_inputs(rows, params, n_customers=n_customers)
+        sample, spend = _sample(rows, inputs, params)
+        choice = choose_k(sample, params, n_customers=n_customers)
+        model = _fit_centers(rows, inputs, params, k=choice.k)
+    finally:
+        rows.unpersist()
+    measured = [*choice.measured, *_beside_spend_groups(sample, spend, model)]
+    return FittedSegments(model, tuple(measured), len(sample), choice.why)
+
+
+def fit_inputs(
+    rows: DataFrame, params: SegmentsSection, *, n_customers: int
+) -> tuple[SegmentInput, ...]:
+    """Give each feature's median, winsorising cuts, mean and standard deviation.
+
+    Features with one value only are left out. Raises DataError where none is left.
+    """
+    units = {feature.name: feature.unit for feature in FEATURES}
+    sample = rows
+    if n_customers > QUANTILE_ROWS:
+        every = -(-n_customers // QUANTILE_ROWS)
+        sample = rows.where(F.pmod(F.xxhash64("customer_id"), F.lit(every)) == 0)
+    cuts = (0.5, params.winsorize_share, 1 - params.winsorize_share)
+    quantiles = sample.agg(
+        *[F.percentile(name, F.array(*map(F.lit, cuts))).alias(name) for name in params.features]
+    ).collect()[0]
+    raw = [
+        SegmentInput(name, units[name] not in ("share", "-1 to 1"), *map(float, quantiles[name]))
+        for name in params.features
+        if quantiles[name] is not None
+    ]
+    spread = rows.agg(
+        *[F.avg(held.kept_in()).alias(f"mean_{held.name}") for held in raw] or [F.lit(0)],
+        *[F.stddev_samp(held.kept_in()).alias(f"std_{held.name}") for held in raw],
+    ).collect()[0]
+    inputs = tuple(
+        SegmentInput(held.name, held.is_logged, held.fill, held.low, held.high,
+                     spread[f"mean_{held.name}"], spread[f"std_{held.name}"])
+        for held in raw
+        if (spread[f"std_{held.name}"] or 0.0) > 1e-12
+    )  # fmt: skip
+    if not inputs:
+        raise DataError(
+            f"customers cannot be segmented: {', '.join(params.features)} have the same value for "
+            f"all {n_customers:,} customers; name other features in segments.features"
+        )
+    return inputs
+
+
+def _sample(
+    rows: DataFrame, inputs: Sequence[SegmentInput], params: SegmentsSection
+) -> tuple[Matrix, Matrix]:
+    """Give the standardised inputs, and the spend, of at most `sample_rows` customers."""
+    drawn = standardised(rows, inputs, keep=["customer_id", F.col(SPEND).alias("_spend")])
+    frame = (
+        drawn.orderBy(F.xxhash64("customer_id", F.lit(params.seed)), "customer_id")
+        .limit(params.sample_rows)
+        .toPandas()  # at most sample_rows
+    )
+    matrix = frame[[held.name for held in inputs]].to_numpy(float)
+    return matrix, frame["_spend"].fillna(0.0).to_numpy(float)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How many segments, the figures it was chosen by, and these in words."""
+
+    k: int
+    measured: tuple[Measured, ...]
+    why: str
+
+
+def choose_k(sample: Matrix, params: SegmentsSection, *, n_customers: int) -> Choice:
+    """Choose the number of segments on a sample, by silhouette among the stable ones.
+
+    Silhouette: Rousseeuw (1987), mean over customers. Stability: the mean adjusted Rand index
+    (Hubert and Arabie, 1985) of all pairs of starts; below .95 a number is taken only where none
+    reaches it, and then the most stable one. Raises DataError with fewer than ten customers a
+    segment.
+    """
+    from sklearn.cluster import KMeans as SampleKMeans
+    from sklearn.metrics import adjusted_rand_score, silhouette_score
+
+    n_distinct = len(np.unique(sample, axis=0))
+    possible = [
+        k
+        for k in params.candidates()
+        if k * FEWEST_PER_SEGMENT <= n_customers and k < min(n_distinct, len(sample))
+    ]
+    if not possible:
+        fewest = min(params.candidates())
+        raise DataError(
+            f"{n_customers:,} customers ({n_distinct:,} different ones in the sample) are too few "
+            f"for {fewest} segments: at least {fewest * FEWEST_PER_SEGMENT} customers, "
+            f"{fewest + 1} of them different, are needed"
+        )
+    measured: list[Measured] = []
+    silhouette: dict[int, float] = {}
+    stability: dict[int, float] = {}
+    for k in possible:
+        starts = [
+            SampleKMeans(k, n_init=10, random_state=params.seed + start, tol=_TOLERANCE).fit(sample)
+            for start in range(params.n_starts)
+        ]
+        best = min(starts, key=lambda held: held.inertia_)
+        silhouette[k] = float(silhouette_score(sample, best.labels_))
+        pairs = [
+            adjusted_rand_score(one.labels_, other.labels_)
+            for index, one in enumerate(starts)
+            for other in starts[:index]
+        ]
+        stability[k] = float(np.mean(pairs)) if pairs else 1.0
+        measured += [Measured(KMEANS, f"silhouette.k{k}", silhouette[k]),
+                     Measured(KMEANS, f"stability.k{k}", stability[k])]  # fmt: skip
+    stable = [k for k in possible if stability[k] >= STABLE]
+    if stable:
+        k = max(stable, key=lambda held: (silhouette[held], -held))
+        told = f"the highest silhouette of the stable among {possible[0]} to {possible[-1]}"
+    else:
+        k = max(possible, key=lambda held: (stability[held], -held))
+        told = f"none of {possible[0]} to {possible[-1]} is stable, the most stable"
+    if params.k:
+        told = "the configured number"
+    why = f"{k} segments, {told}: silhouette {silhouette[k]:.3f}, stability {stability[k]:.3f}"
+    return Choice(k, tuple(measured), why)
+
+
+def _fit_centers(
+    rows: DataFrame, inputs: Sequence[SegmentInput], params: SegmentsSection, *, k: int
+) -> SegmentModel:
+    names = [held.name for held in inputs]
+    read = standardised(rows, inputs, keep=["customer_id", F.col(SPEND).alias("_spend")]).persist()
+    assembler = VectorAssembler(inputCols=names, outputCol="features")
+    best: tuple[float, PipelineModel, Any] | None = None
+    try:
+        for start in range(params.n_starts):
+            kmeans = KMeans(
+                featuresCol="features", predictionCol=CLUSTER, k=k, solver="block",
+                maxIter=params.max_iterations, tol=_TOLERANCE, seed=params.seed + start,
+            )  # fmt: skip
+            pipeline = Pipeline(stages=[assembler, kmeans]).fit(read)
+            fitted: Any = pipeline.stages[-1]
+            if best is None or fitted.summary.trainingCost < best[0]:
+                best = (fitted.summary.trainingCost, pipeline, fitted)
+        assert best is not None
+        found = (
+            best[1].transform(read)
+            .groupBy(CLUSTER)
+            .agg(F.avg("_spend").cast(T.DoubleType()).alias("spend"))
+            .collect()
+        )  # fmt: skip
+    finally:
+        read.unpersist()
+    centers = [tuple(float(value) for value in center) for center in best[2].clusterCenters()]
+    spend = {row[CLUSTER]: row["spend"] for row in found}
+    clusters = sorted(spend, key=lambda held: (-(spend[held] or 0.0), centers[held]))
+    clusters += [held for held in range(len(centers)) if held not in spend]
+    called = segment_names(names, [centers[held] for held in clusters])
+    segments = tuple(
+        NamedSegment(position, name, cluster, centers[cluster])
+        for position, (cluster, name) in enumerate(zip(clusters, called, strict=True), start=1)
+    )
+    return SegmentModel(tuple(inputs), segments, best[1])
+
+
+def _beside_spend_groups(sample: Matrix, spend: Matrix, model: SegmentModel) -> list[Measured]:
+    """Measure the model and, beside it, as many groups of equal size cut by spend alone."""
+    from sklearn.metrics import silhouette_score
+
+    centers = np.array([held.center for held in model.segments])
+    nearest = ((sample[:, None, :] - centers[None, :, :]) ** 2).sum(axis=2).argmin(axis=1)
+    ranks = spend.argsort(kind="stable").argsort(kind="stable")
+    groups = ranks * len(centers) // len(sample)
+    measured = []
+    for name, labels in ((KMEANS, nearest), (SPEND_GROUPS, groups)):
+        if len(np.unique(labels)) > 1:
+            silhouette = float(silhouette_score(sample, labels))
+            measured.append(Measured(name, "silhouette", silhouette))
+        measured.append(Measured(name, "explained_share", _explained_share(sample, labels)))
+    measured.append(Measured(KMEANS, "n_segments", float(len(centers))))
+    return measured
+
+
+def _explained_share(sample: Matrix, labels: NDArray[np.int64]) -> float:
+    """Give the share of the inputs' variance that lies between the groups."""
+    within = sum(
+        ((sample[labels == label] - sample[labels == label].mean(axis=0)) ** 2).sum()
+        for label in np.unique(labels)
+    )
+    total = ((sample - sample.mean(axis=0)) ** 2).sum()
+    return float(1 - within / total)

@@ -1,0 +1,83 @@
+"""Profiles of segments: how the customers of each differ from the whole base."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+# One feature a theme: of windows and sums that say the same only one.
+PROFILE_FEATURES = (
+    "days_since_last_order",
+    "n_orders",
+    "spend_amount",
+    "spend_per_order",
+    "items_per_order",
+    "tenure_days",
+    "median_gap_days",
+    "n_orders_trend_84d",
+    "n_products",
+    "n_departments",
+    "discount_share",
+    "evening_orders_share",
+)
+N_APART = 5
+_MEANS = ("days_since_last_order", "n_orders", "spend_amount", "spend_per_order")
+
+
+def segment_profiles(assigned: DataFrame, snapshot: DataFrame) -> DataFrame:
+    """Give what sets each segment apart from the base.
+
+    Grain: segment_id. Reads `assigned` (customer_id, segment_id, segment_name) and the rows of
+    features.customer_snapshot of one date; gives the columns of scores.segment_profiles but for
+    as_of_date and provenance. Means leave nulls out; deviations are in the base's sample standard
+    deviations, and a feature without spread is in no list.
+    """
+    joined = assigned.join(snapshot, "customer_id")
+    means = [F.avg(name).alias(f"_mean_{name}") for name in PROFILE_FEATURES]
+    segments = joined.groupBy("segment_id", "segment_name").agg(
+        F.count(F.lit(1)).alias("n_customers"), F.sum("spend_amount").alias("_spend"), *means
+    )
+    base = joined.agg(
+        F.count(F.lit(1)).alias("_base_customers"),
+        F.sum("spend_amount").alias("_base_spend"),
+        *[F.avg(name).alias(f"_base_{name}") for name in PROFILE_FEATURES],
+        *[F.stddev_samp(name).alias(f"_std_{name}") for name in PROFILE_FEATURES],
+    )
+    beside = segments.crossJoin(F.broadcast(base))  # one row beside a handful
+    return beside.select(
+        "segment_id",
+        "segment_name",
+        "n_customers",
+        (F.col("n_customers") / F.col("_base_customers")).alias("customer_share"),
+        F.try_divide("_spend", "_base_spend").alias("spend_share"),
+        *[F.col(f"_mean_{name}").cast(T.DoubleType()).alias(f"mean_{name}") for name in _MEANS],
+        _most_apart().alias("apart"),
+    )
+
+
+def _most_apart() -> Column:
+    held = F.array(
+        *[
+            F.struct(
+                F.lit(name).alias("feature"),
+                F.col(f"_mean_{name}").cast(T.DoubleType()).alias("mean"),
+                F.col(f"_base_{name}").cast(T.DoubleType()).alias("base_mean"),
+                F.try_divide(
+                    F.col(f"_mean_{name}") - F.col(f"_base_{name}"), F.col(f"_std_{name}")
+                ).alias("deviation"),
+            )
+            for name in PROFILE_FEATURES
+        ]
+    )
+    known = F.filter(held, lambda one: one["deviation"].isNotNull())
+    ordered = F.array_sort(
+        known,
+        lambda left, right: (
+            F.when(F.abs(left["deviation"]) > F.abs(right["deviation"]), -1)
+            .when(F.abs(left["deviation"]) < F.abs(right["deviation"]), 1)
+            .when(left["feature"] < right["feature"], -1)
+            .otherwise(1)
+        ),
+    )
+    return F.slice(ordered, 1, N_APART)

@@ -26,8 +26,10 @@ JOBS = (
     "score_segments",
     "train_recommender",
     "recommend_products",
+    "write_report",
     "run_pipeline",
     "backtest_churn",
+    "maintain_tables",
     "check_config",
     "show",
 )

@@ -26,6 +26,7 @@ from crm_spark.models.churn.params import ChurnSection
 from crm_spark.models.recommender.params import RecommendationsSection
 from crm_spark.models.segments.params import SegmentsSection
 from crm_spark.progress import redact, remember_secret
+from crm_spark.report.section import ReportSection
 from crm_spark.session import SparkSection
 from crm_spark.tracking import TrackingSection
 from crm_spark.transforms.rfm import RfmSection
@@ -45,6 +46,7 @@ class Config(BaseModel):
     churn: ChurnSection = Field(default_factory=ChurnSection)
     segments: SegmentsSection = Field(default_factory=SegmentsSection)
     recommendations: RecommendationsSection = Field(default_factory=RecommendationsSection)
+    report: ReportSection = Field(default_factory=ReportSection)
 
     @field_validator("time_zone")
     @classmethod
@@ -58,7 +60,9 @@ class Config(BaseModel):
 
     def fingerprint(self) -> str:
         """Hash what can change a result; where the lake and the tracking server are cannot."""
-        return fingerprint(self.model_dump(mode="json", exclude={"storage", "tracking", "spark"}))
+        return fingerprint(
+            self.model_dump(mode="json", exclude={"storage", "tracking", "spark", "report"})
+        )
 
 
 def fingerprint(value: object) -> str:

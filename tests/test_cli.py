@@ -580,7 +580,8 @@ def test_spark_submit_without_delta_ends_with_5_and_the_missing_flag(tmp_path: P
     path = write_config(tmp_path)
     done = subprocess.run(
         [
-            str(Path(sys.executable).parent / "spark-submit"),
+            # Not the one beside python: its script breaks on a path with a space.
+            str(Path(pyspark.__file__).parent / "bin" / "spark-submit"),
             *("--master", "local[1]", "--conf", "spark.ui.enabled=false"),
             *(str(REPOSITORY / "jobs" / "check_config.py"), "--config", path),
         ],

@@ -46,6 +46,19 @@ class HadoopFile:
         to_string = self._jvm.org.apache.commons.io.IOUtils.toString
         return str(self._read(lambda stream: to_string(stream, "UTF-8")))
 
+    def write_text(self, text: str) -> None:
+        """Replace the file with this text: a reader sees the old one or the new one, whole."""
+        part = self._jvm.org.apache.hadoop.fs.Path(f"{self.path}.part")
+        stream = self._filesystem.create(part, True)
+        try:
+            self._jvm.org.apache.commons.io.IOUtils.write(text, stream, "UTF-8")
+        finally:
+            stream.close()
+        # Most filesystems refuse to rename onto a file.
+        self._filesystem.delete(self._path, False)
+        if not self._filesystem.rename(part, self._path):
+            raise OSError(f"{self.path} cannot be written")
+
     def _read(self, reader: Any) -> Any:
         stream = self._filesystem.open(self._path)
         try:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from delta.tables import DeltaTable
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,13 +20,34 @@ from crm_spark.io.lock import local_path
 VERSION_PROPERTY = "crm_spark.table_version"
 
 
+# Commits that change no row.
+QUIET_OPERATIONS = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES")
+
+
 class StorageSection(BaseModel):
-    """Where the lake is: a path on any Hadoop filesystem, and a schema to register tables in."""
+    """Where the lake is, and how long maintain_tables keeps what is old.
+
+    `root` is a path on any Hadoop filesystem. With `catalog` every table is known by name, too, in
+    the schemas <catalog>_core, <catalog>_features, <catalog>_scores and <catalog>_ops. Of the
+    features and scores the newest `keep_dates` as-of dates are kept, without it all. Replaced files
+    stay for `keep_versions_days`: so long a reader may take, and so far back one can travel.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     root: str = Field(min_length=1)
     catalog: str | None = None
+    keep_dates: int | None = Field(default=None, ge=1)
+    keep_versions_days: int = Field(default=30, ge=1, le=3650)
+
+    def retention_properties(self) -> dict[str, str]:
+        """Give the Delta properties of every table that say how long replaced files stay."""
+        days = self.keep_versions_days
+        return {
+            "delta.deletedFileRetentionDuration": f"interval {days} days",
+            # The log has to reach back at least as far as the files.
+            "delta.logRetentionDuration": f"interval {max(days, 30)} days",
+        }
 
 
 @dataclass(frozen=True)
@@ -37,6 +57,19 @@ class Written:
     rows: int
     version: int
     content_checksum: str
+
+
+@dataclass(frozen=True)
+class Maintained:
+    """The files of a table before and after, and the bytes of those that are current."""
+
+    files_before: int
+    files_after: int
+    bytes_after: int
+
+
+def _date_literals(dates: Sequence[date]) -> str:
+    return ", ".join(f"DATE'{day.isoformat()}'" for day in sorted(set(dates)))
 
 
 class Lake:
@@ -80,8 +113,16 @@ class Lake:
         return self.read(table).where(F.col("as_of_date") == F.lit(as_of))
 
     def version(self, table: Table) -> int:
-        """Give the newest version of a table."""
-        return int(self._history(table)["version"])
+        """Give the newest version of a table that changed its rows."""
+        delta = DeltaTable.forPath(self.spark, self.path(table))
+        is_quiet = F.col("operation").isin(*QUIET_OPERATIONS)
+        for limit in (10, None):  # the whole of a long history takes time
+            newest = (
+                delta.history(limit).where(~is_quiet).orderBy(F.desc("version")).limit(1).collect()
+            )
+            if newest:
+                return int(newest[0]["version"])
+        raise DataError(f"the history of {table.name} in {self.root} holds no write")
 
     def overwrite(self, table: Table, df: DataFrame) -> Written:
         """Replace all rows of a table."""
@@ -93,12 +134,36 @@ class Lake:
 
     def replace_dates(self, table: Table, df: DataFrame, dates: Sequence[date]) -> Written:
         """Replace the rows of these as-of dates; no other date is touched."""
-        listed = ", ".join(f"DATE'{day.isoformat()}'" for day in sorted(set(dates)))
-        return self.replace(table, df, f"as_of_date IN ({listed})")
+        return self.replace(table, df, f"as_of_date IN ({_date_literals(dates)})")
 
     def append(self, table: Table, df: DataFrame) -> Written:
         """Add rows."""
         return self._write(table, df, mode="append")
+
+    def dates(self, table: Table) -> list[date]:
+        """Give the as-of dates that a table holds, the newest first."""
+        found = self.read(table).select("as_of_date").distinct().collect()  # a row a date
+        return sorted((row["as_of_date"] for row in found), reverse=True)
+
+    def delete_dates(self, table: Table, dates: Sequence[date]) -> None:
+        """Delete whole as-of dates; their files stay until a vacuum, for those who read them."""
+        DeltaTable.forPath(self.spark, self.path(table)).delete(
+            f"as_of_date IN ({_date_literals(dates)})"
+        )
+
+    def maintain(self, table: Table) -> Maintained:
+        """Set the retention, put small files together, and remove those that it no longer keeps."""
+        delta = DeltaTable.forPath(self.spark, self.path(table))
+        before = delta.detail().select("numFiles", "sizeInBytes", "properties").collect()[0]
+        wanted = self._storage.retention_properties()
+        if any(before["properties"].get(key) != value for key, value in wanted.items()):
+            pairs = ", ".join(f"'{key}' = '{value}'" for key, value in wanted.items())
+            path = self.path(table).replace("`", "``")
+            self.spark.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ({pairs})")
+        delta.optimize().executeCompaction()
+        delta.vacuum()
+        after = delta.detail().select("numFiles", "sizeInBytes").collect()[0]
+        return Maintained(before["numFiles"], after["numFiles"], after["sizeInBytes"])
 
     def _write(
         self, table: Table, df: DataFrame, *, mode: str, replace_where: str | None = None
@@ -141,6 +206,8 @@ class Lake:
             .comment(table.comment)
             .property(VERSION_PROPERTY, str(table.version))
         )
+        for key, value in self._storage.retention_properties().items():
+            builder = builder.property(key, value)
         for column in table.columns:
             builder = builder.addColumn(
                 column.name, column.type, nullable=column.nullable, comment=column.comment
@@ -162,6 +229,12 @@ class Lake:
         self.spark.sql(
             f"CREATE TABLE IF NOT EXISTS {schema}.{name} USING DELTA LOCATION '{location}'"
         )
+        if table.layer == "scores":
+            # For analysts: the rows of the newest date alone.
+            self.spark.sql(
+                f"CREATE OR REPLACE VIEW {schema}.{name}_latest AS SELECT * FROM {schema}.{name} "
+                f"WHERE as_of_date = (SELECT max(as_of_date) FROM {schema}.{name})"
+            )
 
     def _require_version(self, table: Table) -> None:
         if table.name in self._known_versions:
@@ -175,6 +248,3 @@ class Lake:
                 "another storage.root"
             )
         self._known_versions.add(table.name)
-
-    def _history(self, table: Table) -> Any:
-        return DeltaTable.forPath(self.spark, self.path(table)).history(1).collect()[0]

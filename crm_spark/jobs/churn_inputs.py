@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from crm_spark.errors import DataError
 from crm_spark.jobs.lifecycle import Run
 from crm_spark.jobs.model_runs import MetricRow, metric_row
+from crm_spark.models.binary_metrics import calibration_bins, wilson_interval
 from crm_spark.models.churn.labels import LABEL, churn_labels
 from crm_spark.models.churn.params import Cutoffs
 from crm_spark.models.churn.train import Fitted
@@ -58,10 +59,23 @@ def require_both_classes(frame: DataFrame, dates: Sequence[date]) -> None:
 def candidate_metrics(
     job: Run, as_of: date, cutoff: date, candidates: Sequence[Fitted]
 ) -> list[MetricRow]:
-    """Give rows of ops.metrics for the candidates tested on one cut-off."""
-    return [
-        metric_row(job, as_of, cutoff, fitted.name, held.name, held.value, low=held.low,
-                   high=held.high, n=fitted.counts.rows)
-        for fitted in candidates
-        for held in fitted.metrics
-    ]  # fmt: skip
+    """Give rows of ops.metrics for the candidates tested on one cut-off.
+
+    Besides the metrics, for each of ten groups of equal size, 1 the most at risk: bin.01.predicted
+    (mean probability) and bin.01.observed (share that churned, with its Wilson interval).
+    """
+    rows: list[MetricRow] = []
+    for fitted in candidates:
+        rows += [
+            metric_row(job, as_of, cutoff, fitted.name, held.name, held.value, low=held.low,
+                       high=held.high, n=fitted.counts.rows)
+            for held in fitted.metrics
+        ]  # fmt: skip
+        for place, (predicted, observed, n) in enumerate(calibration_bins(fitted.counts), start=1):
+            low, high = wilson_interval(observed, n)
+            name = f"bin.{place:02d}"
+            rows.append(metric_row(job, as_of, cutoff, fitted.name, f"{name}.predicted", predicted,
+                                   n=n))  # fmt: skip
+            rows.append(metric_row(job, as_of, cutoff, fitted.name, f"{name}.observed", observed,
+                                   low=low, high=high, n=n))  # fmt: skip
+    return rows

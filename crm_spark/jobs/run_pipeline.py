@@ -25,6 +25,7 @@ from crm_spark.jobs import (
     train_churn,
     train_recommender,
     train_segments,
+    write_report,
 )
 from crm_spark.jobs.lifecycle import current_pipeline, record_run
 from crm_spark.jobs.results import log_results
@@ -229,6 +230,7 @@ def _run_date(
             log.error("%s", redact(str(error)))
             _keep_summary(summary, error)
             problems.append(error)
+    _run_job(spark, config, summary, write_report, day, done)
     if len(problems) == 1:
         raise problems[0]
     if problems:

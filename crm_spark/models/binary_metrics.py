@@ -7,6 +7,7 @@ for that rounding.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,6 +121,13 @@ def calibration_bins(counts: ScoreCounts, n_bins: int = N_BINS) -> list[tuple[fl
         mean = (counts.probability[held] * counts.n[held]).sum() / n
         bins.append((float(mean), float(counts.n_positive[held].sum() / n), int(n)))
     return bins
+
+
+def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Give the 95 % interval of a share of `n` rows. Wilson (1927)."""
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return middle - half, middle + half
 
 
 def expected_calibration_error(counts: ScoreCounts) -> float:

@@ -48,6 +48,13 @@ class TextTable:
     numbers: Sequence[str] = ()
     kind: str = field(default="table", init=False)
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether a phone has to show each row as a list, since no width would hold it."""
+        widths = [max([len(name), *(len(row[place]) for row in self.rows)])
+                  for place, name in enumerate(self.columns)]  # fmt: skip
+        return sum(widths) > 64
+
 
 @dataclass(frozen=True)
 class Cell:

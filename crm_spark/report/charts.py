@@ -32,15 +32,13 @@ class Chart:
     alt: str
 
 
-def _chart(
-    name: str, alt: str, draw: Callable[[Any], None], *, height: float = HEIGHT
-) -> Chart:
+def _chart(name: str, alt: str, draw: Callable[[Any], None], *, height: float = HEIGHT) -> Chart:
     """Draw on one pair of axes and give SVG that can stand inside HTML."""
-    import matplotlib
+    import matplotlib as mpl
     from matplotlib.figure import Figure
 
     # rc_context: the settings of whoever uses matplotlib beside us stay as they are.
-    with matplotlib.rc_context(
+    with mpl.rc_context(
         {
             "svg.fonttype": "none",
             "svg.hashsalt": name,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+
+from crm_spark.models.recommender.params import Policy
 
 AT = 10
 
@@ -25,19 +27,22 @@ class RankingMetric:
 
 
 def ranking_metrics(
-    recommended: DataFrame, relevant: DataFrame, *, lists: Sequence[str], n_products: int
+    recommended: DataFrame, relevant: DataFrame, *, lists: Mapping[str, Policy], n_products: int
 ) -> list[RankingMetric]:
     """Give hit rate, precision, nDCG at 10 and coverage of each list.
 
     Reads `recommended` (list, customer_id, rank, product_id) and `relevant` (customer_id,
-    product_id: what was bought). The means go over the customers of `relevant`; one to whom a list
-    offers nothing counts as a miss. nDCG: Jarvelin and Kekalainen (2002), gain 1 for a product
-    that was bought, its ideal the best order of min(10, bought) products. Precision divides by 10
-    however short the list. Coverage: distinct products in the first ten over `n_products`.
+    product_id: what was bought, is_new: not bought before). Under new_only only new products are
+    relevant. The means go over the customers with a relevant product; one to whom a list offers
+    nothing counts as a miss. nDCG: Jarvelin and Kekalainen (2002), gain 1 for a product that was
+    bought, its ideal the best order of min(10, bought) products. Precision divides by 10 however
+    short the list. Coverage: distinct products in the first ten over `n_products`.
     """
+    only_new = [name for name, policy in lists.items() if policy == "new_only"]
     top = recommended.where((F.col("rank") <= AT) & F.col("list").isin(list(lists)))
     hits = (
         top.join(relevant, ["customer_id", "product_id"])
+        .where(F.col("is_new") | ~F.col("list").isin(only_new))
         .groupBy("list", "customer_id")
         .agg(
             F.sum(1 / F.log2(F.col("rank") + 1)).alias("dcg"),
@@ -45,16 +50,15 @@ def ranking_metrics(
         )
     )
     ideals = [sum(1 / math.log2(rank + 1) for rank in range(1, k + 1)) for k in range(1, AT + 1)]
+    n_relevant = F.when(F.col("list").isin(only_new), F.col("n_new")).otherwise(F.col("n_bought"))
+    place = F.least(F.col("n_relevant"), F.lit(AT)).cast("int")
     wanted = (
         relevant.groupBy("customer_id")
-        .agg(F.count(F.lit(1)).alias("n_relevant"))
+        .agg(F.count(F.lit(1)).alias("n_bought"), F.count_if("is_new").alias("n_new"))
         .withColumn("list", F.explode(F.array(*[F.lit(name) for name in lists])))
-        .withColumn(
-            "ideal",
-            F.element_at(
-                F.array(*map(F.lit, ideals)), F.least(F.col("n_relevant"), F.lit(AT)).cast("int")
-            ),
-        )
+        .withColumn("n_relevant", n_relevant)
+        .where(F.col("n_relevant") > 0)
+        .withColumn("ideal", F.element_at(F.array(*map(F.lit, ideals)), place))
     )
     each = wanted.join(hits, ["list", "customer_id"], "left").select(
         "list",

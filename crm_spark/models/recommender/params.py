@@ -22,7 +22,7 @@ class AlsParams(BaseModel):
     regularization: float = Field(default=0.1, gt=0)
     iterations: int = Field(default=10, ge=1, le=100)
     # Products of fewer customers get no factors: nothing can be learnt of them.
-    min_customers: int = Field(default=3, ge=1)
+    min_customers: int = Field(default=5, ge=1)
 
 
 class RecommendationsSection(BaseModel):
@@ -41,9 +41,9 @@ class RecommendationsSection(BaseModel):
     n: int = Field(default=10, ge=1, le=100)
     horizon_days: int = Field(default=28, ge=1, le=730)
     grace_days: int = Field(default=0, ge=0, le=365)
-    weight: Weight = "n_orders"
+    weight: Weight = "n_orders_half_life_90d"
     sold_within_days: int = Field(default=84, ge=1)
-    popular_days: int = Field(default=28, ge=1)
+    popular_days: int = Field(default=56, ge=1)
     seed: int = 1
     als: AlsParams = Field(default_factory=AlsParams)
     rows_per_partition: int = Field(default=200_000, ge=1000)

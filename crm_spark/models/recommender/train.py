@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
 from crm_spark.models.recommender.als import fit_product_factors
@@ -48,14 +49,6 @@ class Choice:
     tested: tuple[Tested, ...]
     why: str
 
-    def value(self, policy: Policy, name: str, metric: str = NDCG) -> float | None:
-        """Give one figure."""
-        return next(
-            (held.metric.value for held in self.tested
-             if (held.policy, held.name, held.metric.name) == (policy, name, metric)),
-            None,
-        )  # fmt: skip
-
 
 def fit_catalogue(
     interactions: DataFrame, params: RecommendationsSection
@@ -86,43 +79,38 @@ def choose_ladders(
     measured.
     """
     customers = interactions.select("customer_id").distinct()
-    histories = customer_histories(
-        customers, interactions, catalogue, weight=params.weight
-    ).persist()
-    relevant: dict[Policy, DataFrame] = {
-        "all": bought_after.join(customers, "customer_id").persist(),
-        "new_only": bought_after.join(customers, "customer_id")
-        .join(interactions.select("customer_id", "product_id"), ["customer_id", "product_id"],
-              "left_anti")
-        .persist(),
-    }  # fmt: skip
-    held = [histories, *relevant.values()]
+    histories = customer_histories(customers, interactions, catalogue, weight=params.weight)
+    known = interactions.select("customer_id", "product_id", F.lit(False).alias("is_new"))
+    relevant = (
+        bought_after.join(customers, "customer_id")
+        .join(known, ["customer_id", "product_id"], "left")
+        .withColumn("is_new", F.coalesce("is_new", F.lit(True)))
+    )
+    held = [histories.persist(), relevant.persist()]
 
-    def measure(ladders: dict[str, tuple[Policy, str, Ladder]]) -> list[Tested]:
-        plain = {name: ladder for name, (_, _, ladder) in ladders.items()}
-        offered = rank_products(histories, catalogue, plain, params.als, n=AT).persist()
+    def measure(ladders: dict[tuple[Policy, str], Ladder]) -> list[Tested]:
+        names = {f"{policy} {name}": (policy, name) for policy, name in ladders}
+        by_name = {name: ladders[of] for name, of in names.items()}
+        offered = rank_products(histories, catalogue, by_name, params.als, n=AT).persist()
         held.append(offered)
-        found: list[Tested] = []
-        for policy in POLICIES:
-            lists = [name for name, (of, _, _) in ladders.items() if of == policy]
-            for metric in ranking_metrics(
-                offered, relevant[policy], lists=lists, n_products=int(catalogue.is_available.sum())
-            ):
-                found.append(Tested(policy, ladders[metric.list][1], metric))
-        return found
+        metrics = ranking_metrics(
+            offered,
+            relevant,
+            lists={name: policy for name, (policy, _) in names.items()},
+            n_products=int(catalogue.is_available.sum()),
+        )
+        return [Tested(*names[metric.list], metric) for metric in metrics]
 
     try:
-        tested = measure({f"{policy} {rung}": (policy, rung, Ladder((rung,), policy))
+        tested = measure({(policy, rung): Ladder((rung,), policy)
                           for policy, rungs in ALONE.items() for rung in rungs})  # fmt: skip
-        if not any(one.policy == "all" for one in tested):
+        if not tested:
             raise DataError(
-                f"recommendations cannot be tested: none of the customers with a purchase before "
+                "recommendations cannot be tested: none of the customers with a purchase before "
                 f"the cut-off bought in the {params.horizon_days} days after it"
             )
         ladders = _ladders(tested)
-        tested += measure(
-            {f"{policy} ladder": (policy, LADDER, ladder) for policy, ladder in ladders.items()}
-        )
+        tested += measure({(policy, LADDER): ladder for policy, ladder in ladders.items()})
     finally:
         for frame in held:
             frame.unpersist()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 # In standard deviations from the base's mean: from here on a segment differs, or differs much.
-APART = 0.4
+APART = 0.25
 FAR_APART = 1.2
 
 

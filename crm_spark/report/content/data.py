@@ -1,0 +1,95 @@
+"""What the numbers rest on, what they cost, and what the words mean."""
+
+from __future__ import annotations
+
+from crm_spark.report.blocks import (
+    Block,
+    Section,
+    Text,
+    TextTable,
+)
+from crm_spark.report.content.inputs import ReportInputs
+
+
+def data_section(held: ReportInputs) -> Section:
+    """Give the rows read, accepted and rejected, with the reasons."""
+    blocks: list[Block] = [
+        Text("Read = accepted + rejected + filtered + duplicate, for every table.")
+    ]
+    columns = ["Table", "Read", "Accepted", "Rejected", "Filtered", "Duplicate"]
+    keys = ["rows_read", "rows_written", "rows_rejected", "rows_filtered", "rows_duplicate"]
+    blocks.append(
+        TextTable(
+            "The newest ingest",
+            columns,
+            [[row["name"], *(f"{row[key]:,}" for key in keys)] for row in held.sources],
+            numbers=columns[1:],
+        )
+    )
+    if held.rejected:
+        blocks.append(
+            TextTable(
+                "Rows that could not be used, by reason; a row may have several (kept in "
+                "core.*_rejected as they came)",
+                ["Table", "Reason", "Rows"],
+                [[row["table"], row["reason"], f"{row['n']:,}"] for row in held.rejected],
+                numbers=["Rows"],
+            )
+        )
+    else:
+        blocks.append(Text("No row was rejected."))
+    return Section("data", "What the numbers rest on", blocks)
+
+
+def cost_section(held: ReportInputs) -> Section | None:
+    """Give what each job took."""
+    if not held.runs:
+        return None
+    columns = ["Job", "Seconds", "Core seconds", "Peak memory", "Shuffled", "Spilled"]
+    rows = [
+        [
+            row["job"],
+            f"{row['seconds']:,.1f}",
+            "" if row["core_seconds"] is None else f"{row['core_seconds']:,.1f}",
+            _bytes(row["peak_memory_bytes"]),
+            _bytes(row["shuffle_bytes"]),
+            _bytes(row["spill_bytes"]),
+        ]
+        for row in held.runs
+    ]
+    total = sum(row["seconds"] for row in held.runs)
+    return Section(
+        "cost",
+        "What it cost",
+        [
+            Text(f"{len(rows)} jobs, {total:,.0f} seconds."),
+            TextTable("The newest run of each job (ops.job_runs)", columns, rows,
+                      numbers=columns[1:]),
+        ],
+    )  # fmt: skip
+
+
+def _bytes(value: int | None) -> str:
+    if value is None:
+        return ""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= size:
+            return f"{value / size:,.1f} {unit}"
+    return f"{value} B"
+
+
+def glossary_section() -> Section:
+    """Give the meaning of the figures."""
+    words = [
+        ("AUC", "Chance that a customer who leaves is ranked above one who stays; .5 is a coin"),
+        ("Brier score", "Mean squared distance of probability and outcome; lower is better"),
+        ("Calibration error", "How far probabilities lie from what comes true, on average"),
+        ("Lift at 10 %", "How many times more leavers the riskiest tenth holds than any tenth"),
+        ("nDCG at 10", "How many of ten offers were bought, the first counting most; at most 1"),
+        ("Hit rate", "Share of customers who bought at least one of the ten"),
+        ("Coverage", "Share of the products on sale that are offered to anyone"),
+        ("Silhouette", "How much nearer customers are to their own segment than to the next; "
+                       "at most 1"),
+    ]  # fmt: skip
+    return Section("words", "Words", [TextTable("What the figures mean", ["Word", "Meaning"],
+                                                [list(pair) for pair in words])])  # fmt: skip

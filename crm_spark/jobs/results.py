@@ -13,7 +13,12 @@ from crm_spark.progress import log
 from crm_spark.tables.core import TRANSACTIONS, rejected
 from crm_spark.tables.features import CUSTOMER_ORDERS
 from crm_spark.tables.ops import METRICS, MODEL_DECISIONS
-from crm_spark.tables.scores import CUSTOMER_CHURN, CUSTOMER_RFM
+from crm_spark.tables.scores import (
+    CUSTOMER_CHURN,
+    CUSTOMER_RFM,
+    PRODUCT_RECOMMENDATIONS,
+    SEGMENT_PROFILES,
+)
 
 
 def log_results(lake: Lake, config: Config, day: date) -> None:
@@ -25,6 +30,8 @@ def log_results(lake: Lake, config: Config, day: date) -> None:
         *_segments(lake, day),
         *_churn(lake, day),
         *_quality(lake, day),
+        *_kmeans(lake, day),
+        *_recommendations(lake, day),
         f"Tables: {lake.root}/<layer>/<table>   Models: {config.tracking.uri}",
     ]
     for line in lines:
@@ -68,6 +75,46 @@ def _segments(lake: Lake, day: date) -> list[str]:
             for row in rows
         ],
     ]
+
+
+def _kmeans(lake: Lake, day: date) -> list[str]:
+    if not lake.exists(SEGMENT_PROFILES):
+        return []
+    rows = lake.read_date(SEGMENT_PROFILES, day).orderBy("segment_id").collect()
+    return [
+        "Segments of alike customers (scores.customer_segments)",
+        *[
+            f"  {row['segment_id']:>2} {row['segment_name']:<44}{row['n_customers']:>9,} customers"
+            f"{row['customer_share']:>7.1%}   {row['spend_share'] or 0:>6.1%} of spend"
+            for row in rows
+        ],
+    ]
+
+
+def _recommendations(lake: Lake, day: date) -> list[str]:
+    """Show what each way to recommend comes to, on purchases that none of them had seen."""
+    if not lake.exists(PRODUCT_RECOMMENDATIONS) or not lake.exists(METRICS):
+        return []
+    rows = (
+        lake.read(METRICS)
+        .where((F.col("as_of_date") == F.lit(day)) & (F.col("job") == "train_recommender"))
+        .where(F.col("metric").startswith("ndcg_at_10."))
+        .collect()
+    )
+    if not rows:
+        return []
+    value = {(row["model_name"], row["metric"]): row["value"] for row in rows}
+    titles = {"all": "all products", "new_only": "new to the customer"}
+    lines = [
+        "Recommendations (scores.product_recommendations): nDCG at 10 of what was bought from "
+        f"{rows[0]['cutoff_date']}",
+        "  " + " " * 26 + "".join(f"{title:>22}" for title in titles.values()),
+    ]
+    for model in ("popular", "buy_again", "als", "ladder"):
+        cells = [value.get((model, f"ndcg_at_10.{policy}")) for policy in titles]
+        shown = "".join(f"{cell:>22.4f}" if cell is not None else " " * 22 for cell in cells)
+        lines.append(f"  {model:<26}{shown}".rstrip())
+    return lines
 
 
 def _churn(lake: Lake, day: date) -> list[str]:
@@ -125,6 +172,7 @@ def _quality(lake: Lake, day: date) -> list[str]:
     why = (
         lake.read(MODEL_DECISIONS)
         .where((F.col("as_of_date") == F.lit(day)) & F.col("is_champion"))
+        .where(F.col("model_name") == MODEL_NAME)
         .orderBy(F.desc(F.col("model_version").cast("int")))
         .limit(1)
         .collect()

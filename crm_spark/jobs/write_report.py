@@ -15,6 +15,7 @@ from crm_spark.contracts import Table
 from crm_spark.io.hadoop import HadoopFile
 from crm_spark.io.lock import local_path
 from crm_spark.jobs.lifecycle import Run, job_run
+from crm_spark.models.churn.params import latest_closed
 from crm_spark.progress import log, stage
 from crm_spark.report.blocks import render
 from crm_spark.report.content.inputs import ReportInputs
@@ -201,7 +202,7 @@ def _metrics(job: Run, day: date) -> list[Values]:
 
 
 def _walk_forward(job: Run, day: date) -> list[Values]:
-    """Give the AUC of each model on every cut-off tested until the date.
+    """Give the AUC of each model on every tested cut-off whose outcome was known on the date.
 
     A cut-off tested more than once counts with its newest test.
     """
@@ -210,7 +211,7 @@ def _walk_forward(job: Run, day: date) -> list[Values]:
     rows = job.lake.read(METRICS).where(
         (F.col("metric") == "auc")
         & F.col("job").isin("train_churn", "backtest_churn")
-        & (F.col("cutoff_date") < F.lit(day))
+        & (F.col("cutoff_date") <= F.lit(latest_closed(job.config.churn, day)))
     )
     newest = rows.groupBy("model_name", "cutoff_date").agg(
         F.max_by("value", F.struct("as_of_date", "job")).alias("value"),

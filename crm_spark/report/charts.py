@@ -42,6 +42,7 @@ def _chart(name: str, alt: str, draw: Callable[[Any], None], *, height: float = 
         {
             "svg.fonttype": "none",
             "svg.hashsalt": name,
+            "text.parse_math": False,  # a dollar sign is one
             "font.size": 9,
             "text.color": INK,
             "axes.labelcolor": MUTED,
@@ -73,16 +74,22 @@ def _for_html(svg: str, name: str, alt: str) -> str:
     # It would style the whole page.
     svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<defs>\s*</defs>", "", svg)
-    svg = re.sub(r"font-family: [^;\"]*", "font-family: inherit", svg)
-    svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1; font-family: inherit", svg)
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, variable)
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
-    svg = svg.replace("url(#", f"url(#{name}-")
-    svg = re.sub(r'(?:xlink:)?href="#', f'href="#{name}-', svg)
+    svg = re.sub(r"<[^>]+>", lambda tag: _tag_for_html(tag[0], name), svg)
     head = f'<svg class="chart" role="img" aria-label="{escape(alt, quote=True)}" '
-    svg = re.sub(r'<svg [^>]*?(viewBox="[^"]+")[^>]*>', head + r"\1>", svg, count=1)
+    svg = re.sub(
+        r'<svg [^>]*?(viewBox="[^"]+")[^>]*>', lambda found: f"{head}{found[1]}>", svg, count=1
+    )
     return svg.strip()
+
+
+def _tag_for_html(tag: str, name: str) -> str:
+    tag = re.sub(r"font-family: [^;\"]*", "font-family: inherit", tag)
+    tag = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1; font-family: inherit", tag)
+    for colour, variable in _VARIABLES.items():
+        tag = tag.replace(colour, variable)
+    tag = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', tag)
+    tag = tag.replace("url(#", f"url(#{name}-")
+    return re.sub(r'(?:xlink:)?href="#', f'href="#{name}-', tag)
 
 
 def bars(

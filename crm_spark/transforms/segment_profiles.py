@@ -22,6 +22,7 @@ PROFILE_FEATURES = (
     "evening_orders_share",
 )
 N_APART = 5
+DECIMALS = 6
 _MEANS = ("days_since_last_order", "n_orders", "spend_amount", "spend_per_order")
 
 
@@ -31,7 +32,8 @@ def segment_profiles(assigned: DataFrame, snapshot: DataFrame) -> DataFrame:
     Grain: segment_id. Reads `assigned` (customer_id, segment_id, segment_name) and the rows of
     features.customer_snapshot of one date; gives the columns of scores.segment_profiles but for
     as_of_date and provenance. Means leave nulls out; deviations are in the base's sample standard
-    deviations, and a feature without spread is in no list.
+    deviations, and a feature without spread is in no list. All but counts are rounded to six
+    decimals, so that a rerun gives the same rows.
     """
     joined = assigned.join(snapshot, "customer_id")
     means = [F.avg(name).alias(f"_mean_{name}") for name in PROFILE_FEATURES]
@@ -50,10 +52,15 @@ def segment_profiles(assigned: DataFrame, snapshot: DataFrame) -> DataFrame:
         "segment_name",
         "n_customers",
         (F.col("n_customers") / F.col("_base_customers")).alias("customer_share"),
-        F.try_divide("_spend", "_base_spend").alias("spend_share"),
-        *[F.col(f"_mean_{name}").cast(T.DoubleType()).alias(f"mean_{name}") for name in _MEANS],
+        _settled(F.try_divide("_spend", "_base_spend")).alias("spend_share"),
+        *[_settled(F.col(f"_mean_{name}")).alias(f"mean_{name}") for name in _MEANS],
         _most_apart().alias("apart"),
     )
+
+
+def _settled(value: Column) -> Column:
+    """Round away the last digits, which depend on the order in which sums arrive."""
+    return F.round(value.cast(T.DoubleType()), DECIMALS)
 
 
 def _most_apart() -> Column:
@@ -61,10 +68,12 @@ def _most_apart() -> Column:
         *[
             F.struct(
                 F.lit(name).alias("feature"),
-                F.col(f"_mean_{name}").cast(T.DoubleType()).alias("mean"),
-                F.col(f"_base_{name}").cast(T.DoubleType()).alias("base_mean"),
-                F.try_divide(
-                    F.col(f"_mean_{name}") - F.col(f"_base_{name}"), F.col(f"_std_{name}")
+                _settled(F.col(f"_mean_{name}")).alias("mean"),
+                _settled(F.col(f"_base_{name}")).alias("base_mean"),
+                _settled(
+                    F.try_divide(
+                        F.col(f"_mean_{name}") - F.col(f"_base_{name}"), F.col(f"_std_{name}")
+                    )
                 ).alias("deviation"),
             )
             for name in PROFILE_FEATURES

@@ -20,8 +20,18 @@ from pyspark.sql import functions as F
 
 from crm_spark.session import DELTA_PACKAGE
 from crm_spark.tables.core import CUSTOMERS, PRODUCTS, TRANSACTIONS
-from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
-from crm_spark.tables.scores import CUSTOMER_CHURN, CUSTOMER_RFM, RFM_CUT_POINTS
+from crm_spark.tables.features import (
+    CUSTOMER_ORDERS,
+    CUSTOMER_SNAPSHOT,
+    PRODUCT_INTERACTIONS,
+)
+from crm_spark.tables.scores import (
+    CUSTOMER_CHURN,
+    CUSTOMER_RFM,
+    CUSTOMER_SEGMENTS,
+    PRODUCT_RECOMMENDATIONS,
+    RFM_CUT_POINTS,
+)
 
 pytestmark = [pytest.mark.cluster, pytest.mark.real_data]
 
@@ -145,8 +155,8 @@ def test_tasks_ran_on_both_executors(clustered: tuple[Lake, Path]) -> None:
 
 @pytest.mark.parametrize(
     "table",
-    [TRANSACTIONS, PRODUCTS, CUSTOMERS, CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, RFM_CUT_POINTS,
-     CUSTOMER_RFM],
+    [TRANSACTIONS, PRODUCTS, CUSTOMERS, CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS,
+     RFM_CUT_POINTS, CUSTOMER_RFM],
     ids=lambda table: table.name,
 )  # fmt: skip
 def test_core_features_and_rfm_are_the_same_as_in_local_mode(
@@ -174,3 +184,36 @@ def test_churn_probabilities_agree_with_local_mode(
     )
     assert both.count() > 2_000
     assert apart.isEmpty()
+
+
+def test_segments_agree_with_local_mode(
+    spark: SparkSession, clustered: tuple[Lake, Path], demo: Lake
+) -> None:
+    lake, _ = clustered
+    columns = ["customer_id", "segment_id", "segment_name", "distance_to_center"]
+    here, there = (held.read(spark, CUSTOMER_SEGMENTS).select(columns) for held in (demo, lake))
+    both = here.alias("a").join(there.alias("b"), "customer_id", "full")
+    same = (
+        (F.col("a.segment_id") == F.col("b.segment_id"))
+        & (F.col("a.segment_name") == F.col("b.segment_name"))
+        & (F.abs(F.col("a.distance_to_center") - F.col("b.distance_to_center")) <= 1e-6)
+    )
+    assert both.count() > 2_000
+    assert both.where(~F.coalesce(same, F.lit(False))).isEmpty()
+
+
+def test_recommendations_agree_with_local_mode(
+    spark: SparkSession, clustered: tuple[Lake, Path], demo: Lake
+) -> None:
+    lake, _ = clustered
+    columns = ["customer_id", "rank", "product_id", "score", "source"]
+    here = demo.read(spark, PRODUCT_RECOMMENDATIONS).where("as_of_date = '2017-12-01'")
+    there = lake.read(spark, PRODUCT_RECOMMENDATIONS).select(columns)
+    both = here.select(columns).alias("a").join(there.alias("b"), ["customer_id", "rank"], "full")
+    same_score = F.abs(F.col("a.score") - F.col("b.score")) <= 1e-5
+    same_product = F.col("a.product_id") == F.col("b.product_id")
+    same_source = F.col("a.source") == F.col("b.source")
+    assert both.count() > 20_000
+    assert both.where(~F.coalesce(same_score & same_source, F.lit(False))).isEmpty()
+    # Only products that tie to the last decimals may change places.
+    assert both.where(~same_product).count() <= 5

@@ -10,9 +10,19 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.tables.core import TRANSACTIONS
-from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
+from crm_spark.tables.features import (
+    CUSTOMER_ORDERS,
+    CUSTOMER_SNAPSHOT,
+    PRODUCT_INTERACTIONS,
+)
 from crm_spark.tables.ops import JOB_RUNS, METRICS, MODEL_DECISIONS
-from crm_spark.tables.scores import CUSTOMER_CHURN, CUSTOMER_RFM
+from crm_spark.tables.scores import (
+    CUSTOMER_CHURN,
+    CUSTOMER_RFM,
+    CUSTOMER_SEGMENTS,
+    PRODUCT_RECOMMENDATIONS,
+    SEGMENT_PROFILES,
+)
 
 pytestmark = pytest.mark.real_data
 
@@ -125,6 +135,7 @@ def test_the_forest_is_champion_because_it_beats_the_rules_on_unseen_rows(
     # Above .9 a leak is more likely than a good model: an honest forest reaches about .866 here.
     assert value["forest", "auc"] < 0.9
     decided = demo.read(spark, MODEL_DECISIONS).where("is_champion").collect()
+    decided = [row for row in decided if row["model_name"] == "crm_spark_churn"]
     assert [row["kind"] for row in decided] == ["forest"]
     assert decided[0]["model_version"] == demo.run.job("score_churn")["models"]["crm_spark_churn"]
 
@@ -132,7 +143,8 @@ def test_the_forest_is_champion_because_it_beats_the_rules_on_unseen_rows(
 def test_every_job_leaves_its_row_with_counts_and_cost(spark: SparkSession, demo: Lake) -> None:
     rows = {row["job"]: row for row in demo.read(spark, JOB_RUNS).collect()}
     assert set(rows) == {"ingest_sources", "build_features", "score_rfm", "train_churn",
-                         "score_churn", "run_pipeline"}  # fmt: skip
+                         "score_churn", "train_segments", "score_segments", "train_recommender",
+                         "recommend_products", "write_report", "run_pipeline"}  # fmt: skip
     for row in rows.values():
         assert row["status"] == "succeeded"
         assert row["core_seconds"] > 0
@@ -158,9 +170,12 @@ def test_a_second_run_with_other_partitions_gives_the_same_tables_and_no_second_
     # A reused model writes no metrics and no decision; every other table is written again.
     rewritten = set(first) - {"ops.metrics", "ops.model_decisions"}
     assert rewritten == set(second)
-    exact = rewritten - {"scores.customer_churn", "features.customer_snapshot"}
+    # Of what is kept by date only the newest is written again: its checksum is of fewer rows.
+    of_dates = {"features.customer_snapshot", "features.product_interactions"}
+    exact = rewritten - of_dates - {"scores.customer_churn"}
     assert {name: first[name] for name in exact} == {name: second[name] for name in exact}
-    assert again.job("train_churn")["models"] == demo.run.job("train_churn")["models"]
+    for job in ("train_churn", "train_segments", "train_recommender"):
+        assert again.job(job)["models"] == demo.run.job(job)["models"]
 
 
 def test_the_second_run_changed_no_snapshot_and_no_score(spark: SparkSession, demo: Lake) -> None:
@@ -172,3 +187,62 @@ def test_the_second_run_changed_no_snapshot_and_no_score(spark: SparkSession, de
         now = demo.read(spark, table).select(columns)
         assert first.count() == now.count() > 0
         assert first.exceptAll(now).isEmpty()
+
+
+def test_segments_are_ordered_by_spend_told_apart_by_name_and_hold_everybody(
+    spark: SparkSession, demo: Lake
+) -> None:
+    profiles = demo.read(spark, SEGMENT_PROFILES).orderBy("segment_id").collect()
+    assert [row["segment_id"] for row in profiles] == list(range(1, len(profiles) + 1))
+    spend = [row["mean_spend_amount"] for row in profiles]
+    assert spend == sorted(spend, reverse=True)
+    assert len({row["segment_name"] for row in profiles}) == len(profiles) > 2
+    assert sum(row["spend_share"] for row in profiles) == pytest.approx(1)
+    snapshot = demo.read(spark, CUSTOMER_SNAPSHOT).where(F.col("as_of_date") == AS_OF)
+    segments = demo.read(spark, CUSTOMER_SEGMENTS)
+    assert segments.join(snapshot, "customer_id").count() == snapshot.count() == segments.count()
+    assert sum(row["n_customers"] for row in profiles) == snapshot.count()
+    rows = demo.read(spark, METRICS).where("job = 'train_segments'").collect()
+    value = {(row["model_name"], row["metric"]): row["value"] for row in rows}
+    assert value["kmeans", "silhouette"] > value["spend_groups", "silhouette"]
+    assert value["kmeans", "explained_share"] > value["spend_groups", "explained_share"]
+
+
+def test_recommendations_are_tested_beside_the_trivial_rules_and_the_best_comes_first(
+    spark: SparkSession, demo: Lake
+) -> None:
+    rows = demo.read(spark, METRICS).where("job = 'train_recommender'").collect()
+    value = {(row["model_name"], row["metric"]): row["value"] for row in rows}
+    every = {name: value[name, "ndcg_at_10.all"] for name in ("popular", "buy_again", "als")}
+    # Buying again is what people do in a supermarket; a model far above it has seen the future.
+    assert every["buy_again"] > every["als"] > every["popular"]
+    assert 0.35 < every["buy_again"] < 0.5
+    assert value["ladder", "ndcg_at_10.all"] >= every["buy_again"] - 0.001
+    assert 0.03 < value["als", "ndcg_at_10.new_only"] < 0.08
+    offers = demo.read(spark, PRODUCT_RECOMMENDATIONS)
+    assert offers.where("rank = 1 AND source != 'buy_again'").count() < 10
+    per_customer = offers.groupBy("customer_id").agg(
+        F.count(F.lit(1)).alias("n"), F.countDistinct("product_id").alias("distinct")
+    )
+    assert per_customer.where("n != 10 OR distinct != 10").isEmpty()
+
+
+def test_new_only_offers_no_bought_product_to_anyone(spark: SparkSession, demo: Lake) -> None:
+    arguments = [f"storage.root={demo.root}", f"tracking.uri={demo.tracking}",
+                 "recommendations.policy=new_only"]  # fmt: skip
+    flags = [flag for held in arguments for flag in ("--set", held)]
+    run = command("recommend_products", "--config", "conf/demo.yml", "--as-of", "2017-11-03",
+                  *flags)  # fmt: skip
+    assert run.code == 0, run.log[-3000:]
+    offers = demo.read(spark, PRODUCT_RECOMMENDATIONS).where("as_of_date = '2017-11-03'")
+    bought = demo.read(spark, PRODUCT_INTERACTIONS).where("as_of_date = '2017-11-03'")
+    assert offers.count() > 20_000
+    assert offers.join(bought, ["customer_id", "product_id"]).isEmpty()
+    assert offers.where("NOT is_backfilled").isEmpty()
+
+
+def test_the_report_is_there_and_says_that_als_does_not_beat_buying_again(demo: Lake) -> None:
+    page = (demo.root.parent / "report.html").read_text(encoding="utf-8")
+    assert "ALS does not beat offering again what a customer buys most" in page
+    assert "2,469" not in page  # customers whose first order came later
+    assert "2,463" in page

@@ -2,80 +2,32 @@
 
 from __future__ import annotations
 
-import random
-from datetime import date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from shop import shop_config, write_shop
 
-from crm_spark.config import Config, load_config
+from crm_spark.config import Config
 from crm_spark.contracts import Table
 from crm_spark.errors import ConfigError, DataError
-from crm_spark.jobs import run_pipeline
+from crm_spark.jobs import recommend_products, run_pipeline, train_churn, train_recommender
 from crm_spark.run import RunSummary
-from crm_spark.tables.features import CUSTOMER_SNAPSHOT
+from crm_spark.tables.features import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
 from crm_spark.tables.ops import JOB_RUNS
-from crm_spark.tables.scores import CUSTOMER_CHURN, CUSTOMER_RFM
+from crm_spark.tables.scores import CUSTOMER_CHURN, CUSTOMER_RFM, PRODUCT_RECOMMENDATIONS
 
-FIRST_DAY = datetime(2024, 1, 1, 12, 0)  # noqa: DTZ001 - the file has no zones
 LAST_AS_OF = date(2024, 7, 1)
-
-
-def _write_shop(path: Path) -> None:
-    """Write 80 customers who order at a rhythm of their own; every third one stops some day."""
-    draw = random.Random(7)
-    lines = ["customer,order,product,at,pieces,price"]
-    order = 0
-    for customer in range(80):
-        rhythm = draw.choice([5, 9, 14, 21])
-        stops = draw.randrange(60, 180) if customer % 3 == 0 else 10_000
-        day = draw.randrange(0, 30)
-        while day < 182 and day < stops:
-            order += 1
-            at = FIRST_DAY + timedelta(days=day, minutes=draw.randrange(600))
-            for _ in range(draw.choice([1, 1, 2])):
-                product, price = draw.randrange(20), draw.randrange(100, 900) / 100
-                lines.append(f"c{customer},o{order},p{product},{at},1,{price}")
-            day += max(1, round(draw.gauss(rhythm, rhythm / 4)))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a folder with the shop's file."""
     held = tmp_path_factory.mktemp("shop")
-    _write_shop(held / "shop.csv")
+    write_shop(held / "shop.csv")
     return held
-
-
-def _config(folder: Path, lake: str) -> Config:
-    text = f"""
-storage: {{root: "{folder / lake}"}}
-tracking: {{uri: "sqlite:///{folder / lake}.db"}}
-time_zone: America/New_York
-sources:
-  transactions:
-    path: "{folder / "shop.csv"}"
-    format: csv
-    options: {{header: true}}
-    columns:
-      customer_id: customer
-      order_id: order
-      product_id: product
-      ordered_at: to_timestamp(at)
-      quantity: pieces
-      amount: pieces * price
-churn:
-  horizon_days: 21
-  active_days: 42
-  cutoff_every_days: 14
-  n_training_cutoffs: 3
-  importance_rows: 200
-  forest: {{n_trees: 5, max_depth: 3, min_instances_per_node: 5}}
-"""
-    return load_config(text, name="shop.yml")
 
 
 def _read(spark: SparkSession, folder: Path, lake: str, table: Table) -> DataFrame:
@@ -89,7 +41,7 @@ def backfilled(spark: SparkSession, folder: Path) -> DataError:
     with pytest.raises(DataError) as failed:
         run_pipeline.run(
             spark,
-            _config(folder, "backfill"),
+            shop_config(folder, "backfill"),
             None,
             first=date(2024, 2, 19),
             last=LAST_AS_OF,
@@ -121,7 +73,7 @@ def test_a_past_date_without_a_champion_is_scored_by_todays_and_marked(
     spark: SparkSession, folder: Path, backfilled: DataError
 ) -> None:
     before = _read(spark, folder, "backfill", CUSTOMER_CHURN).collect()
-    run_pipeline.run(spark, _config(folder, "backfill"), date(2024, 5, 1), skip_training=True)
+    run_pipeline.run(spark, shop_config(folder, "backfill"), date(2024, 5, 1), skip_training=True)
     after = _read(spark, folder, "backfill", CUSTOMER_CHURN)
     past = after.where("as_of_date = '2024-05-01'")
     assert not past.isEmpty()
@@ -134,27 +86,77 @@ def test_a_past_date_without_a_champion_is_scored_by_todays_and_marked(
 def test_a_pipeline_that_failed_goes_on_where_it_stopped_and_then_begins_anew(
     spark: SparkSession, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = _config(folder, "resumed")
-    jobs = run_pipeline.JOBS_OF_A_DATE
+    config = shop_config(folder, "resumed")
 
     def broken(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         raise RuntimeError("the machine went away")
 
-    monkeypatch.setattr(run_pipeline, "JOBS_OF_A_DATE", (*jobs[:2], ("train_churn", broken)))
-    with pytest.raises(RuntimeError):
-        run_pipeline.run(spark, config, LAST_AS_OF)
-    monkeypatch.setattr(run_pipeline, "JOBS_OF_A_DATE", jobs)
+    with monkeypatch.context() as patched:
+        patched.setattr(train_churn, "run", broken)
+        with pytest.raises(RuntimeError):
+            run_pipeline.run(spark, config, LAST_AS_OF)
     resumed = run_pipeline.run(spark, config, LAST_AS_OF)
-    assert [job.job for job in resumed.jobs] == ["train_churn", "score_churn"]
+    models = ["train_churn", "score_churn", "train_segments", "score_segments",
+              "train_recommender", "recommend_products", "write_report"]  # fmt: skip
+    assert [job.job for job in resumed.jobs] == models
     anew = run_pipeline.run(spark, config, LAST_AS_OF)
     assert [job.job for job in anew.jobs] == [
-        "ingest_sources", "build_features", "score_rfm", "train_churn", "score_churn",
+        "ingest_sources", "build_features", "score_rfm", *models,
     ]  # fmt: skip
     rows = _read(spark, folder, "resumed", JOB_RUNS).collect()
     pipelines = [row["pipeline_run_id"] for row in rows if row["job"] == "run_pipeline"]
     assert len(set(pipelines)) == 2
-    trained = {job.job: job.models for job in (*resumed.jobs, *anew.jobs) if job.models}
-    assert trained["train_churn"] == trained["score_churn"] == resumed.jobs[0].models
+    first, second = ({job.job: job.models for job in run.jobs if job.models}
+                     for run in (resumed, anew))  # fmt: skip
+    assert first == second
+    assert set(first) == set(models) - {"write_report"}
+    for train, score in zip(models[0:6:2], models[1:6:2], strict=True):
+        assert first[train] == first[score]
+    tables = [{name: held.content_checksum for job in run.jobs for name, held in job.tables.items()}
+              for run in (resumed, anew)]  # fmt: skip
+    shared = set(tables[0]) & set(tables[1])
+    assert {"scores.customer_segments", "scores.product_recommendations"} <= shared
+    assert {name: tables[0][name] for name in shared} == {name: tables[1][name] for name in shared}
+
+
+def test_the_models_beside_one_that_fails_are_trained_and_the_report_is_written(
+    spark: SparkSession, folder: Path, backfilled: DataError
+) -> None:
+    summary = backfilled.summary  # type: ignore[attr-defined]
+    early = [(job.job, job.status) for job in summary.jobs if job.as_of == date(2024, 2, 19)]
+    assert early == [
+        ("build_features", "succeeded"), ("score_rfm", "succeeded"), ("train_churn", "failed"),
+        ("train_segments", "succeeded"), ("score_segments", "succeeded"),
+        ("train_recommender", "succeeded"), ("recommend_products", "succeeded"),
+        ("write_report", "succeeded"),
+    ]  # fmt: skip
+    report = (folder / "backfill" / "reports" / "2024-02-19.html").read_text(encoding="utf-8")
+    assert "What to offer" in report
+    assert "Who is about to leave" not in report
+
+
+def test_new_only_offers_nothing_that_the_customer_has_bought(
+    spark: SparkSession, folder: Path, backfilled: DataError
+) -> None:
+    config = shop_config(folder, "backfill", "recommendations.policy=new_only")
+    recommend_products.run(spark, config, LAST_AS_OF)
+    offers = _read(spark, folder, "backfill", PRODUCT_RECOMMENDATIONS)
+    offers = offers.where(F.col("as_of_date") == F.lit(LAST_AS_OF))
+    bought = _read(spark, folder, "backfill", PRODUCT_INTERACTIONS)
+    bought = bought.where(F.col("as_of_date") == F.lit(LAST_AS_OF))
+    assert not offers.isEmpty()
+    assert offers.join(bought, ["customer_id", "product_id"]).isEmpty()
+    assert {row["source"] for row in offers.select("source").distinct().collect()} <= {
+        "als", "popular"
+    }  # fmt: skip
+
+
+def test_without_product_ids_recommendations_are_left_out_and_the_rest_is_there(
+    spark: SparkSession, folder: Path
+) -> None:
+    config = shop_config(folder, "no products", without="product_id")
+    with pytest.raises(DataError, match="recommendations need product_id"):
+        train_recommender.run(spark, config, LAST_AS_OF)
 
 
 @pytest.mark.parametrize(

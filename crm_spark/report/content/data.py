@@ -18,14 +18,15 @@ def data_section(held: ReportInputs) -> Section:
     ]
     columns = ["Table", "Read", "Accepted", "Rejected", "Filtered", "Duplicate"]
     keys = ["rows_read", "rows_written", "rows_rejected", "rows_filtered", "rows_duplicate"]
-    blocks.append(
-        TextTable(
-            "The newest ingest",
-            columns,
-            [[row["name"], *(f"{row[key]:,}" for key in keys)] for row in held.sources],
-            numbers=columns[1:],
+    if held.sources:
+        blocks.append(
+            TextTable(
+                "The newest ingest",
+                columns,
+                [[row["name"], *(f"{row[key]:,}" for key in keys)] for row in held.sources],
+                numbers=columns[1:],
+            )
         )
-    )
     if held.rejected:
         blocks.append(
             TextTable(
@@ -36,7 +37,7 @@ def data_section(held: ReportInputs) -> Section:
                 numbers=["Rows"],
             )
         )
-    else:
+    elif held.sources:
         blocks.append(Text("No row was rejected."))
     return Section("data", "What the numbers rest on", blocks)
 

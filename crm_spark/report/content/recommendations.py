@@ -15,6 +15,7 @@ from crm_spark.report.blocks import (
 from crm_spark.report.content.inputs import ReportInputs, Values
 from crm_spark.report.content.words import (
     MODELS,
+    counted,
     day_in_words,
     money,
     with_interval,
@@ -98,7 +99,7 @@ def recommendations_section(held: ReportInputs) -> Section | None:
 def _recommendation_verdict(value: Mapping[tuple[str, str], Values]) -> str:
     def ndcg(model: str, policy: str) -> float:
         row = value.get((model, f"ndcg_at_10.{policy}"))
-        return row["value"] if row else 0.0
+        return row["value"] or 0.0 if row else 0.0
 
     als, again, popular = (ndcg(name, "all") for name in ("als", "buy_again", "popular"))
     if als > again:
@@ -119,8 +120,8 @@ def _recommendation_verdict(value: Mapping[tuple[str, str], Values]) -> str:
 
 def _example(held: ReportInputs, row: Values) -> Card:
     subtitle = (
-        f"{row['n_orders']:,} orders, {money(held, row['spend_amount'])} bought, last "
-        f"{row['days_since_last_order'] + 1:,} days ago"
+        f"{counted(row['n_orders'], 'order')}, {money(held, row['spend_amount'])} bought, last "
+        f"{counted(row['days_since_last_order'] + 1, 'day')} ago"
     )
     lists = [("Bought most", [f"{name} ({n}x)" for name, n in row["bought"]])]
     offered = [f"{name} ({SOURCES.get(source, source)})" for name, source in row["offered"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date
 
@@ -30,6 +31,11 @@ def money(held: ReportInputs, value: float | None, *, cents: bool = False) -> st
     if value is None:
         return "unknown"
     return f"{held.currency}{value:,.2f}" if cents else f"{held.currency}{value:,.0f}"
+
+
+def counted(n: int, word: str) -> str:
+    """Write a number of things: 1 order, 2 orders."""
+    return f"{n:,} {word}" + ("" if n == 1 else "s")
 
 
 def share(value: float | None, decimals: int = 0) -> str:
@@ -82,7 +88,7 @@ def figure(value: float | None, decimals: int = 4) -> str:
 
 def number(value: float | None) -> str:
     """Write a feature's value as short as it can be read."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return "unknown"
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:,.2f}"
 

@@ -1,0 +1,257 @@
+"""Segments on a made-up base: planted groups, scikit-learn beside it, and what must not matter."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+
+from crm_spark.errors import DataError
+from crm_spark.models.segments.model import SegmentModel, assign_segments, load_segment_model
+from crm_spark.models.segments.params import SegmentsSection
+from crm_spark.models.segments.train import FittedSegments, fit_inputs, fit_segments
+
+FEATURES = ("days_since_last_order", "n_orders", "spend_amount")
+SHARE = 0.01
+# Days of silence, orders, spend: medians of the planted groups, the last spends most.
+PLANTED = ((200, 2, 20.0), (10, 3, 60.0), (150, 30, 500.0), (5, 60, 4000.0))
+N_OF_GROUP = 100
+PARAMS = SegmentsSection(k=4, n_starts=3)
+SCHEMA = (
+    "customer_id string, days_since_last_order bigint, n_orders bigint, spend_amount double, "
+    "net_spend_amount double, n_departments bigint"
+)
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def drawn_base() -> pd.DataFrame:
+    """Draw customers around the planted medians."""
+    random = np.random.default_rng(5)
+    rows = []
+    for group, (days, orders, spend) in enumerate(PLANTED):
+        for number in range(N_OF_GROUP):
+            bent = np.exp(random.normal(0, 0.15, 3))
+            amount = round(spend * bent[2], 2)
+            rows.append(
+                (
+                    f"g{group}n{number:03}",
+                    round(days * bent[0]),
+                    max(1, round(orders * bent[1])),
+                    amount,
+                    -amount if group == 1 else amount,
+                    7,
+                )
+            )
+    return pd.DataFrame(rows, columns=[field.split()[0] for field in SCHEMA.split(", ")])
+
+
+BASE = drawn_base()
+GROUP = {held: int(held[1]) for held in BASE["customer_id"]}
+
+
+@pytest.fixture(scope="module")
+def base(spark: SparkSession) -> DataFrame:
+    """Give the drawn customers as rows of a snapshot."""
+    return spark.createDataFrame(BASE, SCHEMA).coalesce(1).cache()
+
+
+@pytest.fixture(scope="module")
+def fitted(base: DataFrame) -> FittedSegments:
+    """Give four segments of the base."""
+    return fit_segments(base, PARAMS)
+
+
+@pytest.fixture(scope="module")
+def assigned(base: DataFrame, fitted: FittedSegments) -> pd.DataFrame:
+    """Give the segments of the base."""
+    return assignment(fitted.model, base)
+
+
+def assignment(model: SegmentModel, df: DataFrame) -> pd.DataFrame:
+    found = assign_segments(model, df, keep=["customer_id"]).toPandas()
+    return found.sort_values("customer_id", ignore_index=True)
+
+
+def standardised_by_hand(frame: pd.DataFrame, features: tuple[str, ...] = FEATURES) -> Floats:
+    """Give what the model reads, as the docstring has it, in numpy."""
+    columns = []
+    for name in features:
+        raw = frame[name].to_numpy(float)
+        low, high = np.nanquantile(raw, [SHARE, 1 - SHARE])
+        kept = np.clip(np.where(np.isnan(raw), np.nanmedian(raw), raw), low, high)
+        logged = np.sign(kept) * np.log1p(np.abs(kept))
+        columns.append((logged - logged.mean()) / logged.std(ddof=1))
+    return np.column_stack(columns)
+
+
+def centers_of(model: SegmentModel) -> Floats:
+    return np.array([held.center for held in model.segments])
+
+
+def distances(matrix: Floats, centers: Floats) -> Floats:
+    return np.sqrt(((matrix[:, None, :] - centers[None, :, :]) ** 2).sum(axis=2))
+
+
+def test_inertia_is_within_one_percent_of_scikit_learn(fitted: FittedSegments) -> None:
+    matrix = standardised_by_hand(BASE)
+    expected = KMeans(4, n_init=10, random_state=0).fit(matrix).inertia_
+    found = (distances(matrix, centers_of(fitted.model)).min(axis=1) ** 2).sum()
+    assert found == pytest.approx(expected, rel=0.01)
+
+
+def test_planted_groups_are_found_and_the_first_segment_spends_most(
+    assigned: pd.DataFrame,
+) -> None:
+    # Planted with rising spend: the last group is segment 1.
+    expected = [4 - GROUP[held] for held in assigned["customer_id"]]
+    assert assigned["segment_id"].tolist() == expected
+    spend = BASE.set_index("customer_id")["spend_amount"]
+    means = spend.loc[assigned["customer_id"]].groupby(assigned["segment_id"].to_numpy()).mean()
+    assert means.sort_values(ascending=False).index.tolist() == [1, 2, 3, 4]
+
+
+def test_the_nearest_centre_is_chosen_and_its_distance_is_numpys(
+    fitted: FittedSegments, assigned: pd.DataFrame
+) -> None:
+    beside = distances(standardised_by_hand(BASE), centers_of(fitted.model))
+    assert assigned["segment_id"].tolist() == (beside.argmin(axis=1) + 1).tolist()
+    assert assigned["distance_to_center"].to_numpy() == pytest.approx(beside.min(axis=1), abs=1e-9)
+
+
+def test_a_segment_has_the_name_of_its_id(fitted: FittedSegments, assigned: pd.DataFrame) -> None:
+    names = {held.segment_id: held.name for held in fitted.model.segments}
+    assert assigned["segment_name"].tolist() == [names[held] for held in assigned["segment_id"]]
+    assert names[1] == "frequent, high spend, recent"
+    assert len(set(names.values())) == 4
+
+
+def test_five_seeds_give_the_same_ids_and_names(
+    base: DataFrame, fitted: FittedSegments, assigned: pd.DataFrame
+) -> None:
+    names = [(held.segment_id, held.name) for held in fitted.model.segments]
+    for seed in (2, 3, 5, 8):
+        other = fit_segments(base, SegmentsSection(k=4, n_starts=3, seed=seed)).model
+        assert [(held.segment_id, held.name) for held in other.segments] == names
+        found = assignment(other, base)["segment_id"]
+        assert adjusted_rand_score(found, assigned["segment_id"]) >= 0.95
+        assert (found == assigned["segment_id"]).mean() >= 0.95
+
+
+def test_the_planted_number_is_chosen_from_a_range_and_is_stable(base: DataFrame) -> None:
+    fitted = fit_segments(base, SegmentsSection(k_from=2, k_to=7, n_starts=3))
+    assert len(fitted.model.segments) == 4
+    figures = {(held.model_name, held.metric): held.value for held in fitted.measured}
+    assert figures["kmeans", "stability.k4"] >= 0.95
+    assert figures["kmeans", "n_segments"] == 4
+    silhouettes = {k: figures["kmeans", f"silhouette.k{k}"] for k in range(2, 8)}
+    assert max(silhouettes, key=lambda k: silhouettes[k]) == 4
+    assert fitted.why.startswith("4 segments, the highest silhouette of the stable among 2 to 7")
+
+
+def test_explained_share_is_one_less_the_share_within_and_above_that_of_spend_groups(
+    fitted: FittedSegments,
+) -> None:
+    matrix = standardised_by_hand(BASE)
+    group = np.array([GROUP[held] for held in BASE["customer_id"]])
+    means = np.array([matrix[group == held].mean(axis=0) for held in range(4)])
+    within = ((matrix - means[group]) ** 2).sum()
+    figures = {(held.model_name, held.metric): held.value for held in fitted.measured}
+    expected = 1 - within / ((matrix - matrix.mean(axis=0)) ** 2).sum()
+    assert figures["kmeans", "explained_share"] == pytest.approx(expected, abs=1e-9)
+    assert figures["kmeans", "explained_share"] >= figures["spend_groups", "explained_share"]
+    assert fitted.n_sample == len(BASE)
+
+
+def test_a_model_read_back_from_its_spec_assigns_alike(
+    base: DataFrame, fitted: FittedSegments, assigned: pd.DataFrame
+) -> None:
+    text = fitted.model.spec_json()
+    read = load_segment_model(fitted.model.pipeline, json.loads(text))
+    assert read.spec_json() == text
+    assert read.inputs == fitted.model.inputs
+    assert read.segments == fitted.model.segments
+    pd.testing.assert_frame_equal(assignment(read, base), assigned)
+
+
+def test_repartitioned_input_gives_the_same_model_and_assignment(
+    base: DataFrame, assigned: pd.DataFrame
+) -> None:
+    apart = base.repartition(7, "n_orders").sortWithinPartitions(F.desc("customer_id"))
+    found = assignment(fit_segments(apart, PARAMS).model, base)
+    assert found["segment_id"].tolist() == assigned["segment_id"].tolist()
+    assert found["segment_name"].tolist() == assigned["segment_name"].tolist()
+    assert found["distance_to_center"].to_numpy() == pytest.approx(
+        assigned["distance_to_center"].to_numpy(), abs=1e-9
+    )
+
+
+def test_unknown_features_count_as_the_median(spark: SparkSession, base: DataFrame) -> None:
+    holes = BASE.copy()
+    holes["days_since_last_order"] = holes["days_since_last_order"].astype("Int64")
+    unknown = holes["customer_id"].str.endswith("n050")
+    holes.loc[unknown, "days_since_last_order"] = pd.NA
+    held = holes.astype({"days_since_last_order": float})
+    rows = [
+        tuple(None if pd.isna(value) else value for value in row)
+        for row in holes.astype(object).itertuples(index=False)
+    ]
+    df = spark.createDataFrame(rows, SCHEMA)
+    inputs = fit_inputs(df, PARAMS, n_customers=len(rows))
+    assert inputs[0].fill == held["days_since_last_order"].median()
+    found = df.orderBy("customer_id").select(*[one.value() for one in inputs]).collect()
+    expected = standardised_by_hand(held)
+    assert np.array(found, float) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_constant_feature_is_left_out(base: DataFrame) -> None:
+    params = SegmentsSection(features=("n_orders", "n_departments", "spend_amount"), k=2)
+    inputs = fit_inputs(base, params, n_customers=len(BASE))
+    assert [held.name for held in inputs] == ["n_orders", "spend_amount"]
+
+
+def test_features_that_are_all_constant_are_refused_by_name(base: DataFrame) -> None:
+    params = SegmentsSection(features=("n_departments",), k=2)
+    with pytest.raises(DataError, match=r"n_departments have the same value for all 400"):
+        fit_segments(base, params)
+
+
+@pytest.mark.parametrize(
+    ("n", "params", "needed"),
+    [
+        (39, SegmentsSection(k=4), "39 customers .* for 4 segments: at least 40 customers, 5 of"),
+        (20, SegmentsSection(), "20 customers .* for 4 segments: at least 40 customers, 5 of"),
+    ],
+)
+def test_too_few_customers_are_told_how_many_are_needed(
+    base: DataFrame, n: int, params: SegmentsSection, needed: str
+) -> None:
+    with pytest.raises(DataError, match=needed):
+        fit_segments(base.limit(n), params)
+
+
+def test_ten_customers_a_segment_are_enough(base: DataFrame) -> None:
+    fitted = fit_segments(base.limit(20), SegmentsSection(k=2, n_starts=1))
+    assert len(fitted.model.segments) == 2
+
+
+def test_negative_money_is_a_logarithm_both_ways_from_zero(base: DataFrame) -> None:
+    features = ("n_orders", "net_spend_amount")
+    params = SegmentsSection(features=features, k=4, n_starts=2)
+    model = fit_segments(base, params).model
+    beside = distances(standardised_by_hand(BASE, features), centers_of(model))
+    found = assignment(model, base)
+    assert found["distance_to_center"].to_numpy() == pytest.approx(beside.min(axis=1), abs=1e-9)
+    # Group 1 has the negative sums, spends third, and is a segment of its own.
+    group = found["customer_id"].map(GROUP)
+    assert set(found.loc[group == 1, "segment_id"]) == {3}
+    negative = model.segments[2].center[1]
+    money = model.inputs[1]
+    logs = np.log1p(BASE.loc[BASE["net_spend_amount"] < 0, "spend_amount"].to_numpy())
+    assert money.in_own_unit(negative) == pytest.approx(-np.expm1(logs.mean()), rel=0.02)

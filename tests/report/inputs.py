@@ -1,0 +1,260 @@
+"""What a job would collect for the report, built by hand: a lot of it, and as little as may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from crm_spark.report.content.inputs import ReportInputs
+
+Row = dict[str, Any]
+
+AS_OF = date(2017, 12, 1)
+CUTOFF = date(2017, 11, 3)
+RULE = "recency_frequency_tenure"
+
+BASE: Mapping[str, Any] = {
+    "n_customers": 2_463,
+    "n_active": 2_309,
+    "active_days": 84,
+    "n_orders": 142_751,
+    "spend": 4_174_319.4,
+    "returned": 1_234.0,
+    "first_day": date(2017, 1, 1),
+    "last_day": date(2017, 11, 30),
+}
+
+
+def metric(
+    model: str,
+    name: str,
+    value: float | None,
+    *,
+    around: float | None = None,
+    n: int = 2_293,
+    cutoff: date = CUTOFF,
+) -> Row:
+    """Give a row of ops.metrics; its interval reaches `around` the value to either side."""
+    known = value is not None and around is not None
+    return {
+        "model_name": model,
+        "metric": name,
+        "value": value,
+        "low": value - around if known else None,
+        "high": value + around if known else None,
+        "n": n,
+        "cutoff_date": cutoff,
+    }
+
+
+def churn_metrics(model: str, auc: float | None) -> list[Row]:
+    """Give the metrics of one model, with ten bins of which every second customer of 100 left."""
+    rows = [
+        metric(model, "auc", auc, around=0.02),
+        metric(model, "average_precision", 0.4387, around=0.05),
+        metric(model, "brier", 0.0929, around=0.01),
+        metric(model, "calibration_error", 0.0131),
+        metric(model, "lift_at_10_percent", 3.5759),
+    ]
+    for place in range(1, 11):
+        left = (11 - place) / 20
+        rows += [
+            metric(model, f"bin.{place:02d}.predicted", left + 0.01, n=100),
+            metric(model, f"bin.{place:02d}.observed", left, n=100),
+        ]
+    return rows
+
+
+def importances(values: Mapping[str, float]) -> list[Row]:
+    return [metric("forest", f"importance.{name}", value) for name, value in values.items()]
+
+
+def walked(aucs: Mapping[date, Mapping[str, float | None]]) -> list[Row]:
+    """Give the AUC of each model on each cut-off."""
+    return [
+        {"model_name": model, "cutoff_date": day, "metric": "auc", "value": value}
+        for day, of_model in aucs.items()
+        for model, value in of_model.items()
+    ]
+
+
+def ranking_metrics(
+    ndcg: Mapping[str, float], new_only: Mapping[str, float] | None = None
+) -> list[Row]:
+    """Give nDCG as given, and other metrics derived from it, for each policy."""
+    rows = []
+    for policy, of_model in (("all", ndcg), ("new_only", new_only or {})):
+        for model, value in of_model.items():
+            rows += [
+                metric(model, f"ndcg_at_10.{policy}", value, around=0.01, n=2_222),
+                metric(model, f"hit_rate_at_10.{policy}", value * 2, n=2_222),
+                metric(model, f"precision_at_10.{policy}", value / 2, n=2_222),
+                metric(model, f"coverage_at_10.{policy}", value / 10, n=2_222),
+            ]
+    return rows
+
+
+OFFERS: Mapping[str, Any] = {
+    "n_customers": 2_463,
+    "n_offers": 24_000,
+    "sources": {"als": 6_000, "buy_again": 16_800, "popular": 1_200},
+    "policy": "all",
+}
+
+
+def segment(place: int, name: str, *, of_customers: float = 0.25, of_spend: float = 0.25) -> Row:
+    return {
+        "segment_id": place,
+        "segment_name": name,
+        "n_customers": 600 + place,
+        "customer_share": of_customers,
+        "spend_share": of_spend,
+        "mean_n_orders": 58.0,
+        "mean_days_since_last_order": 12.4,
+        "mean_spend_amount": 1_694.8,
+        "mean_spend_per_order": 29.2,
+        "apart": [
+            {"feature": "n_orders", "mean": 12.5, "base_mean": 58.0, "deviation": -1.4},
+            {"feature": "discount_share", "mean": 0.125, "base_mean": None, "deviation": 1.1},
+            {"feature": "tenure_days", "mean": 120.0, "base_mean": 280.0, "deviation": -1.0},
+            {"feature": "n_products", "mean": 7_777.0, "base_mean": 1.0, "deviation": 0.1},
+        ],
+    }
+
+
+SILHOUETTE = [
+    metric("kmeans", "silhouette.k4", 0.341),
+    metric("kmeans", "silhouette.k10", 0.2),
+    metric("kmeans", "silhouette.k5", 0.3),
+    metric("kmeans", "stability.k4", 1.0),
+    metric("kmeans", "silhouette", 0.341),
+    metric("kmeans", "explained_share", 0.42),
+    metric("spend_groups", "silhouette", -0.123),
+    metric("spend_groups", "explained_share", 0.11),
+]
+
+
+def first_to_call(customer_id: str, reasons: Sequence[tuple[str, float | None, float]]) -> Row:
+    """Give a customer with a probability of 40 % who bought for 500."""
+    return {
+        "customer_id": customer_id,
+        "churn_probability": 0.4,
+        "spend": 500.0,
+        "reasons": [
+            {"feature": name, "value": value, "effect": effect} for name, value, effect in reasons
+        ],
+    }
+
+
+def example(customer_id: str, **changed: Any) -> Row:
+    return {
+        "customer_id": customer_id,
+        "segment_name": "many orders",
+        "n_orders": 1_100,
+        "spend_amount": 3_210.5,
+        "days_since_last_order": 4,
+        "bought": [("White Bread, 20 oz", 12), ("Eggs", 3)],
+        "offered": [("White Bread, 20 oz", "buy_again"), ("Salsa", "als"), ("Milk", "popular")],
+        **changed,
+    }
+
+
+def job_row(job: str, **changed: Any) -> Row:
+    return {
+        "job": job,
+        "seconds": 12.34,
+        "core_seconds": 20.0,
+        "peak_memory_bytes": 1_500_000_000,
+        "shuffle_bytes": 2_500_000,
+        "spill_bytes": 0,
+        **changed,
+    }
+
+
+def source(name: str, *, rejected: int = 0) -> Row:
+    return {
+        "name": name,
+        "rows_read": 10_000,
+        "rows_written": 9_000 - rejected,
+        "rows_rejected": rejected,
+        "rows_filtered": 400,
+        "rows_duplicate": 600,
+    }
+
+
+def poor(**changed: Any) -> ReportInputs:
+    """Give inputs of which only the base is known."""
+    held = ReportInputs(
+        title="Customers",
+        currency="CHF ",
+        as_of=AS_OF,
+        time_zone="Europe/Zurich",
+        package_version="1.2.3",
+        base=BASE,
+    )
+    return replace(held, **changed)
+
+
+def rich(**changed: Any) -> ReportInputs:
+    """Give inputs of which everything is known."""
+    held = poor(
+        months=[
+            {"month": f"2017-{month:02d}", "n_customers": 1_000 + month, "spend": month * 1e4}
+            for month in range(1, 12)
+        ],
+        rfm_cells=[
+            {"recency_score": recency, "frequency_score": frequency, "n": 10 * recency + frequency,
+             "spend": 100.0 * frequency}
+            for recency in range(1, 6) for frequency in range(1, 6)
+            if (recency, frequency) != (5, 1)
+        ],
+        rfm_segments=[
+            {"rfm_segment": "champions", "n": 30, "spend": 7_500.0},
+            {"rfm_segment": "cannot_lose_them", "n": 70, "spend": 2_500.0},
+        ],
+        churn={"n": 2_309, "expected": 308.4, "horizon_days": 28, "top": 0.5, "n_top": 231,
+               "histogram": [1_379, 400, 200, 130, 92, 50, 30, 15, 8, 5]},
+        churn_first=[
+            first_to_call("C1701", [("n_orders_28d", 0.0, 0.03), ("spend_trend_84d", None, 0.02)]),
+            first_to_call("C2042", []),
+        ],
+        churn_metrics=[
+            *churn_metrics("forest", 0.8522),
+            *churn_metrics("recency", 0.7701),
+            *churn_metrics(RULE, 0.8256),
+            *importances({"n_orders_28d": 0.01, "days_since_last_order": 0.03, "tenure_days": 0.0,
+                          "n_items_7d": -0.002}),
+        ],
+        walk_forward=walked({
+            date(2017, 9, 8): {"forest": 0.83, "recency": 0.75, RULE: 0.8},
+            date(2017, 10, 6): {"forest": 0.87, "recency": 0.76, RULE: 0.81},
+            CUTOFF: {"forest": 0.8522, "recency": 0.7701, RULE: 0.8256},
+        }),
+        champions={
+            "crm_spark_churn": {
+                "kind": "forest", "version": "2",
+                "why": f"the forest beats the best rule: forest AUC 0.8522; {RULE} AUC 0.8256",
+            },
+            "crm_spark_segments": {"kind": "kmeans", "version": "1", "why": "4 segments, so told"},
+        },
+        segments=[
+            segment(1, "many orders, long a customer", of_spend=0.5),
+            segment(2, "few orders", of_customers=0.75, of_spend=0.5),
+        ],
+        segment_metrics=SILHOUETTE,
+        recommendations=OFFERS,
+        recommendation_metrics=ranking_metrics(
+            {"popular": 0.186, "buy_again": 0.409, "als": 0.207, "ladder": 0.409},
+            {"popular": 0.039, "als": 0.042, "ladder": 0.042},
+        ),
+        examples=[example("C1"), example("C2", segment_name=None, n_orders=1)],
+        sources=[source("core.transactions", rejected=70), source("core.products")],
+        rejected=[{"table": "core.transactions", "reason": "amount is no number", "n": 70}],
+        runs=[
+            job_row("ingest_sources"),
+            job_row("score_rfm", core_seconds=None, peak_memory_bytes=None, shuffle_bytes=999),
+        ],
+    )  # fmt: skip
+    return replace(held, **changed)

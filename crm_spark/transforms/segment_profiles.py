@@ -32,8 +32,8 @@ def segment_profiles(assigned: DataFrame, snapshot: DataFrame) -> DataFrame:
     Grain: segment_id. Reads `assigned` (customer_id, segment_id, segment_name) and the rows of
     features.customer_snapshot of one date; gives the columns of scores.segment_profiles but for
     as_of_date and provenance. Means leave nulls out; deviations are in the base's sample standard
-    deviations, and a feature without spread is in no list. All but counts are rounded to six
-    decimals, so that a rerun gives the same rows.
+    deviations, and a feature without spread is in no list. Means and deviations are rounded to
+    six decimals, so that a rerun gives the same rows.
     """
     joined = assigned.join(snapshot, "customer_id")
     means = [F.avg(name).alias(f"_mean_{name}") for name in PROFILE_FEATURES]

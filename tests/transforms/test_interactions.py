@@ -213,7 +213,7 @@ def test_bought_between_takes_the_first_moment_and_leaves_the_last_one_out(
     lines = [
         line("c", "before", "2017-06-09 23:59:59.999999", "before"),
         line("c", "start", "2017-06-10 00:00", "start"),
-        line("c", "again", "2017-06-11 00:00", "start"),
+        line("c", "again", "2017-06-11 00:00", "last"),
         line("c", "last", "2017-06-12 23:59:59.999999", "last"),
         line("c", "end", "2017-06-13 00:00", "end"),
         line("d", "start", "2017-06-11 12:00", "start"),

@@ -105,7 +105,8 @@ class FoldIn:
         left = np.empty((len(products), rank, rank))
         right = np.zeros((len(products), rank))
         for row, (held, weight) in enumerate(zip(products, weights, strict=True)):
-            known = self._has_factors[held]
+            # MLlib, too, takes a weight of zero for no purchase at all.
+            known = self._has_factors[held] & (weight > 0)
             factors = self._factors[held[known]].astype(np.float64)
             confidence = self._alpha * strength(weight[known])
             ridge = self._regularization * max(len(factors), 1) * np.eye(rank)

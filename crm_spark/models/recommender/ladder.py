@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -18,12 +18,15 @@ from crm_spark.models.recommender.catalogue import PRODUCT_INDEX, Catalogue
 from crm_spark.models.recommender.params import AlsParams, Policy
 
 Rung = Literal["buy_again", "als", "popular"]
-# How many scores of customers by products a worker holds at a time (4 bytes each).
-SCORES_AT_A_TIME = 8_000_000
+# How many scores of customers by products a worker holds at a time (8 bytes each).
+SCORES_AT_A_TIME = 4_000_000
 DECIMALS = 6
 _OFFERS = (
     "list string, customer_id string, rank int, product_id string, score double, source string"
 )
+
+
+Scores = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,8 @@ class Ranking:
         self._ladders = ladders
         self._popular = catalogue.by_popularity()
         self._can_be_learnt = catalogue.is_available & catalogue.has_factors
+        # In single precision the last digits of a score would depend on who shares the block.
+        self._factors = catalogue.factors.astype(np.float64)
         self._needs_als = bool(self._can_be_learnt.any()) and any(
             "als" in ladder.rungs for ladder in ladders.values()
         )
@@ -162,11 +167,10 @@ class Ranking:
 
     def _als_scores(
         self, products: Sequence[NDArray[np.int64]], weights: Sequence[NDArray[np.float64]]
-    ) -> NDArray[np.float32] | None:
+    ) -> Scores | None:
         if self._fold_in is None:
             return None
-        customers = self._fold_in.customer_factors(products, weights).astype(np.float32)
-        scores: NDArray[np.float32] = customers @ self._catalogue.factors.T
+        scores: Scores = self._fold_in.customer_factors(products, weights) @ self._factors.T
         scores[:, ~self._can_be_learnt] = -np.inf
         return scores
 
@@ -175,7 +179,7 @@ class Ranking:
         ladder: Ladder,
         products: NDArray[np.int64],
         weights: NDArray[np.float64],
-        scores: NDArray[np.float32] | None,
+        scores: Scores | None,
         n: int,
     ) -> list[Offer]:
         bought = set(products.tolist())
@@ -195,7 +199,7 @@ class Ranking:
         rung: Rung,
         products: NDArray[np.int64],
         weights: NDArray[np.float64],
-        scores: NDArray[np.float32] | None,
+        scores: Scores | None,
         taken: set[int],
         room: int,
     ) -> list[tuple[int, float]]:
@@ -204,7 +208,8 @@ class Ranking:
             pairs = ((int(products[place]), float(weights[place])) for place in order)
             return _first(room, pairs, taken, self._catalogue.is_available)
         if rung == "als":
-            if scores is None or not len(products):
+            # Of a history without any known product nothing follows: its factors are zeros.
+            if scores is None or not self._catalogue.has_factors[products].any():
                 return []
             return _best(scores, taken, room)
         pairs = ((int(place), float(self._catalogue.n_recent_customers[place]))
@@ -227,7 +232,7 @@ def _first(
     return found
 
 
-def _best(scores: NDArray[np.float32], taken: set[int], room: int) -> list[tuple[int, float]]:
+def _best(scores: Scores, taken: set[int], room: int) -> list[tuple[int, float]]:
     """Give the products with the highest scores; equal ones (to six decimals) by place."""
     free = scores.copy()
     free[list(taken)] = -np.inf
@@ -235,6 +240,6 @@ def _best(scores: NDArray[np.float32], taken: set[int], room: int) -> list[tuple
     least = np.partition(free, len(free) - room)[len(free) - room]
     # All that tie with the last one to be taken are candidates: which of them is decided by place.
     candidates = np.flatnonzero((free >= least - 10.0**-DECIMALS) & np.isfinite(free))
-    rounded = np.round(free[candidates].astype(np.float64), DECIMALS)
+    rounded = np.round(free[candidates], DECIMALS)
     order = np.lexsort((candidates, -rounded))[:room]
     return [(int(candidates[place]), float(rounded[place])) for place in order]

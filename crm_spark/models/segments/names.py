@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 # In standard deviations from the base's mean: from here on a segment differs, or differs much.
 APART = 0.25
@@ -21,6 +22,10 @@ class Words:
     high: str
     very_high: str
 
+    def within(self, days: int) -> Words:
+        """Give the words for a window of so many days."""
+        return Words(*[f"{word} in {days} days" for word in astuple(self)])
+
     def of(self, value: float, *, is_exact: bool = False) -> str:
         """Give the word for a value in standard deviations, of three levels or of five."""
         if abs(value) < APART:
@@ -31,8 +36,8 @@ class Words:
         return self.very_low if is_far else self.low
 
 
-# By the start of the feature's name, the longest first: n_orders_90d is spoken of as n_orders.
-# In the order in which a name lists them.
+# By the start of the feature's name, so that windows share their words, and in the order in which a
+# name lists them.
 KNOWN_WORDS: dict[str, Words] = {
     "n_order": Words("very rare", "occasional", "average frequency", "frequent", "very frequent"),
     "spend_amount": Words(
@@ -56,9 +61,10 @@ KNOWN_WORDS: dict[str, Words] = {
 
 def words_of(feature: str) -> Words:
     """Give the words for a feature; one without words of its own is named by its column."""
+    window = re.search(r"_(\d+)d$", feature)
     for start, words in KNOWN_WORDS.items():
-        if feature.startswith(start):
-            return words
+        if feature.startswith(start) and "_trend_" not in feature:
+            return words.within(int(window[1])) if window else words
     plain = feature.removeprefix("n_").replace("_", " ")
     return Words(f"very low {plain}", f"low {plain}", f"average {plain}", f"high {plain}",
                  f"very high {plain}")  # fmt: skip

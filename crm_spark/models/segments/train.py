@@ -75,6 +75,7 @@ def fit_segments(snapshot: DataFrame, params: SegmentsSection) -> FittedSegments
     ).persist()
     try:
         n_customers = rows.count()
+        _require_customers(n_customers, params)
         inputs = fit_inputs(rows, params, n_customers=n_customers)
         sample, spend = _sample(rows, inputs, params)
         choice = choose_k(sample, params, n_customers=n_customers)
@@ -85,12 +86,22 @@ def fit_segments(snapshot: DataFrame, params: SegmentsSection) -> FittedSegments
     return FittedSegments(model, tuple(measured), len(sample), choice.why)
 
 
+def _require_customers(n_customers: int, params: SegmentsSection) -> None:
+    fewest = min(params.candidates())
+    if n_customers < fewest * FEWEST_PER_SEGMENT:
+        raise DataError(
+            f"{n_customers:,} customers are too few for {fewest} segments: at least "
+            f"{fewest * FEWEST_PER_SEGMENT} are needed"
+        )
+
+
 def fit_inputs(
     rows: DataFrame, params: SegmentsSection, *, n_customers: int
 ) -> tuple[SegmentInput, ...]:
     """Give each feature's median, winsorising cuts, mean and standard deviation.
 
-    Features with one value only are left out. Raises DataError where none is left.
+    Features with one value only, once they are winsorised, are left out. Raises DataError where
+    none is left.
     """
     units = {feature.name: feature.unit for feature in FEATURES}
     sample = rows

@@ -27,7 +27,7 @@ Row = tuple[str, str, float, int]
 
 
 def drawn() -> list[Row]:
-    """Draw customers of two tastes; of the last three products two have four customers, one five."""
+    """Draw customers of two tastes; two of the last three products have four customers."""
     rng = random.Random(7)
     rows: list[Row] = []
     for number in range(N_CUSTOMERS):

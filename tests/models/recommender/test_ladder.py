@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.models.recommender import ladder as ladder_module
+from crm_spark.models.recommender.als import FoldIn
 from crm_spark.models.recommender.catalogue import Catalogue, product_catalogue
 from crm_spark.models.recommender.ladder import (
     Ladder,
@@ -356,3 +357,67 @@ def test_customer_histories_hold_all_products_in_the_order_of_their_places(
         "c01": ([place for place, _ in expected], [weight for _, weight in expected]),
         "stranger": ([], []),
     }
+
+
+def test_a_history_of_unknown_products_alone_leads_to_the_popular_ones() -> None:
+    rng = np.random.default_rng(3)
+    factors = rng.normal(size=(50, 4)).astype(np.float32)
+    has_factors = np.ones(50, bool)
+    has_factors[5] = False
+    factors[5] = 0.0
+    held = Catalogue(
+        product_ids=np.array([f"p{index:02d}" for index in range(50)], object),
+        n_customers=np.arange(50),
+        n_recent_customers=np.arange(50),
+        is_available=np.ones(50, bool),
+        factors=factors,
+        has_factors=has_factors,
+    )
+    ranking = Ranking(held, {"x": Ladder(("als", "popular"), "all")}, AlsParams())
+    ((_, lists),) = ranking.offers([np.array([5])], [np.array([1.0])], n=3)
+    assert [(offer.product, offer.source) for offer in lists[0]] == [
+        (49, "popular"), (48, "popular"), (47, "popular"),
+    ]  # fmt: skip
+
+
+def test_a_score_does_not_depend_on_who_shares_the_block() -> None:
+    rng = np.random.default_rng(4)
+    n = 3000
+    held = Catalogue(
+        product_ids=np.array([f"p{index:04d}" for index in range(n)], object),
+        n_customers=np.ones(n, int),
+        n_recent_customers=np.ones(n, int),
+        is_available=np.ones(n, bool),
+        factors=rng.normal(0, 0.3, size=(n, 32)).astype(np.float32),
+        has_factors=np.ones(n, bool),
+    )
+    products = [np.sort(rng.choice(n, size=8, replace=False)) for _ in range(300)]
+    weights = [np.ones(8) for _ in products]
+    ranking = Ranking(held, {"x": Ladder(("als",), "all")}, AlsParams())
+    ((_, whole),) = ranking.offers(products, weights, n=10)
+    for size in (1, 7):
+        parts = [
+            held
+            for start in range(0, 300, size)
+            for _, lists in ranking.offers(
+                products[start : start + size], weights[start : start + size], n=10
+            )
+            for held in lists
+        ]
+        assert parts == whole
+
+
+def test_a_weight_of_zero_is_no_purchase() -> None:
+    rng = np.random.default_rng(5)
+    held = Catalogue(
+        product_ids=np.array(["a", "b", "c"], object),
+        n_customers=np.ones(3, int),
+        n_recent_customers=np.ones(3, int),
+        is_available=np.ones(3, bool),
+        factors=rng.normal(size=(3, 2)).astype(np.float32),
+        has_factors=np.ones(3, bool),
+    )
+    fold_in = FoldIn(held, alpha=1.0, regularization=0.1)
+    with_zero = fold_in.customer_factors([np.array([0, 1])], [np.array([2.0, 0.0])])
+    without = fold_in.customer_factors([np.array([0])], [np.array([2.0])])
+    np.testing.assert_allclose(with_zero, without)

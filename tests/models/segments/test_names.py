@@ -122,8 +122,12 @@ def test_a_feature_without_words_has_five_levels_too() -> None:
     ]
 
 
-def test_a_window_is_spoken_of_like_the_whole_history() -> None:
-    assert words_of("spend_amount_84d") == words_of("spend_amount")
+def test_a_window_is_spoken_of_with_its_days() -> None:
+    assert words_of("spend_amount_84d").high == words_of("spend_amount").high + " in 84 days"
+
+
+def test_a_trend_of_orders_is_not_spoken_of_as_orders() -> None:
+    assert words_of("n_orders_trend_28d").low == "low orders trend 28d"
 
 
 def test_net_spend_is_not_spoken_of_as_spend() -> None:

@@ -53,7 +53,7 @@ class TextTable:
         """Whether a phone has to show each row as a list, since no width would hold it."""
         widths = [max([len(name), *(len(row[place]) for row in self.rows)])
                   for place, name in enumerate(self.columns)]  # fmt: skip
-        return sum(widths) > 64
+        return sum(widths) > 60
 
 
 @dataclass(frozen=True)

@@ -111,11 +111,21 @@ def _recommendation_verdict(value: Mapping[tuple[str, str], Values]) -> str:
         )
     new_als, new_popular = ndcg("als", "new_only"), ndcg("popular", "new_only")
     word = "beats" if new_als > new_popular else "does not beat"
+    chance = ", which may be chance" if _overlap(value) and new_als > new_popular else ""
     return (
         f"{told}; popular products alone come to {popular:.3f}. For products new to the customer "
-        f"ALS {word} the popular ones ({new_als:.3f} against {new_popular:.3f}): such purchases "
-        "are hard to foresee for anyone."
+        f"ALS {word} the popular ones ({new_als:.3f} against {new_popular:.3f}{chance}): such "
+        "purchases are hard to foresee for anyone."
     )
+
+
+def _overlap(value: Mapping[tuple[str, str], Values]) -> bool:
+    """Whether the 95 % intervals of ALS and of the popular products overlap for new products."""
+    als = value.get(("als", "ndcg_at_10.new_only"))
+    popular = value.get(("popular", "ndcg_at_10.new_only"))
+    if not als or not popular or als["low"] is None or popular["high"] is None:
+        return False
+    return bool(als["low"] <= popular["high"])
 
 
 def _example(held: ReportInputs, row: Values) -> Card:

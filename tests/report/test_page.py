@@ -241,9 +241,9 @@ def test_cells_of_a_wide_table_carry_the_name_of_their_column() -> None:
 
 
 def test_a_table_is_wide_when_its_longest_cells_are() -> None:
-    assert not TextTable("", ["a", "b"], [["x" * 32, "y" * 32]]).is_wide
-    assert TextTable("", ["a", "b"], [["x" * 33, "y"], ["x", "y" * 32]]).is_wide
-    assert TextTable("", ["a" * 65], []).is_wide
+    assert not TextTable("", ["a", "b"], [["x" * 30, "y" * 30]]).is_wide
+    assert TextTable("", ["a", "b"], [["x" * 31, "y"], ["x", "y" * 30]]).is_wide
+    assert TextTable("", ["a" * 61], []).is_wide
 
 
 # --- colours

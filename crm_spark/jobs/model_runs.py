@@ -9,7 +9,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from crm_spark.contracts import Table
+from crm_spark.contracts import Table, row_hash
 from crm_spark.errors import DataError
 from crm_spark.jobs.lifecycle import Run
 from crm_spark.progress import log
@@ -153,5 +153,5 @@ def input_versions(job: Run, *tables: Table) -> dict[str, tuple[str, int]]:
 
 def rows_hash(rows: DataFrame, *columns: str) -> int:
     """Sum hashes of these columns over all rows: the same whatever their order."""
-    total = rows.agg(F.sum(F.xxhash64(*columns) % 2**31)).collect()[0][0]
+    total = rows.agg(F.sum(row_hash(columns) % 2**31)).collect()[0][0]
     return int(total or 0)

@@ -230,7 +230,8 @@ def _run_date(
             log.error("%s", redact(str(error)))
             _keep_summary(summary, error)
             problems.append(error)
-    _run_job(spark, config, summary, write_report, day, done)
+    # Written anew also where it was before: a model that failed then may be there now.
+    _run_job(spark, config, summary, write_report, day, set())
     if len(problems) == 1:
         raise problems[0]
     if problems:

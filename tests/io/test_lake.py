@@ -1,0 +1,68 @@
+"""The lake: names for analysts, versions that mean rows, and retention."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+
+from crm_spark.io.lake import Lake, StorageSection
+from crm_spark.tables.scores import RFM_CUT_POINTS
+
+OLD, NEW = date(2024, 1, 1), date(2024, 1, 8)
+
+
+def _cuts(spark: SparkSession, day: date, value: float) -> DataFrame:
+    rows = [(day, "n_orders", position, value * position, "run") for position in (1, 2)]
+    return spark.createDataFrame(rows, RFM_CUT_POINTS.schema)
+
+
+def _lake(spark: SparkSession, root: Path, **others: object) -> Lake:
+    return Lake(spark, StorageSection(root=str(root / "lake"), **others), "run")  # type: ignore[arg-type]
+
+
+def test_the_latest_view_of_a_score_table_holds_the_newest_date_alone(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = _lake(spark, tmp_path, catalog="latest_test")
+    lake.replace_dates(RFM_CUT_POINTS, _cuts(spark, NEW, 2.0), [NEW])
+    lake.replace_dates(RFM_CUT_POINTS, _cuts(spark, OLD, 1.0), [OLD])
+    try:
+        whole = spark.table("latest_test_scores.rfm_cut_points")
+        assert {row["as_of_date"] for row in whole.collect()} == {OLD, NEW}
+        latest = spark.table("latest_test_scores.rfm_cut_points_latest").collect()
+        assert sorted((row["as_of_date"], row["value"]) for row in latest) == [
+            (NEW, 2.0), (NEW, 4.0),
+        ]  # fmt: skip
+    finally:
+        spark.sql("DROP SCHEMA latest_test_scores CASCADE")
+
+
+def test_the_version_is_that_of_the_newest_write_whatever_maintenance_followed(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = _lake(spark, tmp_path, keep_versions_days=9)
+    for value in (1.0, 2.0, 3.0):
+        written = lake.append(RFM_CUT_POINTS, _cuts(spark, OLD, value).coalesce(1))
+    done = lake.maintain(RFM_CUT_POINTS)
+    assert (done.files_before, done.files_after) == (3, 1)
+    newest = DeltaTable.forPath(spark, lake.path(RFM_CUT_POINTS)).history(1).collect()[0]
+    assert newest["version"] > written.version
+    assert lake.version(RFM_CUT_POINTS) == written.version
+    assert lake.read(RFM_CUT_POINTS).count() == 6
+    lake.delete_dates(RFM_CUT_POINTS, [OLD])
+    assert lake.version(RFM_CUT_POINTS) > newest["version"]
+    assert lake.dates(RFM_CUT_POINTS) == []
+
+
+def test_a_changed_retention_reaches_tables_that_are_there(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    _lake(spark, tmp_path, keep_versions_days=9).append(RFM_CUT_POINTS, _cuts(spark, OLD, 1.0))
+    later = _lake(spark, tmp_path, keep_versions_days=60)
+    later.maintain(RFM_CUT_POINTS)
+    detail = DeltaTable.forPath(spark, later.path(RFM_CUT_POINTS)).detail().collect()[0]
+    assert detail["properties"]["delta.deletedFileRetentionDuration"] == "interval 60 days"
+    assert detail["properties"]["delta.logRetentionDuration"] == "interval 60 days"

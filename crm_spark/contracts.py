@@ -25,7 +25,8 @@ class Column:
     """One column of a table.
 
     `mapping` says whether users map the column from their source; None means we compute it.
-    `provenance` columns tell where a row came from and are left out of content checksums.
+    `provenance` columns tell where a row came from and are left out of content checksums. A mapped
+    value outside `minimum` to `maximum` is a reason for rejection.
     """
 
     name: str
@@ -34,11 +35,16 @@ class Column:
     nullable: bool = True
     provenance: bool = False
     mapping: Mapped | None = None
+    minimum: float | None = None
+    maximum: float | None = None
 
 
 @dataclass(frozen=True)
 class Table:
     """A Delta table as a contract: `layer.name`, its grain, its columns, what it is partitioned by.
+
+    `event_time` names the column that says when a row happened: such a table is bitemporal, its
+    rows are versions, and nothing that was known is overwritten.
 
     Raise `version` with every change that is not an added nullable column: an older or newer table
     is refused, with the name of the migration.
@@ -50,6 +56,7 @@ class Table:
     columns: tuple[Column, ...]
     partition_by: tuple[str, ...] = ()
     version: int = 1
+    event_time: str | None = None
 
     @property
     def layer(self) -> str:
@@ -124,6 +131,14 @@ def format_checksum(aggregates: Mapping[str, int | None]) -> str:
     total = sum((aggregates[f"part_{part}"] or 0) << (part * _PART_BITS) for part in range(3))
     mixed = (aggregates["hash_xor"] or 0) % 2**64
     return f"{aggregates['n_rows']:x}-{total % 2**64:016x}-{mixed:016x}"
+
+
+def added_checksums(first: str, second: str) -> str:
+    """Give the checksum of two sets of rows together from the checksums of each."""
+    (n_1, sum_1, xor_1), (n_2, sum_2, xor_2) = (
+        [int(part, 16) for part in checksum.split("-")] for checksum in (first, second)
+    )
+    return f"{n_1 + n_2:x}-{(sum_1 + sum_2) % 2**64:016x}-{xor_1 ^ xor_2:016x}"
 
 
 def content_checksum(df: DataFrame, table: Table) -> str:

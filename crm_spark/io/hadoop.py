@@ -17,6 +17,10 @@ class HadoopFile:
         self.path = str(self._path.toString())
         self._filesystem = self._path.getFileSystem(spark._jsc.hadoopConfiguration())
 
+    def qualified(self) -> str:
+        """Give the whole path, with its filesystem."""
+        return str(self._filesystem.makeQualified(self._path).toString())
+
     def is_found(self) -> bool:
         """Tell whether the path, which may be a glob, matches anything."""
         return bool(self._filesystem.globStatus(self._path))
@@ -36,6 +40,10 @@ class HadoopFile:
     def length(self) -> int:
         """Give the file's bytes."""
         return int(self._filesystem.getFileStatus(self._path).getLen())
+
+    def modified_at(self) -> int:
+        """Give the time of the file's last change, in milliseconds since 1970."""
+        return int(self._filesystem.getFileStatus(self._path).getModificationTime())
 
     def sha256(self) -> str:
         """Give the hash of the file's content."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
 from delta.tables import DeltaTable
 from pydantic import BaseModel, ConfigDict, Field
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.contracts import Table, checksum_aggregates, format_checksum
@@ -60,6 +61,15 @@ class Written:
 
 
 @dataclass(frozen=True)
+class Commit:
+    """One commit of a table: what did it, in which run, and whether it replaced the whole table."""
+
+    version: int
+    run_id: str | None
+    replaces_all: bool
+
+
+@dataclass(frozen=True)
 class Maintained:
     """The files of a table before and after, and the bytes of those that are current."""
 
@@ -70,6 +80,34 @@ class Maintained:
 
 def _date_literals(dates: Sequence[date]) -> str:
     return ", ".join(f"DATE'{day.isoformat()}'" for day in sorted(set(dates)))
+
+
+def _run_of(metadata: str | None) -> str | None:
+    """Give the run that a commit names; None for a commit that is not ours."""
+    try:
+        return str(json.loads(metadata or "")["run_id"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _replaces_all(row: Row) -> bool:
+    parameters = row["operationParameters"] or {}
+    is_part = "predicate" in parameters or "replaceUsingCols" in parameters
+    return parameters.get("mode") == "Overwrite" and not is_part
+
+
+@contextmanager
+def _told_when_busy(table: Table) -> Iterator[None]:
+    """Raise BusyError where another run wrote the table at the same time."""
+    try:
+        yield
+    except Exception as error:
+        if "Concurrent" in type(error).__name__ or "DELTA_CONCURRENT" in str(error):
+            raise BusyError(
+                f"another run wrote {table.name} at the same time; this one changed nothing: "
+                "try again when it has ended"
+            ) from error
+        raise
 
 
 class Lake:
@@ -124,6 +162,19 @@ class Lake:
                 return int(newest[0]["version"])
         raise DataError(f"the history of {table.name} in {self.root} holds no write")
 
+    def commits_since(self, table: Table, version: int) -> list[Commit]:
+        """Give the commits after a version that changed rows, the newest first."""
+        delta = DeltaTable.forPath(self.spark, self.path(table))
+        newest = delta.history(1).collect()[0]["version"]
+        if newest <= version:
+            return []
+        rows = delta.history(newest - version).collect()
+        return [
+            Commit(row["version"], _run_of(row["userMetadata"]), _replaces_all(row))
+            for row in rows
+            if row["operation"] not in QUIET_OPERATIONS and row["version"] > version
+        ]
+
     def overwrite(self, table: Table, df: DataFrame) -> Written:
         """Replace all rows of a table."""
         return self._write(table, df, mode="overwrite")
@@ -139,6 +190,41 @@ class Lake:
     def append(self, table: Table, df: DataFrame) -> Written:
         """Add rows."""
         return self._write(table, df, mode="append")
+
+    def replace_keys(self, table: Table, df: DataFrame, keys: Sequence[str]) -> Written:
+        """Replace the rows whose values in `keys` occur in `df`; no other row is touched."""
+        return self._write(table, df, mode="overwrite", replace_using=keys)
+
+    def merge(self, table: Table, written: DataFrame, removed: DataFrame) -> Written:
+        """Write rows by the table's key, and take those with the keys of `removed` out."""
+        self._require_version(table)
+        observed = Observation()
+        rows = table.conform(written).observe(observed, *checksum_aggregates(table.content_columns))
+        source = rows.withColumn("_is_removed", F.lit(False)).unionByName(
+            removed.select(*table.key).withColumn("_is_removed", F.lit(True)),
+            allowMissingColumns=True,
+        )
+        same = " AND ".join(f"held.{name} <=> changed.{name}" for name in table.key)
+        values: dict[str, str | Column] = {
+            column.name: f"changed.{column.name}" for column in table.columns
+        }
+        merge = (
+            DeltaTable.forPath(self.spark, self.path(table))
+            .alias("held")
+            .merge(source.alias("changed"), same)
+            .whenMatchedDelete("changed._is_removed")
+            .whenMatchedUpdate(set=values)
+            .whenNotMatchedInsert("NOT changed._is_removed", values=values)
+        )
+        key = "spark.databricks.delta.commitInfo.userMetadata"
+        self.spark.conf.set(key, self._metadata())
+        try:
+            with _told_when_busy(table):
+                merge.execute()
+        finally:
+            self.spark.conf.unset(key)
+        counted = observed.get
+        return Written(int(counted["n_rows"]), self.version(table), format_checksum(counted))
 
     def dates(self, table: Table) -> list[date]:
         """Give the as-of dates that a table holds, the newest first."""
@@ -166,7 +252,13 @@ class Lake:
         return Maintained(before["numFiles"], after["numFiles"], after["sizeInBytes"])
 
     def _write(
-        self, table: Table, df: DataFrame, *, mode: str, replace_where: str | None = None
+        self,
+        table: Table,
+        df: DataFrame,
+        *,
+        mode: str,
+        replace_where: str | None = None,
+        replace_using: Sequence[str] = (),
     ) -> Written:
         is_new = self._create(table)
         observed = Observation()
@@ -175,25 +267,26 @@ class Lake:
             rows.write.format("delta")
             .mode(mode)
             .option("mergeSchema", "true")
-            .option("userMetadata", json.dumps({"run_id": self._run_id}))
+            .option("userMetadata", self._metadata())
         )
         if replace_where:
             writer = writer.option("replaceWhere", replace_where)
+        if replace_using:
+            writer = writer.option("replaceUsing", ", ".join(replace_using))
         try:
-            writer.save(self.path(table))
-        except Exception as error:
+            with _told_when_busy(table):
+                writer.save(self.path(table))
+        except Exception:
             if is_new:
                 # A failed first write leaves nothing, not even an empty table.
                 HadoopFile(self.spark, self.path(table)).remove()
-            if "Concurrent" in type(error).__name__ or "DELTA_CONCURRENT" in str(error):
-                raise BusyError(
-                    f"another run wrote {table.name} at the same time; this one changed nothing: "
-                    "try again when it has ended"
-                ) from error
             raise
         counted = observed.get
         checksum = format_checksum(counted)
         return Written(int(counted["n_rows"]), self.version(table), checksum)
+
+    def _metadata(self) -> str:
+        return json.dumps({"run_id": self._run_id})
 
     def _create(self, table: Table) -> bool:
         """Make the table with its comments, types and properties; False where it was there."""
@@ -208,6 +301,9 @@ class Lake:
         )
         for key, value in self._storage.retention_properties().items():
             builder = builder.property(key, value)
+        if table.event_time or table.layer == "features":
+            # A day that touches few customers must not rewrite the files that they lie in.
+            builder = builder.property("delta.enableDeletionVectors", "true")
         for column in table.columns:
             builder = builder.addColumn(
                 column.name, column.type, nullable=column.nullable, comment=column.comment

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import Any, Literal
 from urllib.parse import unquote
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 
+from crm_spark.contracts import Table
 from crm_spark.errors import ConfigError, DataError, EnvironmentFault, nearest
 from crm_spark.io.hadoop import HadoopFile
-from crm_spark.progress import log
 from crm_spark.tables.core import SOURCE_TABLES
 from crm_spark.transforms.mapping import CORRUPT_RECORD, lenient_analysis
 
@@ -33,7 +33,11 @@ def known_time_zone(value: str) -> str:
 
 
 class SourceSection(BaseModel):
-    """One source table: where it is, how it is read, and how its columns become ours."""
+    """One source table: where it is, how it is read, and how its columns become ours.
+
+    `watermark` is an expression over the columns of a table or query whose value never falls: what
+    is new has a higher one than all that was read.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,6 +48,7 @@ class SourceSection(BaseModel):
     options: dict[str, str | int | float | bool] = {}
     time_zone: str | None = None
     where: str | None = None
+    watermark: str | None = None
     columns: dict[str, str]
 
     @field_validator("columns", mode="before")
@@ -66,6 +71,8 @@ class SourceSection(BaseModel):
             raise ValueError(f"expected one of path, table and jdbc, found {found}")
         if given == ["path"] and self.format in (None, "jdbc", "table"):
             raise ValueError("a path needs format: csv, json, parquet, orc or delta")
+        if self.watermark is not None and self.format in FILE_FORMATS:
+            raise ValueError("a watermark is for tables and queries; of files the new are read")
         if self.jdbc is not None and not {"url"} <= set(self.jdbc):
             raise ValueError("jdbc needs at least url and dbtable (or query)")
         return self
@@ -89,7 +96,7 @@ class SourceSection(BaseModel):
 
 
 def mapping_key_faults(sources: Any) -> list[str]:
-    """Say which mapped columns of the raw `sources` section are unknown, and which are missing."""
+    """Say which mapped columns of the raw `sources` section are unknown, missing or at odds."""
     faults: list[str] = []
     for name, table in SOURCE_TABLES.items():
         source = sources.get(name) if isinstance(sources, dict) else None
@@ -107,6 +114,23 @@ def mapping_key_faults(sources: Any) -> list[str]:
             for key, column in known.items()
             if column.mapping == "required" and key not in columns
         ]
+        faults += [f"{path}.{fault}" for fault in _closing_faults(table, columns)]
+    return faults
+
+
+def _closing_faults(table: Table, columns: Mapping[str, str]) -> list[str]:
+    """Say what corrections and deletions need that is not mapped."""
+    own_id = table.key[0]
+    faults = [
+        f"{key}: needs arrived_at, mapped: a row closes what arrived before it"
+        for key in ("is_deleted", "replaces_order")
+        if key in columns and "arrived_at" not in columns
+    ]
+    if "replaces_order" in columns and own_id in columns:
+        faults.append(f"replaces_order: is for orders without a mapped {own_id}; with one each row "
+                      "replaces its own line")  # fmt: skip
+    if "is_deleted" in columns and own_id not in columns and "order_id" not in columns:
+        faults.append(f"is_deleted: needs {own_id}, mapped: it says what is void")
     return faults
 
 
@@ -118,6 +142,9 @@ class SourcesSection(BaseModel):
     transactions: SourceSection
     products: SourceSection | None = None
     customers: SourceSection | None = None
+    events: SourceSection | None = None
+    feedback: SourceSection | None = None
+    campaign_contacts: SourceSection | None = None
 
     def given(self) -> dict[str, SourceSection]:
         """The sources that are mapped, transactions first."""
@@ -125,54 +152,57 @@ class SourcesSection(BaseModel):
 
 
 @dataclass(frozen=True)
-class SourceData:
-    """A source ready to be read: its rows, and for files how often each content was given."""
+class SourceFile:
+    """A file of a source: its URI, its length, and when it was changed (ms since 1970)."""
 
-    df: DataFrame
-    source_file: Column
-    files: tuple[str, ...] = ()
-    copies: dict[str, int] = field(default_factory=dict)
+    uri: str
+    n_bytes: int
+    modified_at: int
 
 
-def read_source(
-    spark: SparkSession,
-    source: SourceSection,
-    *,
-    time_zone: str,
-    without: Mapping[str, str] | None = None,
-) -> SourceData:
-    """Give the rows of a source without the files in `without` and without copies of other files.
+def list_files(spark: SparkSession, source: SourceSection) -> list[SourceFile]:
+    """Give the files of a source of files, in the order of their names; no file is opened.
 
-    `without` maps files that broke to the reason.
-
-    Raises DataError for a missing path or an unreadable schema, EnvironmentFault for a database
-    that does not answer.
+    Raises DataError for a path that is missing, EnvironmentFault where it cannot be reached.
     """
-    if not source.path or source.format not in FILE_FORMATS:
-        df = _read_whole(spark, source)
-        return SourceData(df, F.lit(source.description))
     _require_paths(spark, source)
-    without = without or {}
-    found = [file for file in _list_files(spark, source) if not _is_among(file, without)]
-    if not found:
-        broken = [f"{file} cannot be read: {why}" for file, why in without.items()]
-        told = "; ".join(broken) or "it holds no file"
-        raise DataError(f"source {source.description}: {told}")
-    kept, copies = _distinct_files(spark, found)
-    are_all = len(source.paths) == 1 and not without and not copies
-    paths = source.paths if are_all else [_decoded(spark, file) for file in kept]
+    files = []
+    for uri in _list_uris(spark, source):
+        file = HadoopFile(spark, uri, is_uri=True)
+        files.append(SourceFile(uri, file.length(), file.modified_at()))
+    return files
+
+
+def read_files(
+    spark: SparkSession, source: SourceSection, uris: Sequence[str], *, time_zone: str
+) -> DataFrame:
+    """Give the rows of these files of a source. Raises DataError for an unreadable schema."""
+    paths = [_decoded(spark, uri) for uri in uris]
+    if len(source.paths) == 1 and len(paths) == len(_list_uris(spark, source)):
+        paths = source.paths
     with lenient_analysis(spark, time_zone):
         df = _load_files(spark, source, paths, time_zone)
     if not [name for name in df.columns if name != CORRUPT_RECORD]:
         raise DataError(f"source {source.description} is empty: it has no column")
-    for copied, times in copies.items():
-        log.info("%s was given %d times: its content counts once", copied, times)
-    by_path = {_decoded(spark, file): times for file, times in copies.items()}
-    return SourceData(df, F.input_file_name(), tuple(kept), by_path)
+    return df
 
 
-def _list_files(spark: SparkSession, source: SourceSection) -> list[str]:
-    """Give the files below the paths, each once, as URIs; no file is opened for it."""
+def is_below(spark: SparkSession, source: SourceSection, file: str) -> bool:
+    """Whether the source's paths, which may be globs, name a file or a folder above it."""
+    for path in source.paths:
+        place = comparable(HadoopFile(spark, path).qualified()).rstrip("/")
+        if file == place or file.startswith(f"{place}/") or fnmatch(file, f"{place}*"):
+            return True
+    return False
+
+
+def content_of(spark: SparkSession, uri: str) -> str:
+    """Give the SHA-256 of a file."""
+    return HadoopFile(spark, uri, is_uri=True).sha256()
+
+
+def _list_uris(spark: SparkSession, source: SourceSection) -> list[str]:
+    """Give the files below the paths, each once, as URIs."""
     listing = ("pathGlobFilter", "recursiveFileLookup", "modifiedBefore", "modifiedAfter")
     options = {key: str(held) for key, held in source.options.items() if key in listing}
     files = spark.read.format("binaryFile").options(**options).load(source.paths).inputFiles()
@@ -183,16 +213,17 @@ def _decoded(spark: SparkSession, file: str) -> str:
     return HadoopFile(spark, file, is_uri=True).path
 
 
-def _is_among(file: str, others: Iterable[str]) -> bool:
-    return _comparable(file) in {_comparable(other) for other in others}
-
-
-def _comparable(file: str) -> str:
-    """Spark writes one file as file:/a%20b, file:///a%20b or file:/a b."""
+def comparable(file: str) -> str:
+    """Spark writes one file as file:/a%20b, file:///a%20b or file:/a b; give one of them."""
     return unquote(re.sub(r"^file:/+", "/", file))
 
 
-def _read_whole(spark: SparkSession, source: SourceSection) -> DataFrame:
+def read_whole(spark: SparkSession, source: SourceSection) -> DataFrame:
+    """Give the rows of a table, a query or a Delta table, as it is now.
+
+    Raises DataError for a table that is missing, EnvironmentFault for a database that does not
+    answer.
+    """
     options = {key: str(value) for key, value in source.options.items()}
     try:
         if source.table:
@@ -262,24 +293,6 @@ def _require_paths(spark: SparkSession, source: SourceSection) -> None:
             is_relative = not os.path.isabs(path) and ":" not in path
             where = f" (looked in {os.getcwd()})" if is_relative else ""
             raise DataError(f"source {path} does not exist{where}")
-
-
-def _distinct_files(spark: SparkSession, files: list[str]) -> tuple[list[str], dict[str, int]]:
-    """Give the files of different content, and how often each was given where more than once.
-
-    Only files of equal length can be equal, so only those are read and hashed.
-    """
-    by_length: dict[int, list[str]] = {}
-    opened = {file: HadoopFile(spark, file, is_uri=True) for file in files}
-    for file, held in opened.items():
-        by_length.setdefault(held.length(), []).append(file)
-    by_content: dict[str, list[str]] = {}
-    for length, alike in by_length.items():
-        for file in alike:
-            digest = opened[file].sha256() if len(alike) > 1 else ""
-            by_content.setdefault(f"{length}:{digest}", []).append(file)
-    kept = sorted(alike[0] for alike in by_content.values())
-    return kept, {alike[0]: len(alike) for alike in by_content.values() if len(alike) > 1}
 
 
 _FAILED_FILE = re.compile(

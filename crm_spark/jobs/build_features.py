@@ -1,15 +1,17 @@
-"""build_features: orders and the customer snapshots that scoring and training need."""
+"""build_features: orders, snapshots and interactions, brought up to date where lines changed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.config import Config, fingerprint
-from crm_spark.contracts import Table
+from crm_spark.contracts import Table, content_checksum
+from crm_spark.io.lake import Written
 from crm_spark.jobs.lifecycle import Run, job_run
 from crm_spark.models.churn.params import cutoffs_for_test, latest_closed
 from crm_spark.progress import log, stage
@@ -20,57 +22,113 @@ from crm_spark.tables.features import (
     CUSTOMER_SNAPSHOT,
     PRODUCT_INTERACTIONS,
 )
+from crm_spark.tables.ops import FEATURE_LEDGER
 from crm_spark.tables.snapshot_features import FEATURES
 from crm_spark.transforms.interactions import product_interactions
-from crm_spark.transforms.orders import changed_later, customer_orders
+from crm_spark.transforms.orders import changed_later, customer_orders, known_at, midnight
 from crm_spark.transforms.snapshot import customer_snapshot
 
 DESCRIPTION = "Build customer orders and the snapshots of the date and of the training cut-offs."
 NEEDS_AS_OF = True
 
+# Raise it with every change of customer orders or interactions that can change a value.
+FEATURES_VERSION = 2
+# Above this share of customers it is faster to write a table or a date as a whole.
+MOST_TOUCHED = 0.5
+
+
+@dataclass(frozen=True)
+class Due:
+    """What of a feature table is to be written: whole dates, and single customers of others.
+
+    `touched` has the columns customer_id and as_of_date.
+    """
+
+    whole: tuple[date, ...]
+    touched: DataFrame | None
+    n_touched: int
+
 
 def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
-    """Write customer orders, and the snapshots and interactions of the date and its cut-offs."""
+    """Bring customer orders up to date, and the snapshots and interactions of the date."""
     with job_run(spark, config, "build_features", as_of) as job:
-        lines_checksum = job.require_current(TRANSACTIONS, "ingest_sources")
+        job.require_current(TRANSACTIONS, "ingest_sources")
         day = job.day()
         first, _ = job.order_dates()
-        lines = job.lake.read(TRANSACTIONS)
-        with stage(spark, "customer orders"):
-            orders = job.stamp(customer_orders(lines))
-            written = job.note(CUSTOMER_ORDERS, job.lake.overwrite(CUSTOMER_ORDERS, orders))
-        inputs = _input_fingerprint(job, [lines_checksum, written.content_checksum])
-        dates = _stale(job, CUSTOMER_SNAPSHOT, snapshot_dates(config, day, first), inputs)
-        log.info("snapshots of %s", ", ".join(date.isoformat() for date in dates))
-        snapshot = snapshots(job, dates).withColumn("input_fingerprint", F.lit(inputs))
-        with stage(spark, f"customer snapshots of {len(dates)} dates"):
-            job.replace_dates(CUSTOMER_SNAPSHOT, snapshot, dates)
-        _write_interactions(job, day, first, fingerprint([lines_checksum, config.time_zone]))
+        _write_orders(job)
+        _write_snapshots(job, snapshot_dates(config, day, first))
+        _write_interactions(job, day, first)
         return job.summary
 
 
-def _write_interactions(job: Run, day: date, first: date, inputs: str) -> None:
+def _write_orders(job: Run) -> None:
+    """Write the orders of the customers whose lines changed, or all where that is not known."""
+    settings = fingerprint([FEATURES_VERSION, job.config.time_zone])
+    lines = job.lake.read(TRANSACTIONS)
+    runs = _runs_since(job, CUSTOMER_ORDERS, settings).get(None)
+    if runs is None:
+        with stage(job.spark, "customer orders"):
+            orders = job.stamp(customer_orders(lines))
+            job.note(CUSTOMER_ORDERS, job.lake.overwrite(CUSTOMER_ORDERS, orders))
+    elif not runs:
+        _note_unchanged(job, CUSTOMER_ORDERS)
+    else:
+        changed = _changed_lines(lines, runs).select("customer_id").distinct()
+        with stage(job.spark, "customer orders of changed customers"):
+            orders = customer_orders(lines.join(changed, "customer_id", "left_semi"))
+            written = job.lake.replace_keys(CUSTOMER_ORDERS, job.stamp(orders), ["customer_id"])
+        job.note(CUSTOMER_ORDERS, _whole(job, CUSTOMER_ORDERS, written))
+    _write_ledger(job, CUSTOMER_ORDERS, settings, [None])
+
+
+def _write_snapshots(job: Run, dates: Sequence[date]) -> None:
+    settings = _snapshot_settings(job)
+    due = _due(job, CUSTOMER_SNAPSHOT, settings, dates)
+    if due.whole:
+        log.info("snapshots of %s", ", ".join(date.isoformat() for date in due.whole))
+        with stage(job.spark, f"customer snapshots of {len(due.whole)} dates"):
+            rows = _stamped(snapshots(job, due.whole), settings)
+            job.replace_dates(CUSTOMER_SNAPSHOT, rows, due.whole)
+    _refresh(job, CUSTOMER_SNAPSHOT, due, settings,
+             lambda touched, held: snapshots(job, held, touched))  # fmt: skip
+    _write_ledger(job, CUSTOMER_SNAPSHOT, settings, dates)
+
+
+def _write_interactions(job: Run, day: date, first: date) -> None:
     """Write the product interactions of the date and of the cut-off that a test as of it needs."""
     if "product_id" not in job.config.sources.transactions.columns:
         log.info("no product interactions: they need product_id, mapped in sources.transactions")
         return
+    settings = fingerprint([FEATURES_VERSION, job.config.time_zone])
     test = job.config.recommendations.test_cutoff(day)
     wanted = [day, *([test] if test > first else [])]
-    dates = _stale(job, PRODUCT_INTERACTIONS, wanted, inputs)
-    found = product_interactions(job.lake.read(TRANSACTIONS), dates=dates)
-    with stage(job.spark, f"product interactions of {len(dates)} dates"):
-        rows = found.withColumn("input_fingerprint", F.lit(inputs))
-        job.replace_dates(PRODUCT_INTERACTIONS, rows, dates)
+    due = _due(job, PRODUCT_INTERACTIONS, settings, wanted)
+    lines = job.lake.read(TRANSACTIONS)
+    with stage(job.spark, f"product interactions of {len(due.whole)} dates"):
+        rows = _stamped(product_interactions(lines, dates=due.whole), settings)
+        job.replace_dates(PRODUCT_INTERACTIONS, rows, due.whole)
+
+    def of_touched(touched: DataFrame, dates: Sequence[date]) -> DataFrame:
+        customers = touched.select("customer_id").distinct()
+        of_customers = lines.join(customers, "customer_id", "left_semi")
+        return product_interactions(of_customers, dates=dates)
+
+    _refresh(job, PRODUCT_INTERACTIONS, due, settings, of_touched)
+    _write_ledger(job, PRODUCT_INTERACTIONS, settings, wanted)
 
 
-def snapshots(job: Run, dates: Sequence[date]) -> DataFrame:
-    """Give the customer snapshots of these dates."""
-    orders = job.lake.read(CUSTOMER_ORDERS)
+def snapshots(job: Run, dates: Sequence[date], touched: DataFrame | None = None) -> DataFrame:
+    """Give the customer snapshots of these dates, of all customers or of those in `touched`."""
+    orders, lines = job.lake.read(CUSTOMER_ORDERS), job.lake.read(TRANSACTIONS)
+    if touched is not None:
+        customers = touched.select("customer_id").distinct()
+        orders = orders.join(customers, "customer_id", "left_semi")
+        lines = lines.join(customers, "customer_id", "left_semi")
     with stage(job.spark, "orders that changed after a date"):
         n_changed = changed_later(orders, dates=dates).count()
     return customer_snapshot(
         orders,
-        job.lake.read(TRANSACTIONS),
+        lines,
         product_departments(job),
         dates=dates,
         horizon_days=job.config.churn.horizon_days,
@@ -98,24 +156,132 @@ def _has_departments(job: Run) -> bool:
     return products is not None and "department" in products.columns
 
 
-def _input_fingerprint(job: Run, checksums: list[str]) -> str:
-    """Hash all that a snapshot depends on besides its date."""
-    if _has_departments(job):
-        checksums = [*checksums, job.require_current(PRODUCTS, "ingest_sources")]
+def _snapshot_settings(job: Run) -> str:
+    """Hash all that a snapshot depends on besides its date and the order lines."""
+    products = job.require_current(PRODUCTS, "ingest_sources") if _has_departments(job) else None
     formulas = [feature.formula for feature in FEATURES]
-    return fingerprint([checksums, job.config.time_zone, job.config.churn.horizon_days, formulas])
+    zone, horizon = job.config.time_zone, job.config.churn.horizon_days
+    return fingerprint([FEATURES_VERSION, products, zone, horizon, formulas])
 
 
-def _stale(job: Run, table: Table, wanted: Sequence[date], inputs: str) -> list[date]:
-    """Give the first date, and of the others those missing, unfinished or of other inputs."""
-    if not job.lake.exists(table):
-        return list(wanted)
-    held = (
-        job.lake.read(table)
-        .where(F.col("as_of_date").isin(list(wanted)) & (F.col("input_fingerprint") == inputs))
-        .select("as_of_date", "run_id")
-        .distinct()
+def _stamped(rows: DataFrame, settings: str) -> DataFrame:
+    return rows.withColumn("input_fingerprint", F.lit(settings))
+
+
+Runs = tuple[str, ...]
+
+
+def _runs_since(job: Run, table: Table, settings: str) -> dict[date | None, Runs | None]:
+    """Give, for each date of a table, the runs that changed lines since it was brought up to date.
+
+    None where that cannot be told: other settings, lines replaced as a whole, or a table that is
+    not as the last succeeded run left it. The date of a table without dates is None.
+    """
+    if not job.lake.exists(FEATURE_LEDGER) or not job.lake.exists(table):
+        return {}
+    if job.lake.version(table) != job.version_left(table):
+        return {}
+    held = job.lake.read(FEATURE_LEDGER).where(
+        (F.col("table_name") == table.name) & (F.col("settings") == settings)
     )
-    succeeded = job.succeeded_runs("build_features").select("run_id")
-    fresh = {row["as_of_date"] for row in held.join(succeeded, "run_id").collect()}
-    return [day for day in wanted if day == wanted[0] or day not in fresh]
+    finished = held.join(job.succeeded_runs("build_features").select("run_id"), "run_id")
+    rows = finished.select("as_of_date", "lines_version").collect()  # a row a date
+    runs: dict[int, Runs | None] = {}
+    for version in {row["lines_version"] for row in rows}:
+        commits = job.lake.commits_since(TRANSACTIONS, version)
+        is_known = all(held.run_id and not held.replaces_all for held in commits)
+        runs[version] = tuple(sorted({str(c.run_id) for c in commits})) if is_known else None
+    return {row["as_of_date"]: runs[row["lines_version"]] for row in rows}
+
+
+def _changed_lines(lines: DataFrame, runs: Runs) -> DataFrame:
+    """Give the lines that these runs added or closed."""
+    return lines.where(F.col("run_id").isin(*runs) | F.col("closing_run_id").isin(*runs))
+
+
+def _due(job: Run, table: Table, settings: str, wanted: Sequence[date]) -> Due:
+    """Give what of the wanted dates is to be written: the first as a whole, others where due."""
+    since = _runs_since(job, table, settings)
+    whole = [day for day in wanted if day == wanted[0] or since.get(day) is None]
+    touched: list[DataFrame] = []
+    lines = job.lake.read(TRANSACTIONS)
+    for day in wanted:
+        runs = since.get(day)
+        if day in whole or not runs:
+            continue
+        # What became known on or after the date is none of its business.
+        changed = _changed_lines(lines, runs).where(known_at() < midnight(F.lit(day)))
+        touched.append(changed.select("customer_id", F.lit(day).alias("as_of_date")))
+    if not touched:
+        return Due(tuple(whole), None, 0)
+    pairs = touched[0]
+    for more in touched[1:]:
+        pairs = pairs.unionByName(more)
+    return _by_share(job, table, whole, pairs.distinct())
+
+
+def _by_share(job: Run, table: Table, whole: Sequence[date], pairs: DataFrame) -> Due:
+    """Write the dates as a whole of which most customers are touched."""
+    n_pairs = {row["as_of_date"]: row["count"] for row in
+               pairs.groupBy("as_of_date").count().collect()}  # fmt: skip
+    n_held = {row["as_of_date"]: row["n"] for row in
+              job.lake.read(table).groupBy("as_of_date")
+              .agg(F.count_distinct("customer_id").alias("n")).collect()}  # fmt: skip
+    many = [day for day, n in n_pairs.items() if n > MOST_TOUCHED * n_held.get(day, 0)]
+    few = sorted(set(n_pairs) - set(many))
+    if not few:
+        return Due((*whole, *many), None, 0)
+    of_few = pairs.where(F.col("as_of_date").isin(few))
+    return Due((*whole, *many), of_few, sum(n_pairs[day] for day in few))
+
+
+def _refresh(
+    job: Run,
+    table: Table,
+    due: Due,
+    settings: str,
+    build: Callable[[DataFrame, Sequence[date]], DataFrame],
+) -> None:
+    """Write the rows of the touched customers again; no other row is rewritten."""
+    if due.touched is None:
+        return
+    touched = due.touched.persist()
+    try:
+        dates = [row[0] for row in touched.select("as_of_date").distinct().collect()]
+        log.info("%s: %s customers of %d earlier dates are touched", table.name,
+                 f"{due.n_touched:,}", len(dates))  # fmt: skip
+        grain = ["customer_id", "as_of_date"]
+        built = build(touched, dates).join(touched, grain, "left_semi")
+        rows = job.stamp(_stamped(built, settings))
+        key = list(table.key)
+        held = job.lake.read(table).join(touched, grain, "left_semi").select(*key)
+        with stage(job.spark, f"{table.name} of touched customers"):
+            written = job.lake.merge(table, rows, held.join(rows.select(*key), key, "left_anti"))
+        before = job.summary.tables[table.name].rows_written
+        counted = Written(before + written.rows, written.version, written.content_checksum)
+        job.note(table, counted)
+    finally:
+        touched.unpersist()
+
+
+def _whole(job: Run, table: Table, written: Written) -> Written:
+    """Give a write with the checksum of the whole table."""
+    checksum = content_checksum(job.lake.read(table), table)
+    return Written(written.rows, written.version, checksum)
+
+
+def _note_unchanged(job: Run, table: Table) -> None:
+    left = job.left_by(table)
+    assert left is not None
+    job.note(table, Written(0, left.version, left.content_checksum))
+
+
+def _write_ledger(job: Run, table: Table, settings: str, dates: Sequence[date | None]) -> None:
+    """Note that these dates of a table are up to date with the lines."""
+    version = job.lake.version(TRANSACTIONS)
+    rows = [(table.name, day, settings, version, job.summary.run_id) for day in dates]
+    held = ", ".join(f"DATE'{day.isoformat()}'" for day in dates if day)
+    of_dates = f"as_of_date IN ({held})" if held else "as_of_date IS NULL"
+    frame = job.spark.createDataFrame(rows, FEATURE_LEDGER.schema)
+    where = f"table_name = '{table.name}' AND {of_dates}"
+    job.note(FEATURE_LEDGER, job.lake.replace(FEATURE_LEDGER, frame, where))

@@ -11,10 +11,12 @@ from crm_spark.errors import DataError
 from crm_spark.jobs.lifecycle import Run
 from crm_spark.jobs.model_runs import MetricRow, metric_row
 from crm_spark.models.binary_metrics import calibration_bins, wilson_interval
-from crm_spark.models.churn.labels import LABEL, churn_labels
+from crm_spark.models.churn.labels import LABEL, churn_labels, label_closings
 from crm_spark.models.churn.params import Cutoffs
 from crm_spark.models.churn.train import Fitted
+from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.tables.features import CUSTOMER_ORDERS
+from crm_spark.transforms.orders import changed_later
 
 MODEL_NAME = "crm_spark_churn"
 FEWEST_OF_A_CLASS = 10
@@ -23,9 +25,13 @@ FEWEST_OF_A_CLASS = 10
 def labelled(job: Run, snapshot: DataFrame, dates: Sequence[date]) -> DataFrame:
     """Give the active customers of these cut-offs with their labels."""
     params = job.config.churn
+    orders = job.lake.read(CUSTOMER_ORDERS)
+    closings = label_closings(dates, horizon_days=params.horizon_days, grace_days=params.grace_days)
     return churn_labels(
         snapshot,
-        job.lake.read(CUSTOMER_ORDERS),
+        orders,
+        job.lake.read(TRANSACTIONS),
+        n_changed=changed_later(orders, dates=closings).count(),
         dates=dates,
         horizon_days=params.horizon_days,
         grace_days=params.grace_days,

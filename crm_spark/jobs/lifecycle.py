@@ -60,22 +60,38 @@ class Run:
         version = self.lake.version(table) if self.lake.exists(table) else None
         if version is None:
             raise DataError(f"{table.name} does not exist in {self.lake.root}: run {job} first")
-        left = (
-            self.succeeded_runs(job)
-            .select("started_at", F.explode("tables").alias("left"))
-            .where(F.col("left.name") == table.name)
-            .orderBy(F.desc("started_at"))
-            .select("left.version", "left.content_checksum")
-            .limit(1)
-            .collect()
-        )
-        found = left[0]["version"] if left else None
-        if found != version:
+        left = self.left_by(table)
+        found = left.version if left else None
+        if left is None or found != version:
             raise DataError(
                 f"{table.name} is at version {version}, but the last succeeded run of {job} left "
                 f"version {found}: {job} was cut off; run it again first"
             )
-        return str(left[0]["content_checksum"])
+        return left.content_checksum
+
+    def left_by(self, table: Table) -> Written | None:
+        """Give what the last succeeded run that wrote a table left of it; None: there was none."""
+        if not self.lake.exists(JOB_RUNS):
+            return None
+        left = (
+            self.lake.read(JOB_RUNS)
+            .where(F.col("status") == "succeeded")
+            .select("started_at", F.explode("tables").alias("left"))
+            .where((F.col("left.name") == table.name) & F.col("left.version").isNotNull())
+            .orderBy(F.desc("started_at"), F.desc("left.version"))
+            .select("left.rows_written", "left.version", "left.content_checksum")
+            .limit(1)
+            .collect()
+        )
+        if not left:
+            return None
+        row = left[0]
+        return Written(row["rows_written"], row["version"], row["content_checksum"])
+
+    def version_left(self, table: Table) -> int | None:
+        """Give the version of a table that the last succeeded run left."""
+        left = self.left_by(table)
+        return left.version if left else None
 
     def require_dates(self, table: Table, job: str, dates: Sequence[date]) -> None:
         """Refuse dates of a table that no succeeded run of `job` stands for."""

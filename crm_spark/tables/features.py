@@ -25,6 +25,7 @@ CUSTOMER_ORDERS = Table(
         "the others are computed again from their lines."
     ),
     key=("customer_id", "order_id"),
+    version=2,
     columns=(
         Column("customer_id", T.StringType(), "Customer", nullable=False),
         Column("order_id", T.StringType(), "Order", nullable=False),
@@ -34,8 +35,16 @@ CUSTOMER_ORDERS = Table(
         Column(
             "first_known_at", T.TimestampType(), "When its first line had been ordered and known"
         ),
-        Column("last_change_at", T.TimestampType(), "When a line of it last came, or was replaced"),
-        Column("is_counted", T.BooleanType(), "It has a line that is no return"),
+        Column(
+            "last_change_at",
+            T.TimestampType(),
+            "When a line of it, or of a returned product in it, last came or was replaced",
+        ),
+        Column(
+            "is_counted",
+            T.BooleanType(),
+            "It has a line that is no return, and was not taken back as a whole",
+        ),
         Column("n_lines", T.LongType(), "Lines that are no returns"),
         Column("n_return_lines", T.LongType(), "Lines that are returns"),
         Column("n_products", T.LongType(), "Distinct products bought; null: none known"),
@@ -43,7 +52,21 @@ CUSTOMER_ORDERS = Table(
             "items_milli", T.LongType(), "Items bought, in thousandths; an unknown quantity is 1"
         ),
         Column("spend_amount_minor", T.LongType(), "Amounts bought, in minor units (cents)"),
-        Column("returned_amount_minor", T.LongType(), "Absolute amounts returned, in minor units"),
+        Column(
+            "kept_amount_minor",
+            T.LongType(),
+            "Of the amounts bought, what no later return took back, in minor units",
+        ),
+        Column(
+            "returned_amount_minor",
+            T.LongType(),
+            "Absolute amounts of its own lines that are returns, in minor units",
+        ),
+        Column(
+            "orphan_returned_amount_minor",
+            T.LongType(),
+            "Of these, what nothing bought before explains, in minor units",
+        ),
         Column(
             "discount_amount_minor", T.LongType(), "Discounts, in minor units; null: none known"
         ),

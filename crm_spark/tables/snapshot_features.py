@@ -1,9 +1,10 @@
 """The catalogue of snapshot features: formula, unit, null rule, and what a model fills nulls with.
 
-Notation: D is the as-of date. An *order* is one that counts (it has a line that is no return) and
-was known before D. Its *day* is the local date of its first line, its *age* is D minus that day in
-days, so 1 means yesterday. A window of w days holds ages 1 to w. *Silence* is the age of the newest
-order minus 1. *Gaps* are the days between neighbouring distinct order days. h is the churn horizon.
+Notation: D is the as-of date. An *order* is one that counts (it has a line that is no return, and
+was not taken back as a whole before D) and was known before D. Its *day* is the local date of its
+first line, its *age* is D minus that day in days, so 1 means yesterday. A window of w days holds
+ages 1 to w. *Silence* is the age of the newest order minus 1. *Gaps* are the days between
+neighbouring distinct order days. h is the churn horizon.
 """
 
 from __future__ import annotations
@@ -49,9 +50,26 @@ def _rfm() -> list[Feature]:
     return [
         _count("n_orders", "orders", "orders"),
         _count("n_order_days", "distinct order days", "days"),
-        Feature("spend_amount", "sum of amounts of lines that are no returns", "money"),
+        Feature("spend_amount", "sum of amounts bought in orders", "money"),
         Feature("returned_amount", "sum of absolute amounts of returned lines", "money"),
-        Feature("net_spend_amount", "spend_amount - returned_amount", "money"),
+        Feature(
+            "net_spend_amount",
+            "sum of amounts bought in orders and not taken back before D: "
+            "a return takes back the newest purchase of its customer and product",
+            "money",
+        ),
+        Feature(
+            "orphan_returned_amount",
+            "the part of returned_amount that no purchase before the return explains",
+            "money",
+        ),
+        Feature(
+            "returned_share",
+            "(returned_amount - orphan_returned_amount) / amounts bought, "
+            "orders taken back as a whole included",
+            "share",
+            "null when nothing was paid",
+        ),
         _count("days_since_last_order", "silence; 0: ordered on the day before D", "days"),
         _count("tenure_days", "age of the first order", "days"),
     ]

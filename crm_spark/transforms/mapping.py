@@ -1,4 +1,4 @@
-"""From a user's columns to ours: mapping expressions, reasons for rejection, line ids."""
+"""From a user's columns to ours: mapping expressions, and reasons for rejection."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from pyspark.errors import AnalysisException, ParseException
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.contracts import Column as TableColumn
-from crm_spark.contracts import Table, row_hash
-from crm_spark.tables.core import TRANSACTIONS
+from crm_spark.contracts import Table
+from crm_spark.tables.core import MONEY, SOURCE_FILE, TRANSACTIONS
 
 CORRUPT_RECORD = "_corrupt_record"
 REASONS = "_reasons"
 SOURCE_ROW = "_row"
-SOURCE_FILE = "source_file"
 
 # A mapping that says by itself when it gives null is not at fault when it does.
 _GIVES_NULL_ON_PURPOSE = re.compile(r"\b(nullif|case|if|iff|try_\w+|coalesce|nvl|get)\b", re.I)
@@ -164,6 +163,7 @@ def map_source(
     """
     spark = df.sparkSession
     df = widen_whole_numbers(df)
+    needed_of_deletions = {*table.key, "customer_id", "order_id"}
     row_columns = [name for name in df.columns if name != CORRUPT_RECORD]
     columns: list[Column] = []
     reasons: list[Column] = []
@@ -182,7 +182,12 @@ def map_source(
                 columns.append((F.expr(text).cast("double") == 0).alias(_is_zero(column.name)))
             sources = _referenced_columns(df, text)
             is_required = column.mapping == "required" or column.name in table.key
-            reasons += _reasons_of(column, text, value, sources, is_required=is_required)
+            found = _reasons_of(column, text, value, sources, is_required=is_required)
+            if "is_deleted" in mapping and column.name not in needed_of_deletions:
+                # Who says that a line is void need not say what was in it.
+                is_kept = ~F.coalesce(F.expr(mapping["is_deleted"]).cast("boolean"), F.lit(False))
+                found = [F.when(is_kept, reason) for reason in found]
+            reasons += found
         all_reasons = F.array_compact(F.array(*reasons)) if reasons else _no_reasons()
         if CORRUPT_RECORD in df.columns:
             all_reasons = F.when(F.col(CORRUPT_RECORD).isNull(), all_reasons).otherwise(
@@ -250,15 +255,51 @@ def _reasons_of(
     if is_required:
         missing = F.lit(f"{column.name} is missing ({', '.join(sources)})")
         reason = reason.when(value.isNull(), missing)
-    return [reason]
+    return [reason, *_out_of_range(column, value)]
 
 
-def complete_transactions(df: DataFrame) -> DataFrame:
-    """Fill in what users need not map, and flag zeros.
+def _out_of_range(column: TableColumn, value: Column) -> list[Column]:
+    """Give the reason of a value below the column's minimum or above its maximum."""
+    low, high = column.minimum, column.maximum
+    if low is None and high is None:
+        return []
+    wanted = " ".join(
+        [*([f"from {low:g}"] if low is not None else []),
+         *([f"to {high:g}"] if high is not None else [])]
+    )  # fmt: skip
+    is_outside = F.lit(False)
+    if low is not None:
+        is_outside = is_outside | (value < low)
+    if high is not None:
+        is_outside = is_outside | (value > high)
+    told = F.concat(F.lit(f"{column.name} is "), value.cast("string"),
+                    F.lit(f", expected {wanted}"))  # fmt: skip
+    return [F.when(is_outside, told)]
 
-    Reads and gives order lines; arrived_at falls back on ordered_at, is_return on the signs of
-    quantity and amount; adds superseded_at, is_zero_amount, is_zero_quantity. Keeps all else.
+
+def complete_versions(df: DataFrame, table: Table) -> DataFrame:
+    """Fill in what users need not map of a bitemporal table.
+
+    arrived_at falls back on the time of the event, and of a deletion that time on arrived_at;
+    is_deleted is false where it is not said; adds superseded_at and closing_run_id, still null.
     """
+    assert table.event_time is not None
+    happened = F.col(table.event_time)
+    is_deleted = F.coalesce("is_deleted", F.lit(False))
+    completed = df.withColumns(
+        {
+            "arrived_at": F.coalesce("arrived_at", happened),
+            table.event_time: F.coalesce(happened, F.when(is_deleted, F.col("arrived_at"))),
+            "is_deleted": is_deleted,
+            "superseded_at": F.lit(None).cast(T.TimestampType()),
+            "closing_run_id": F.lit(None).cast(T.StringType()),
+        }
+    )
+    return _complete_lines(completed) if table is TRANSACTIONS else completed
+
+
+def _complete_lines(df: DataFrame) -> DataFrame:
+    """Fill in is_return by the signs of quantity and amount, and flag zeros."""
 
     def is_zero(name: str) -> Column:
         unrounded = _is_zero(name)
@@ -266,72 +307,13 @@ def complete_transactions(df: DataFrame) -> DataFrame:
         return F.coalesce(zero, F.lit(False))
 
     negative = (F.coalesce(F.col("quantity"), F.lit(0)) < 0) | (F.col("amount") < 0)
+    void = F.when(F.col("is_deleted"), F.lit(0).cast(MONEY))
     return df.withColumns(
         {
-            "arrived_at": F.coalesce("arrived_at", "ordered_at"),
-            "is_return": F.coalesce(F.col("is_return"), negative),
-            "superseded_at": F.lit(None).cast(T.TimestampType()),
+            "amount": F.coalesce("amount", void),
+            "is_return": F.coalesce(F.col("is_return"), negative, F.lit(False)),
+            "replaces_order": F.coalesce("replaces_order", F.lit(False)),
             "is_zero_amount": is_zero("amount"),
             "is_zero_quantity": is_zero("quantity"),
         }
-    )
-
-
-LINE_CONTENT = tuple(
-    column.name
-    for column in TRANSACTIONS.columns
-    if column.mapping is not None and column.name != "line_id"
-)
-
-
-def add_line_ids(df: DataFrame) -> DataFrame:
-    """Name each order line by the hash of its content and its ordinal among identical lines.
-
-    Identical lines are legal and kept; the same lines get the same ids in whatever order and
-    partitioning they come. Two 64-bit hashes make a collision of different lines as good as
-    impossible, and the ordinal keeps ids unique even then.
-    """
-    hashes = df.withColumns(
-        {
-            "_hash": row_hash(LINE_CONTENT),
-            "_second_hash": F.xxhash64(F.lit("crm_spark"), row_hash(LINE_CONTENT), *LINE_CONTENT),
-        }
-    )
-    # Only rows of equal content meet in a group, so which of them comes first changes nothing.
-    alike = Window.partitionBy("_hash", "_second_hash").orderBy(SOURCE_FILE)
-    line_id = F.concat_ws(
-        "-",
-        F.concat(F.lower(F.hex("_hash")), F.lower(F.hex("_second_hash"))),
-        F.row_number().over(alike).cast("string"),
-    )
-    return hashes.withColumn("line_id", line_id).drop("_hash", "_second_hash")
-
-
-def mark_repeated_keys(df: DataFrame, table: Table) -> DataFrame:
-    """Find rows that repeat a key: the same content is a duplicate, other content a rejection.
-
-    Adds _is_duplicate and appends to _reasons. Of rows with one key the one with the smallest
-    content hash stays, so that the choice does not depend on the order of loading.
-    """
-    key = table.key
-    content = tuple(
-        column.name for column in table.columns if column.mapping and column.name not in key
-    )
-    hashed = df.withColumn("_hash", row_hash(content))
-    is_usable = F.size(REASONS) == 0
-    # Unusable rows may share a null key by the million: their own hash keeps them apart.
-    apart = F.when(~is_usable, F.col("_hash"))
-    same_key = Window.partitionBy(*key, apart).orderBy("_hash", SOURCE_FILE)
-    first = same_key.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-    is_repeat = is_usable & (F.row_number().over(same_key) > 1)
-    is_same = F.col("_hash") == F.first("_hash").over(first)
-    reason = F.array(F.lit(f"another row has the same {', '.join(key)} and other content"))
-    return (
-        hashed.withColumns({"_is_repeat": is_repeat, "_is_same": is_same})
-        .withColumn("_is_duplicate", F.col("_is_repeat") & F.col("_is_same"))
-        .withColumn(
-            REASONS,
-            F.when(F.col("_is_repeat") & ~F.col("_is_same"), reason).otherwise(F.col(REASONS)),
-        )
-        .drop("_hash", "_is_repeat", "_is_same")
     )

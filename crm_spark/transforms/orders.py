@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -66,19 +66,21 @@ def orders_as_of(
 
     Grain: customer_id, order_id, as_of_date. Reads features.customer_orders and core.transactions.
     An order that has not changed since before the date is taken as it is; one with lines on both
-    sides of the date is put together again from the lines known then, and nothing else is.
-    `n_changed` is the number of rows of changed_later() where it is known: with none the lines are
-    not read at all, with few they are not shuffled.
+    sides of the date, or with returns after it, is put together again from the lines its customer
+    had then. `n_changed` is the number of rows of changed_later() where it is known: with none the
+    lines are not read at all, with few they are not shuffled.
     """
     cut = midnight(F.col("as_of_date"))
     unchanged = _known(orders, dates).where(F.col("last_change_at") < cut)
     if n_changed == 0:
         return unchanged
     keys = changed_later(orders, dates=dates)
+    customers = keys.select("customer_id", "as_of_date").distinct()
     if n_changed is not None and n_changed <= FEW_ORDERS:
-        keys = F.broadcast(keys)
-    lines_then = lines.join(keys, ["customer_id", "order_id"]).where(is_visible(cut))
-    rebuilt = _aggregate_orders(lines_then, ("customer_id", "order_id", "as_of_date"), F.lit(True))
+        keys, customers = F.broadcast(keys), F.broadcast(customers)
+    lines_then = lines.join(customers, "customer_id").where(is_visible(cut))
+    grain = ("customer_id", "order_id", "as_of_date")
+    rebuilt = _aggregate_orders(lines_then, grain, F.lit(True)).join(keys, list(grain), "left_semi")
     columns = [name for name in unchanged.columns if name in rebuilt.columns]
     return unchanged.select(columns).unionByName(rebuilt.select(columns))
 
@@ -95,26 +97,29 @@ def _aggregate_orders(lines: DataFrame, grain: tuple[str, ...], is_current: Colu
     is_bought = F.col("is_current") & ~F.col("is_return")
     is_returned = F.col("is_current") & F.col("is_return")
     items = F.coalesce(F.col("quantity"), F.lit(1)) * ITEM_FRACTIONS
-    by_product = (
-        lines.withColumn("is_current", is_current)
-        .groupBy(*grain, "product_id")
-        .agg(
-            F.min(F.when(F.col("is_current"), F.col("ordered_at"))).alias("ordered_at"),
-            F.min(known_at()).alias("first_known_at"),
-            F.max(F.greatest(known_at(), F.col("superseded_at"))).alias("last_change_at"),
-            F.count_if(is_bought).alias("n_lines"),
-            F.count_if(is_returned).alias("n_return_lines"),
-            _sum_when(is_bought, items.cast(T.LongType())).alias("items_milli"),
-            _sum_when(is_bought, minor_units(F.col("amount"))).alias("spend_amount_minor"),
-            _sum_when(is_returned, minor_units(F.abs("amount"))).alias("returned_amount_minor"),
-            F.sum(F.when(is_bought, minor_units(F.col("discount_amount")))).alias(
-                "discount_amount_minor"
-            ),
-        )
+    netted = net_returns(lines.withColumn("is_current", is_current),
+                         by=("customer_id", *grain[2:]))  # fmt: skip
+    by_product = netted.groupBy(*grain, "product_id").agg(
+        F.min(F.when(F.col("is_current"), F.col("ordered_at"))).alias("ordered_at"),
+        F.min(known_at()).alias("first_known_at"),
+        F.max(F.greatest(known_at(), F.col("superseded_at"), F.col("netting_changed_at"))).alias(
+            "last_change_at"
+        ),
+        F.count_if(is_bought).alias("n_lines"),
+        F.count_if(is_returned).alias("n_return_lines"),
+        _sum_when(is_bought, items.cast(T.LongType())).alias("items_milli"),
+        _sum_when(is_bought, minor_units(F.col("amount"))).alias("spend_amount_minor"),
+        F.sum("kept_minor").alias("kept_amount_minor"),
+        _sum_when(is_returned, minor_units(F.abs("amount"))).alias("returned_amount_minor"),
+        F.sum("orphan_minor").alias("orphan_returned_amount_minor"),
+        F.sum(F.when(is_bought, minor_units(F.col("discount_amount")))).alias(
+            "discount_amount_minor"
+        ),
     )
     is_product_bought = F.col("product_id").isNotNull() & (F.col("n_lines") > 0)
     totals = ("n_lines", "n_return_lines", "items_milli", "spend_amount_minor",
-              "returned_amount_minor", "discount_amount_minor")  # fmt: skip
+              "kept_amount_minor", "returned_amount_minor", "orphan_returned_amount_minor",
+              "discount_amount_minor")  # fmt: skip
     by_order = by_product.groupBy(*grain).agg(
         F.min("ordered_at").alias("ordered_at"),
         F.min("first_known_at").alias("first_known_at"),
@@ -122,11 +127,12 @@ def _aggregate_orders(lines: DataFrame, grain: tuple[str, ...], is_current: Colu
         *[F.sum(name).alias(name) for name in totals],
         F.count_if(is_product_bought).alias("n_products"),
     )
+    is_taken_back = (F.col("kept_amount_minor") == 0) & (F.col("spend_amount_minor") > 0)
     return by_order.withColumns(
         {
             "order_date": F.to_date("ordered_at"),
             "order_hour": F.hour("ordered_at"),
-            "is_counted": F.col("n_lines") > 0,
+            "is_counted": (F.col("n_lines") > 0) & ~is_taken_back,
             "n_products": F.when(F.col("n_products") > 0, F.col("n_products")),
         }
     )
@@ -134,3 +140,64 @@ def _aggregate_orders(lines: DataFrame, grain: tuple[str, ...], is_current: Colu
 
 def _sum_when(condition: Column, value: Column) -> Column:
     return F.sum(F.when(condition, value).otherwise(F.lit(0).cast(T.LongType())))
+
+
+def net_returns(lines: DataFrame, *, by: tuple[str, ...]) -> DataFrame:
+    """Net each return against what the customer had bought of the product before, newest first.
+
+    Reads order lines with is_current (lines that are not are passed through) and the columns `by`,
+    of which each group is netted by itself; lines without a product are netted among themselves.
+    Adds, in minor units of money: kept_minor, the part of a bought line that no return took back;
+    orphan_minor, the part of a returned line that nothing bought before explains; and
+    netting_changed_at, when a line of the group last came or was replaced, null where nothing of
+    the product was ever returned.
+
+    Lines of a group in order of time are a walk: bought goes up, returned goes down, never below
+    the ground. What falls below it is orphaned; of a bought line the part below the lowest later
+    level is kept. So the newest purchase is taken back first, and money is never counted twice.
+    """
+    product = F.coalesce("product_id", F.lit(""))
+    with_product = lines.withColumn("_product", product)
+    group = [*by, "_product"]
+    returned = with_product.where("is_return").select(*group).distinct()
+    amount = minor_units(F.abs("amount"))
+    zero = F.lit(0).cast(T.LongType())
+    is_bought = F.col("is_current") & ~F.col("is_return")
+    others = with_product.join(returned, group, "left_anti").withColumns(
+        {
+            "kept_minor": F.when(is_bought, minor_units(F.col("amount"))).otherwise(zero),
+            "orphan_minor": zero,
+            "netting_changed_at": F.lit(None).cast(T.TimestampType()),
+        }
+    )
+    step = F.when(is_bought, F.greatest(minor_units(F.col("amount")), zero)).when(
+        F.col("is_current"), -amount
+    )
+    time = (F.col("ordered_at"), F.col("is_return"), F.col("line_id"), F.col("arrived_at"))
+    forward = Window.partitionBy(*group).orderBy(*time)
+    so_far = forward.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    backward = Window.partitionBy(*group).orderBy(*[held.desc() for held in time])
+    after = backward.rowsBetween(Window.unboundedPreceding, -1)
+    lowest = F.least(F.min("_sum").over(so_far), zero)
+    kept = F.least(F.col("_level"), F.coalesce(F.min("_level").over(after), F.col("_level")))
+    netted = (
+        with_product.join(returned, group, "left_semi")
+        .withColumn("_step", F.coalesce(step, zero))
+        .withColumn("_sum", F.sum("_step").over(so_far))
+        .withColumn("_lowest", lowest)
+        .withColumn("_level", F.col("_sum") - F.col("_lowest"))
+        .withColumns(
+            {
+                "orphan_minor": F.coalesce(F.lag("_lowest").over(forward), zero) - F.col("_lowest"),
+                "kept_minor": F.when(~is_bought, zero)
+                # A bought line below zero is an adjustment: it is no purchase to take back.
+                .when(F.col("amount") < 0, minor_units(F.col("amount")))
+                .otherwise(F.greatest(kept - (F.col("_level") - F.col("_step")), zero)),
+                "netting_changed_at": F.max(F.greatest(known_at(), F.col("superseded_at"))).over(
+                    Window.partitionBy(*group)
+                ),
+            }
+        )
+        .drop("_step", "_sum", "_lowest", "_level")
+    )
+    return others.unionByName(netted).drop("_product")

@@ -72,6 +72,7 @@ def order_days(orders: DataFrame) -> DataFrame:
         "n_lines": "n_lines",
         "items_milli": "items_milli",
         "spend_amount_minor": "spend_amount_minor",
+        "kept_amount_minor": "kept_amount_minor",
         "n_order_products": "n_products",
         "discount_amount_minor": "discount_amount_minor",
     }
@@ -83,7 +84,9 @@ def order_days(orders: DataFrame) -> DataFrame:
     return orders.groupBy(*_GRAIN, "order_date").agg(
         F.count_if(is_counted).alias("n_day_orders"),
         *[F.sum(F.when(is_counted, F.col(name))).alias(total) for total, name in counted.items()],
+        F.sum("spend_amount_minor").alias("bought_amount_minor"),
         F.sum("returned_amount_minor").alias("returned_amount_minor"),
+        F.sum("orphan_returned_amount_minor").alias("orphan_returned_amount_minor"),
         F.count_if(is_counted & F.col("n_products").isNotNull()).alias("n_product_orders"),
         F.count_if(has_discount).alias("n_discounted_orders"),
         *[F.count_if(condition).alias(f"n_{name}_orders") for name, condition in in_part.items()],
@@ -108,7 +111,8 @@ def _money(minor: Column) -> Column:
 
 
 def _totals() -> list[Column]:
-    sums = ("n_lines", "items_milli", "spend_amount_minor", "returned_amount_minor",
+    sums = ("n_lines", "items_milli", "spend_amount_minor", "kept_amount_minor",
+            "bought_amount_minor", "returned_amount_minor", "orphan_returned_amount_minor",
             "discount_amount_minor", "n_order_products", "n_product_orders",
             "n_discounted_orders")  # fmt: skip
     order_date = F.when(_is_order_day(), F.col("order_date"))
@@ -206,8 +210,15 @@ def _gaps(days: Column) -> Column:
 def _money_features() -> dict[str, Column]:
     spend = _money(F.col("_spend_amount_minor"))
     returned = _money(F.col("_returned_amount_minor"))
-    net = _money(F.col("_spend_amount_minor") - F.col("_returned_amount_minor"))
-    return {"spend_amount": spend, "returned_amount": returned, "net_spend_amount": net}
+    orphan = F.col("_orphan_returned_amount_minor")
+    bought = F.nullif(F.col("_bought_amount_minor"), F.lit(0)).cast(T.DoubleType())
+    return {
+        "spend_amount": spend,
+        "returned_amount": returned,
+        "net_spend_amount": _money(F.col("_kept_amount_minor")),
+        "orphan_returned_amount": _money(orphan),
+        "returned_share": (F.col("_returned_amount_minor") - orphan) / bought,
+    }
 
 
 def _gap_features(horizon_days: int) -> dict[str, Column]:

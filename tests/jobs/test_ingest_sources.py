@@ -130,11 +130,16 @@ class Ingested:
 
 
 def ingest(
-    spark: SparkSession, root: Path, transactions: dict[str, Any], **others: Any
+    spark: SparkSession,
+    root: Path,
+    transactions: dict[str, Any],
+    *,
+    rebuild: bool = False,
+    **others: Any,
 ) -> Ingested:
     """Run the job; sources of other tables may be given by name."""
     config = build_config(root, transactions, **others)
-    return Ingested(spark, root, ingest_sources.run(spark, config, None))
+    return Ingested(spark, root, ingest_sources.run(spark, config, None, rebuild=rebuild))
 
 
 @pytest.fixture(scope="module")
@@ -303,7 +308,7 @@ def rerun(spark: SparkSession, folder: Path) -> tuple[Ingested, Ingested]:
     (folder / "again.csv").write_text(as_csv(LINES[::-1]))
     root = folder / "lake_rerun"
     first = ingest(spark, root, csv_source(folder / "first.csv", where="InvoiceNo <> '700000'"))
-    return first, ingest(spark, root, csv_source(folder / "again.csv"))
+    return first, ingest(spark, root, csv_source(folder / "again.csv"), rebuild=True)
 
 
 def test_the_same_lines_in_another_order_and_file_give_the_same_table(
@@ -751,7 +756,8 @@ def test_a_run_that_cannot_succeed_ends_with_one_clear_error_and_touches_no_core
     assert before
     for root in (tmp_path / "new_lake", standing):
         with pytest.raises(CrmSparkError) as raised:
-            ingest_sources.run(spark, build_config(root, transactions, **others), None)
+            config = build_config(root, transactions, **others)
+            ingest_sources.run(spark, config, None, rebuild=True)
         error = raised.value
         message = str(error)
         assert type(error) is fault.error, message

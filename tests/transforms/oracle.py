@@ -57,20 +57,48 @@ def is_visible(line: Line, cut: datetime) -> bool:
 class Order:
     """One order, from its visible lines, seen on the day D."""
 
-    def __init__(self, lines: Sequence[Line], day: date, zone: ZoneInfo) -> None:
+    def __init__(
+        self, lines: Sequence[Line], kept: Mapping[int, Fraction], day: date, zone: ZoneInfo
+    ) -> None:
         bought = [line for line in lines if not line.is_return]
         first = min(line.ordered_at for line in lines).astimezone(zone)
         products = {line.product_id for line in bought} - {None}
         discounts = [line.discount_amount for line in bought if line.discount_amount is not None]
-        self.is_counted = bool(bought)
+        self.kept = sum(kept[id(line)] for line in bought)
+        self.spend = sum(Fraction(line.amount) for line in bought)
+        self.is_counted = bool(bought) and not (self.kept == 0 and self.spend > 0)
         self.age = (day - first.date()).days
         self.weekday = WEEKDAYS[first.weekday()]
         self.hour = first.hour
         self.n_lines = len(bought)
         self.n_products = len(products) if products else None
         self.items = sum(Fraction(1 if x.quantity is None else x.quantity) for x in bought)
-        self.spend = sum(Fraction(line.amount) for line in bought)
         self.discount = sum(map(Fraction, discounts)) if discounts else None
+
+
+def take_back(lines: Sequence[Line]) -> tuple[dict[int, Fraction], Fraction]:
+    """Give what is kept of each bought line, by id(), and what no purchase explains.
+
+    One product at a time, in order of time: a return takes from the newest line bought before.
+    """
+    kept = {id(line): Fraction(line.amount) for line in lines if not line.is_return}
+    orphaned = Fraction(0)
+    for product in {line.product_id for line in lines}:
+        stack: list[Line] = []
+        of_product = [line for line in lines if line.product_id == product]
+        for line in sorted(of_product, key=lambda held: (held.ordered_at, held.is_return)):
+            if not line.is_return:
+                stack.append(line)
+                continue
+            due = abs(Fraction(line.amount))
+            while due and stack:
+                taken = min(due, max(kept[id(stack[-1])], Fraction(0)))
+                kept[id(stack[-1])] -= taken
+                due -= taken
+                if due:
+                    stack.pop()
+            orphaned += due
+    return kept, orphaned
 
 
 def snapshot_row(
@@ -86,14 +114,16 @@ def snapshot_row(
     by_order: dict[str, list[Line]] = {}
     for line in visible:
         by_order.setdefault(line.order_id, []).append(line)
-    every = [Order(of_order, day, zone) for of_order in by_order.values()]
+    kept, orphaned = take_back(visible)
+    every = [Order(of_order, kept, day, zone) for of_order in by_order.values()]
     orders = [order for order in every if order.is_counted]
     if not orders:
         return None
     bought = [line for line in visible if not line.is_return]
     returned = sum(abs(Fraction(line.amount)) for line in visible if line.is_return)
     return (
-        _rfm(orders, returned)
+        _rfm(orders)
+        | _returns(orders, every, returned, orphaned)
         | _windows(orders)
         | _decayed(orders)
         | _gaps(orders, horizon_days)
@@ -105,15 +135,25 @@ def snapshot_row(
     )
 
 
-def _rfm(orders: list[Order], returned: Fraction) -> dict[str, Value]:
+def _returns(
+    orders: list[Order], every: list[Order], returned: Fraction, orphaned: Fraction
+) -> dict[str, Value]:
+    bought = sum(order.spend for order in every)
+    return {
+        "returned_amount": float(returned),
+        "net_spend_amount": float(sum(order.kept for order in orders)),
+        "orphan_returned_amount": float(orphaned),
+        "returned_share": float((returned - orphaned) / bought) if bought else None,
+    }
+
+
+def _rfm(orders: list[Order]) -> dict[str, Value]:
     ages = {order.age for order in orders}
     spend = sum(order.spend for order in orders)
     return {
         "n_orders": len(orders),
         "n_order_days": len(ages),
         "spend_amount": float(spend),
-        "returned_amount": float(returned),
-        "net_spend_amount": float(spend - returned),
         "days_since_last_order": min(ages) - 1,
         "tenure_days": max(ages),
     }

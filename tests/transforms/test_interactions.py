@@ -27,7 +27,8 @@ Values = tuple[int, float, float, int]
 def as_frame(spark: SparkSession, lines: Sequence[Line]) -> DataFrame:
     """Give the lines as core.transactions."""
     rows = [
-        {**dataclasses.asdict(line), "line_id": str(number), "is_zero_amount": False,
+        {**dataclasses.asdict(line), "line_id": str(number), "is_deleted": False,
+         "replaces_order": False, "is_zero_amount": False,
          "is_zero_quantity": False}
         for number, line in enumerate(lines)
     ]  # fmt: skip

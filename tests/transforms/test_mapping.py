@@ -1,11 +1,9 @@
-"""From a user's columns to ours: what is read, what is rejected and why, and line ids."""
+"""From a user's columns to ours: what is read, and what is rejected and why."""
 
 from __future__ import annotations
 
 import json
-import random
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,19 +14,16 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from crm_spark.contracts import Table
-from crm_spark.tables.core import PRODUCTS, TRANSACTIONS
+from crm_spark.tables.core import FEEDBACK, TRANSACTIONS
 from crm_spark.transforms.mapping import (
     CORRUPT_RECORD,
     REASONS,
     SOURCE_FILE,
     SOURCE_ROW,
-    add_line_ids,
-    complete_transactions,
+    complete_versions,
     keep_where,
     map_source,
     mapping_faults,
-    mark_repeated_keys,
 )
 
 INVOICES = "Case string, CustomerID string, InvoiceNo string, InvoiceDate string, " + (
@@ -400,11 +395,13 @@ def whole_rows(spark: SparkSession) -> list[Row]:
     schema = "n int, ordered_at timestamp, arrived_at timestamp, quantity string, amount string, "
     df = spark.createDataFrame(rows, schema + "is_return boolean").withColumns(
         {
+            "is_deleted": F.lit(None).cast("boolean"),
+            "replaces_order": F.lit(None).cast("boolean"),
             "quantity": F.col("quantity").cast("decimal(18,3)"),
             "amount": F.col("amount").cast("decimal(18,2)"),
         }
     )
-    return sorted(complete_transactions(df).collect(), key=lambda row: row["n"])
+    return sorted(complete_versions(df, TRANSACTIONS).collect(), key=lambda row: row["n"])
 
 
 @pytest.mark.parametrize("number", range(len(WHOLE_ROWS)), ids=lambda n: str(WHOLE_ROWS[n][0]))
@@ -423,167 +420,32 @@ def test_no_line_is_superseded_when_it_comes_in(whole_rows: list[Row]) -> None:
     assert {row["superseded_at"] for row in whole_rows} == {None}
 
 
-# --- line ids ------------------------------------------------------------------------------------
-
-CONTENT = ("customer_id", "product_id", "store_id", "quantity")
-
-
-def drawn_lines(n: int) -> list[tuple[Any, ...]]:
-    """Draw lines from so few values that many are the same."""
-    rng = random.Random(11)
-    return [
-        (rng.choice("ab"), rng.choice([None, "x", "y"]), rng.choice([None, "x", "y"]),
-         rng.choice([None, "1", "2"]))
-        for _ in range(n)
-    ]  # fmt: skip
-
-
-def with_ids(
-    spark: SparkSession, rows: Sequence[tuple[Any, ...]], *, partitions: int = 2
-) -> list[tuple[tuple[Any, ...], str]]:
-    """Give the content of each line with its id."""
-    df = spark.createDataFrame(list(rows), ", ".join(f"{name} string" for name in CONTENT))
-    mapping = required(**{name: name for name in CONTENT})
-    lines = complete_transactions(mapped(df.repartition(partitions), mapping))
-    found = add_line_ids(lines).select("line_id", *CONTENT).collect()
-    return [(tuple(row)[1:], row["line_id"]) for row in found]
+def test_a_deletion_needs_no_more_than_what_it_deletes_and_when(spark: SparkSession) -> None:
+    schema = "line string, known string, op string, amount string, at string"
+    rows = [("1", NOON, "d", None, None), ("2", NOON, "u", None, None), ("3", None, "d", "x", None)]
+    mapping = required(line_id="line", arrived_at="to_timestamp(known)", amount="amount",
+                       ordered_at="to_timestamp(at)", is_deleted="op = 'd'")  # fmt: skip
+    found = mapped(spark.createDataFrame(rows, schema), mapping)
+    reasons = {row["line_id"]: row[REASONS] for row in found.collect()}
+    assert reasons["1"] == []
+    assert sorted(reasons["2"]) == ["amount is missing (amount)", "ordered_at is missing (at)"]
+    assert reasons["3"] == ["arrived_at is missing (known)"]
+    filled = complete_versions(found, TRANSACTIONS).where("line_id = '1'").collect()[0]
+    assert filled["ordered_at"] == filled["arrived_at"]
+    assert (filled["amount"], filled["is_deleted"]) == (0, True)
 
 
-def test_identical_lines_are_kept_and_have_ids_of_their_own(spark: SparkSession) -> None:
-    found = with_ids(spark, drawn_lines(200))
-    assert len({line_id for _, line_id in found}) == 200
-
-
-def test_line_ids_do_not_depend_on_order_or_partitioning(spark: SparkSession) -> None:
-    lines = drawn_lines(200)
-    shuffled = random.Random(5).sample(lines, len(lines))
-    assert Counter(with_ids(spark, lines)) == Counter(with_ids(spark, shuffled, partitions=7))
-
-
-def test_line_ids_do_not_depend_on_the_other_lines(spark: SparkSession) -> None:
-    lines = drawn_lines(200)
-    one_content = [line for line in lines if line == lines[0]]
-    assert len(one_content) > 1
-    assert Counter(with_ids(spark, one_content)) <= Counter(with_ids(spark, lines))
-
-
-def test_amounts_that_move_over_a_null_to_their_neighbours_give_another_line_id(
-    spark: SparkSession,
-) -> None:
-    # Whole units of 0.001 and 0.01: 500 and 700 in both, once before and once after the null.
-    df = spark.createDataFrame(
-        [("0.500", "7.00", None), (None, "5.00", "7.00")],
-        "quantity string, amount string, discount string",
-    )
-    mapping = required(quantity="quantity", amount="amount", discount_amount="discount")
-    lines = add_line_ids(complete_transactions(mapped(df, mapping))).collect()
-    contents = {line["line_id"].rsplit("-", 1)[0] for line in lines}
-    assert len(contents) == 2
-
-
-# --- repeated keys -------------------------------------------------------------------------------
-
-OTHER_CONTENT = "another row has the same product_id and other content"
-PRODUCT_ROWS = [
-    # product, name, reasons so far, file
-    ("once", "soap", [], "a"),
-    ("same", "soap", [], "a"),
-    ("same", "soap", [], "b"),
-    ("same", "soap", [], "c"),
-    ("nameless", None, [], "a"),
-    ("nameless", None, [], "b"),
-    ("other", "soap", [], "a"),
-    ("other", "pear", [], "a"),
-    ("both", "soap", [], "a"),
-    ("both", "soap", [], "b"),
-    ("both", "pear", [], "a"),
-    ("null for a name", "soap", [], "a"),
-    ("null for a name", None, [], "a"),
-    ("unusable", "soap", ["bad"], "a"),
-    ("unusable", "soap", [], "a"),
-    ("unusable", "soap", ["bad"], "b"),
-    (None, "soap", ["no id"], "a"),
-    (None, "soap", ["no id"], "a"),
-    (None, "pear", ["no id"], "a"),
-]
-
-
-def marked(spark: SparkSession, rows: Sequence[Any], *, partitions: int = 2) -> list[Row]:
-    schema = f"product_id string, product_name string, {REASONS} array<string>, file string"
-    df = spark.createDataFrame(list(rows), schema).withColumnRenamed("file", SOURCE_FILE)
-    whole = df.repartition(partitions).withColumns(
-        {name: F.lit(None).cast("string") for name in _absent(PRODUCTS, df)}
-    )
-    return mark_repeated_keys(whole, PRODUCTS).collect()
-
-
-def _absent(table: Table, df: DataFrame) -> list[str]:
-    return [c.name for c in table.columns if c.mapping is not None and c.name not in df.columns]
-
-
-@pytest.fixture(scope="module")
-def products(spark: SparkSession) -> dict[str | None, list[Row]]:
-    """Give PRODUCT_ROWS with their repeated keys marked, by key."""
-    rows: dict[str | None, list[Row]] = {}
-    for row in marked(spark, PRODUCT_ROWS):
-        rows.setdefault(row["product_id"], []).append(row)
-    return rows
-
-
-def fates(rows: list[Row]) -> Counter[str]:
-    """Count the rows that are used, duplicate and rejected."""
-    return Counter(
-        "duplicate" if row["_is_duplicate"] else "rejected" if row[REASONS] else "used"
-        for row in rows
-    )
-
-
-@pytest.mark.parametrize(
-    ("key", "expected"),
-    [
-        ("once", {"used": 1}),
-        ("same", {"used": 1, "duplicate": 2}),
-        ("nameless", {"used": 1, "duplicate": 1}),
-        ("other", {"used": 1, "rejected": 1}),
-        ("null for a name", {"used": 1, "rejected": 1}),
-        ("unusable", {"used": 1, "rejected": 2}),
-        (None, {"rejected": 3}),
-    ],
-)
-def test_of_rows_with_one_key_one_is_used_copies_are_duplicates_and_others_are_rejected(
-    products: dict[str | None, list[Row]], key: str | None, expected: dict[str, int]
-) -> None:
-    assert fates(products[key]) == expected
-
-
-def test_copies_of_the_used_row_are_duplicates_and_copies_of_another_are_rejected(
-    products: dict[str | None, list[Row]],
-) -> None:
-    rows = products["both"]
-    used = [row for row in rows if not row["_is_duplicate"] and not row[REASONS]]
-    assert len(used) == 1
-    others = [row for row in rows if row is not used[0]]
-    assert [row["_is_duplicate"] for row in others] == [
-        row["product_name"] == used[0]["product_name"] for row in others
+def test_a_value_outside_its_range_is_a_reason_that_names_it(spark: SparkSession) -> None:
+    mapping = {"customer_id": "'c'", "given_at": f"timestamp '{NOON}'", "nps_score": "n",
+               "csat_score": "c"}  # fmt: skip
+    rows = [("0", "1"), ("10", "5"), ("11", "5"), ("-1", "6"), (None, None), ("9,5", "5")]
+    df = spark.createDataFrame(rows, "n string, c string")
+    reasons = [row[REASONS] for row in mapped(df, mapping, table=FEEDBACK).collect()]
+    assert reasons == [
+        [],
+        [],
+        ["nps_score is 11, expected from 0 to 10"],
+        ["nps_score is -1, expected from 0 to 10", "csat_score is 6, expected from 1 to 5"],
+        [],
+        ["nps_score cannot be read as int from n"],
     ]
-
-
-def test_a_rejected_repeat_says_why(products: dict[str | None, list[Row]]) -> None:
-    reasons = [row[REASONS] for row in products["other"] if row[REASONS]]
-    assert reasons == [[OTHER_CONTENT]]
-
-
-def test_rows_that_were_unusable_before_keep_their_reasons(
-    products: dict[str | None, list[Row]],
-) -> None:
-    assert [row[REASONS] for row in products[None]] == [["no id"]] * 3
-    assert sorted(row[REASONS] for row in products["unusable"]) == [[], ["bad"], ["bad"]]
-
-
-def test_which_of_the_rows_with_one_key_is_used_does_not_depend_on_order_or_partitioning(
-    spark: SparkSession,
-) -> None:
-    shuffled = random.Random(3).sample(PRODUCT_ROWS, len(PRODUCT_ROWS))
-    first = marked(spark, PRODUCT_ROWS)
-    second = marked(spark, shuffled, partitions=5)
-    assert Counter(str(row) for row in first) == Counter(str(row) for row in second)

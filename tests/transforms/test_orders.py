@@ -67,7 +67,14 @@ def lines(spark: SparkSession) -> DataFrame:
         return cells
 
     rows = [
-        {"is_zero_amount": False, "is_zero_quantity": False, "line_id": str(number), **typed(row)}
+        {
+            "is_zero_amount": False,
+            "is_zero_quantity": False,
+            "is_deleted": False,
+            "replaces_order": False,
+            "line_id": f"{number:06d}",
+            **typed(row),
+        }
         for number, row in enumerate(LINES)
     ]
     names = TRANSACTIONS.schema.names
@@ -128,6 +135,73 @@ def test_what_comes_back_adds_to_returns_and_takes_nothing_off_what_was_bought(
     assert found == (1, 1, 1, 3000, 3000, 800, None, True)
 
 
+RETURNS = [
+    # Sold twice, then three times the price of one brought back: the newest goes first.
+    ("old", "06-01 12:00", "apple", "10", False),
+    ("new", "06-02 12:00", "apple", "30", False),
+    ("back", "06-03 12:00", "apple", "-32", True),
+    # Brought back before it was bought, and more than was bought.
+    ("early", "06-01 12:00", "pear", "-5", True),
+    ("pears", "06-02 12:00", "pear", "7", False),
+    ("much", "06-03 12:00", "pear", "-9", True),
+    ("again", "06-04 12:00", "pear", "4", False),
+    # A discount written as a line below zero is no purchase.
+    ("cut", "06-05 12:00", "soap", "-2", False),
+    ("soap", "06-05 12:00", "soap", "6", False),
+    ("soap", "06-06 12:00", "soap", "-1", True),
+    # Of unknown products.
+    ("some", "06-01 12:00", None, "3", False),
+    ("none", "06-02 12:00", None, "-3", True),
+]
+
+
+@pytest.fixture(scope="module")
+def netted(spark: SparkSession) -> Orders:
+    """Give the orders of RETURNS as known on each of the days after a line."""
+    names = TRANSACTIONS.schema.names
+    rows = [
+        {"customer_id": "c", "order_id": order, "line_id": f"{number:06d}", "product_id": product,
+         "ordered_at": at(stamp), "arrived_at": at(stamp), "amount": Decimal(amount),
+         "is_return": is_return, "is_deleted": False, "replaces_order": False,
+         "is_zero_amount": False, "is_zero_quantity": False}
+        for number, (order, stamp, product, amount, is_return) in enumerate(RETURNS)
+    ]  # fmt: skip
+    lines = spark.createDataFrame(
+        [tuple(row.get(name) for name in names) for row in rows], TRANSACTIONS.schema
+    )
+    dates = [date(2017, 6, day) for day in (2, 3, 4, 7)]
+    found = orders_as_of(customer_orders(lines), lines, dates=dates).collect()
+    return {(row["as_of_date"].day, row["order_id"]): row for row in found}
+
+
+def test_a_return_takes_back_the_newest_purchase_of_its_product(netted: Orders) -> None:
+    kept = {order: netted[7, order]["kept_amount_minor"] for order in ("old", "new", "pears")}
+    assert kept == {"old": 800, "new": 0, "pears": 0}
+    counted = {order: netted[7, order]["is_counted"] for order in ("old", "new", "pears", "some")}
+    assert counted == {"old": True, "new": False, "pears": False, "some": False}
+
+
+def test_what_no_purchase_before_explains_is_orphaned(netted: Orders) -> None:
+    orphaned = {
+        order: netted[7, order]["orphan_returned_amount_minor"]
+        for order in ("back", "early", "much", "none")
+    }
+    assert orphaned == {"back": 0, "early": 500, "much": 200, "none": 0}
+    assert netted[7, "again"]["kept_amount_minor"] == 400
+
+
+def test_a_return_changes_nothing_before_it_is_known(netted: Orders) -> None:
+    assert netted[3, "new"]["kept_amount_minor"] == 3000
+    assert netted[3, "new"]["is_counted"]
+    assert not netted[4, "new"]["is_counted"]
+    assert netted[2, "some"]["is_counted"]
+
+
+def test_an_adjustment_below_zero_is_no_purchase_that_can_be_taken_back(netted: Orders) -> None:
+    assert netted[7, "cut"]["kept_amount_minor"] == -200
+    assert netted[7, "soap"]["kept_amount_minor"] == 500
+
+
 def test_an_order_of_returns_alone_does_not_count(orders: Orders) -> None:
     names = ("is_counted", "n_lines", "n_return_lines", "spend_amount_minor",
              "returned_amount_minor")  # fmt: skip
@@ -156,13 +230,15 @@ def test_an_order_announced_ahead_is_not_known_before_its_time(orders: Orders) -
     assert seen(orders["ann", "ahead"], *names) == (at("06-12 12:00"), at("06-12 12:00"))
 
 
-def test_the_last_change_is_the_last_arrival_or_the_last_replacement(orders: Orders) -> None:
+def test_the_last_change_is_the_last_arrival_or_replacement_of_its_lines_and_their_returns(
+    orders: Orders,
+) -> None:
     changes = {
         order: seen(orders["ann", order], "last_change_at")[0]
         for order in ("plain", "mixed", "fixed", "struck")
     }
     assert changes == {
-        "plain": at("06-01 12:00:05"),
+        "plain": at("06-10 09:00"),  # milk came back then, in another order
         "mixed": at("06-10 09:00"),
         "fixed": at("06-11 12:00"),
         "struck": at("06-20 12:00"),
@@ -206,7 +282,9 @@ def test_only_orders_known_before_a_date_can_have_changed_later(lines: DataFrame
     rows = changed_later(customer_orders(lines), dates=dates).collect()
     # On the 9th, "fixed" was not known yet; by the 21st, all changes have come.
     assert sorted((row["as_of_date"].day, row["order_id"]) for row in rows) == [
+        (9, "late"),
         (9, "mixed"),
+        (9, "plain"),
         (9, "struck"),
         (11, "fixed"),
         (11, "struck"),

@@ -159,7 +159,8 @@ def drawn(strategy: st.SearchStrategy[list[Line]], n: int) -> list[Line]:
 def as_frame(spark: SparkSession, lines: Sequence[Line]) -> DataFrame:
     """Give the lines as core.transactions."""
     rows = [
-        {**dataclasses.asdict(line), "line_id": str(number), "is_zero_amount": line.amount == 0,
+        {**dataclasses.asdict(line), "line_id": f"{number:06d}", "is_deleted": False,
+         "replaces_order": False, "is_zero_amount": line.amount == 0,
          "is_zero_quantity": line.quantity == 0}
         for number, line in enumerate(lines)
     ]  # fmt: skip
@@ -330,7 +331,9 @@ ANNA = {
     "n_order_days": 3,
     "spend_amount": 100.0,
     "returned_amount": 7.0,
-    "net_spend_amount": 93.0,
+    "net_spend_amount": 100.0,  # of milk and soap nothing had been bought before
+    "orphan_returned_amount": 7.0,
+    "returned_share": 0.0,
     "days_since_last_order": 0,
     "tenure_days": 101,
     "n_orders_28d": 1,

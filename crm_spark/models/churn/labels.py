@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.transforms.orders import midnight
+from crm_spark.transforms.orders import orders_as_of
 
 LABEL = "label"
 
@@ -22,26 +22,29 @@ def is_active(active_days: int) -> Column:
 def churn_labels(
     snapshot: DataFrame,
     orders: DataFrame,
+    lines: DataFrame,
     *,
     dates: Sequence[date],
     horizon_days: int,
     grace_days: int,
     active_days: int,
+    n_changed: int | None = None,
 ) -> DataFrame:
     """Give the active customers of each cut-off with their label: 1.0 churned, 0.0 ordered again.
 
-    Grain: customer_id, as_of_date. Reads features.customer_snapshot and features.customer_orders;
-    adds label, keeps the snapshot's columns. An order counts for the label when its day lies in
-    [T, T + horizon) and it was known before T + horizon + grace.
+    Grain: customer_id, as_of_date. Reads features.customer_snapshot, features.customer_orders and
+    core.transactions; adds label, keeps the snapshot's columns. An order counts for the label when
+    its day lies in [T, T + horizon), as it was known before T + horizon + grace: what is learnt of
+    it later, such as its cancellation, changes no label. `n_changed` as in orders_as_of().
     """
-    cutoffs = F.explode(F.array(*[F.lit(day) for day in sorted(set(dates))]))
-    end = F.date_add("as_of_date", horizon_days)
-    closed = midnight(F.date_add("as_of_date", horizon_days + grace_days))
+    closings = label_closings(dates, horizon_days=horizon_days, grace_days=grace_days)
+    cutoff = F.date_sub("as_of_date", horizon_days + grace_days)
     ordered_again = (
-        orders.where("is_counted")
-        .select("customer_id", "order_date", "first_known_at", cutoffs.alias("as_of_date"))
-        .where((F.col("order_date") >= F.col("as_of_date")) & (F.col("order_date") < end))
-        .where(F.col("first_known_at") < closed)
+        orders_as_of(orders, lines, dates=closings, n_changed=n_changed)
+        .where("is_counted")
+        .select("customer_id", "order_date", cutoff.alias("as_of_date"))
+        .where(F.col("order_date") >= F.col("as_of_date"))
+        .where(F.col("order_date") < F.date_add("as_of_date", horizon_days))
         .groupBy("customer_id", "as_of_date")
         .agg(F.lit(0.0).alias("_ordered"))
     )
@@ -51,3 +54,8 @@ def churn_labels(
         .withColumn(LABEL, F.coalesce("_ordered", F.lit(1.0)).cast(T.DoubleType()))
         .drop("_ordered")
     )
+
+
+def label_closings(dates: Sequence[date], *, horizon_days: int, grace_days: int) -> list[date]:
+    """Give the dates from which the labels of these cut-offs stand."""
+    return [day + timedelta(days=horizon_days + grace_days) for day in sorted(set(dates))]

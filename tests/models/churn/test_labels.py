@@ -20,6 +20,7 @@ CUTOFF = date(2017, 11, 1)
 HORIZON_DAYS, GRACE_DAYS, ACTIVE_DAYS = 7, 2, 30
 
 RETURN, STRUCK = "return", "struck"
+CANCELLED_IN_TIME, CANCELLED_LATE = "cancelled in time", "cancelled late"
 
 # customer, days since the last order, ordered at and arrived at (UTC), what it is -> label
 ORDERS = [
@@ -36,6 +37,8 @@ ORDERS = [
     ("said to be known before it was placed", 3, "11-03 15:00", "10-20 15:00", "order", 0.0),
     ("just brought something back", 3, "11-03 15:00", "11-03 15:00", RETURN, 1.0),
     ("had the order struck", 3, "11-03 15:00", "11-03 15:00", STRUCK, 1.0),
+    ("cancelled before labels close", 3, "11-03 15:00", "11-03 15:00", CANCELLED_IN_TIME, 1.0),
+    ("cancelled later", 3, "11-03 15:00", "11-03 15:00", CANCELLED_LATE, 0.0),
     ("no order", 3, None, None, None, 1.0),
     ("active by a day", 29, None, None, None, 1.0),
     ("lapsed by a day", 30, None, None, None, None),
@@ -50,22 +53,39 @@ def at(text: str) -> datetime:
 
 
 @pytest.fixture(scope="module")
-def orders(spark: SparkSession) -> DataFrame:
-    """Give ORDERS as features.customer_orders, made by the transform itself."""
-    lines = [
-        {
-            "customer_id": customer, "order_id": "o", "line_id": customer,
-            "ordered_at": at(ordered), "arrived_at": at(str(arrived)),
+def lines(spark: SparkSession) -> DataFrame:
+    """Give ORDERS as core.transactions."""
+
+    def line(customer: str, ordered: str, arrived: str, what: str | None) -> dict[str, object]:
+        return {
+            "customer_id": customer, "order_id": what, "line_id": f"{customer} {what}",
+            "ordered_at": at(ordered), "arrived_at": at(arrived),
             "amount": Decimal(-1 if what == RETURN else 1),
-            "is_return": what == RETURN, "is_zero_amount": False, "is_zero_quantity": False,
+            "is_return": what == RETURN, "is_deleted": False, "replaces_order": False,
+            "is_zero_amount": False, "is_zero_quantity": False,
             "superseded_at": at("11-04 15:00") if what == STRUCK else None,
-        }
+        }  # fmt: skip
+
+    placed = [
+        line(customer, ordered, str(arrived), what)
         for customer, _, ordered, arrived, what, _ in ORDERS
         if ordered is not None
-    ]  # fmt: skip
+    ]
+    cancelled = {CANCELLED_IN_TIME: "11-09 15:00", CANCELLED_LATE: "11-10 15:00"}
+    back = [
+        line(customer, cancelled[what], cancelled[what], RETURN)
+        for customer, _, _, _, what, _ in ORDERS
+        if what in cancelled
+    ]
     names = TRANSACTIONS.schema.names
-    rows = [tuple(line.get(name) for name in names) for line in lines]
-    return customer_orders(spark.createDataFrame(rows, TRANSACTIONS.schema))
+    rows = [tuple(held.get(name) for name in names) for held in placed + back]
+    return spark.createDataFrame(rows, TRANSACTIONS.schema)
+
+
+@pytest.fixture(scope="module")
+def orders(lines: DataFrame) -> DataFrame:
+    """Give ORDERS as features.customer_orders, made by the transform itself."""
+    return customer_orders(lines)
 
 
 SNAPSHOT = T.StructType(
@@ -86,12 +106,16 @@ def snapshot(spark: SparkSession) -> DataFrame:
 
 
 def label(
-    snapshot: DataFrame, orders: DataFrame, dates: tuple[date, ...] = (CUTOFF,)
+    snapshot: DataFrame,
+    orders: DataFrame,
+    lines: DataFrame,
+    dates: tuple[date, ...] = (CUTOFF,),
 ) -> dict[tuple[str, date], float]:
     """Give the label of each customer and cut-off."""
     labelled = churn_labels(
         snapshot,
         orders,
+        lines,
         dates=dates,
         horizon_days=HORIZON_DAYS,
         grace_days=GRACE_DAYS,
@@ -103,9 +127,11 @@ def label(
 
 
 @pytest.fixture(scope="module")
-def labels(snapshot: DataFrame, orders: DataFrame) -> dict[tuple[str, date], float]:
+def labels(
+    snapshot: DataFrame, orders: DataFrame, lines: DataFrame
+) -> dict[tuple[str, date], float]:
     """Give the label of each customer of ORDERS, one Spark job for all tests of the table."""
-    return label(snapshot, orders)
+    return label(snapshot, orders, lines)
 
 
 @pytest.mark.parametrize(("customer", "expected"), [(row[0], row[-1]) for row in ORDERS])
@@ -116,47 +142,55 @@ def test_each_order_leads_to_its_label(
 
 
 def test_several_orders_in_the_horizon_give_one_label(
-    snapshot: DataFrame, orders: DataFrame
+    snapshot: DataFrame, orders: DataFrame, lines: DataFrame
 ) -> None:
     one = orders.where("customer_id = 'on the first day'")
-    again = one.replace({"o": "another"}, subset=["order_id"])
-    found = label(snapshot.where("customer_id = 'on the first day'"), one.unionByName(again))
+    again = one.replace({"order": "another"}, subset=["order_id"])
+    found = label(snapshot.where("customer_id = 'on the first day'"), one.unionByName(again), lines)
     assert found == {("on the first day", CUTOFF): 0.0}
 
 
-def test_each_cutoff_has_its_own_horizon(spark: SparkSession, orders: DataFrame) -> None:
+def test_each_cutoff_has_its_own_horizon(
+    spark: SparkSession, orders: DataFrame, lines: DataFrame
+) -> None:
     # The order is placed on 2017-11-01.
     expected = {date(2017, 10, 25): 1.0, date(2017, 10, 26): 0.0, CUTOFF: 0.0}
     expected[date(2017, 11, 2)] = 1.0
     customer = "on the first day"
     rows = [(customer, day, 3, 7) for day in [*expected, date(2017, 12, 1)]]
-    found = label(spark.createDataFrame(rows, SNAPSHOT), orders, tuple(expected))
+    found = label(spark.createDataFrame(rows, SNAPSHOT), orders, lines, tuple(expected))
     assert found == {(customer, day): churned for day, churned in expected.items()}
 
 
 def test_orders_of_one_customer_say_nothing_of_another(
-    snapshot: DataFrame, orders: DataFrame
+    snapshot: DataFrame, orders: DataFrame, lines: DataFrame
 ) -> None:
     others = orders.where("customer_id <> 'on the first day'")
-    found = label(snapshot.where("customer_id = 'on the first day'"), others)
+    found = label(snapshot.where("customer_id = 'on the first day'"), others, lines)
     assert found == {("on the first day", CUTOFF): 1.0}
 
 
 def test_nobody_to_label_gives_no_labels_and_no_orders_give_churn(
-    snapshot: DataFrame, orders: DataFrame
+    snapshot: DataFrame, orders: DataFrame, lines: DataFrame
 ) -> None:
     nobody, nothing = snapshot.limit(0), orders.limit(0)
-    assert label(nobody, orders) == {}
-    assert Counter(label(snapshot, nothing).values()) == {
+    assert label(nobody, orders, lines) == {}
+    assert Counter(label(snapshot, nothing, lines).values()) == {
         1.0: sum(silence < ACTIVE_DAYS for _, silence, *_ in ORDERS)
     }
 
 
 def test_labels_keep_the_columns_of_the_snapshot_and_add_a_double(
-    snapshot: DataFrame, orders: DataFrame
+    snapshot: DataFrame, orders: DataFrame, lines: DataFrame
 ) -> None:
     labelled = churn_labels(
-        snapshot, orders, dates=(CUTOFF, CUTOFF), horizon_days=7, grace_days=2, active_days=30
+        snapshot,
+        orders,
+        lines,
+        dates=(CUTOFF, CUTOFF),
+        horizon_days=7,
+        grace_days=2,
+        active_days=30,
     )
     assert labelled.columns == [*snapshot.columns, "label"]
     assert labelled.schema["label"].dataType == T.DoubleType()

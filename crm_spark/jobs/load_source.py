@@ -1,0 +1,367 @@
+"""Loading one source into core: all of it or what is new, every row accounted for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, reduce
+
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import functions as F
+
+from crm_spark.contracts import Table, added_checksums, content_checksum
+from crm_spark.errors import DataError, listed
+from crm_spark.io.lake import Written
+from crm_spark.io.sources import FILE_FORMATS, SourceSection, broken_file, read_files
+from crm_spark.jobs.lifecycle import Run
+from crm_spark.jobs.source_plans import (
+    BrokenFiles,
+    Plan,
+    is_broken,
+    read_planned,
+    write_ledger,
+)
+from crm_spark.progress import log, stage
+from crm_spark.tables.core import SOURCE_FILE, SOURCE_TABLES, rejected
+from crm_spark.transforms.mapping import (
+    CUT_DECIMALS,
+    REASONS,
+    SOURCE_ROW,
+    complete_versions,
+    keep_where,
+    map_source,
+    refuse_cut_decimals,
+)
+from crm_spark.transforms.versions import (
+    CONFLICT,
+    DUPLICATE,
+    IS_HELD,
+    KEPT,
+    STATUS,
+    Changes,
+    Identity,
+    add_content_hashes,
+    changes,
+    close_versions,
+    conflicting,
+    resolve,
+)
+
+_CUT_DECIMALS_TOLD = re.compile(re.escape(CUT_DECIMALS) + r" (.+?)(?: SQLSTATE.*)?$", re.MULTILINE)
+
+
+def without_broken_files(broken: BrokenFiles, action: Callable[[], None]) -> None:
+    """Do `action`, leaving out whole, and naming, each file that turns out to be unreadable."""
+    while True:
+        try:
+            action()
+            return
+        except Exception as error:
+            if told := _CUT_DECIMALS_TOLD.search(str(error)):
+                raise DataError(f"the mapping does not fit the data: {told[1]}") from error
+            found = broken_file(error)
+            if found is None or found[0] in broken:
+                raise
+            broken[found[0]] = found[1]
+            log.warning("%s cannot be read and is rejected whole: %s", *found)
+
+
+def identity_of(source: SourceSection, table: Table) -> Identity:
+    """Tell how the rows of a source are told apart, from what its mapping gives."""
+    has_id = table.key[0] in source.columns
+    closing = {"is_deleted", "replaces_order"} & set(source.columns)
+    can_close = table.event_time is not None and (has_id or bool(closing))
+    return Identity(table, has_id=has_id, can_close=can_close)
+
+
+def map_rows(
+    job: Run, source: SourceSection, table: Table, df: DataFrame, source_file: Column, *,
+    keep_row: bool
+) -> DataFrame:  # fmt: skip
+    """Give the rows that `where` keeps, mapped, filled in and hashed, each with its reasons."""
+    time_zone = source.time_zone or job.config.time_zone
+    expressions = [*source.columns.values(), *([source.where] if source.where else [])]
+    df = refuse_cut_decimals(df, expressions, time_zone=time_zone)
+    if source.where:
+        df = keep_where(df, source.where, time_zone=time_zone)
+    mapped = map_source(
+        df, table, source.columns, time_zone=time_zone, source_file=source_file, keep_row=keep_row
+    )
+    completed = complete_versions(mapped, table) if table.event_time else mapped
+    return add_content_hashes(completed, table)
+
+
+@dataclass
+class Load:
+    """One source on its way into core, as its plan says."""
+
+    job: Run
+    name: str
+    source: SourceSection
+    plan: Plan
+    broken: BrokenFiles
+
+    @cached_property
+    def table(self) -> Table:
+        """The core table that the source fills."""
+        return SOURCE_TABLES[self.name]
+
+    @cached_property
+    def identity(self) -> Identity:
+        """How its rows are told apart."""
+        return identity_of(self.source, self.table)
+
+    def read(self) -> DataFrame:
+        """Give the source's own rows that are to be loaded."""
+        return read_planned(self.job, self.source, self.plan, self.broken)
+
+    def mapped(self, df: DataFrame | None = None, *, keep_row: bool = False) -> DataFrame:
+        """Give them in our columns, with their reasons."""
+        is_files = self.source.format in FILE_FORMATS
+        source_file = F.input_file_name() if is_files else F.lit(self.source.description)
+        rows = self.read() if df is None else df
+        return map_rows(self.job, self.source, self.table, rows, source_file, keep_row=keep_row)
+
+    def require_usable(self) -> None:
+        """Refuse a source without one usable row, before anything is written."""
+        mapped = self.mapped()
+        if not mapped.where(F.size(REASONS) == 0).isEmpty():
+            return
+        reasons = (
+            mapped.select(F.explode(REASONS).alias("reason"))
+            .groupBy("reason")
+            .count()
+            .orderBy(F.desc("count"), "reason")
+            .limit(10)
+            .collect()
+        )
+        told = [f"{row['count']:,} rows: {row['reason']}" for row in reasons]
+        told += [f"{file}: {why}" for file, why in self.broken.items()]
+        if not told:
+            told = ["where leaves out every row" if self.source.where else "it is empty"]
+        found = f"sources.{self.name}: {self.source.description} holds no row that can be used"
+        raise DataError(listed(found, told))
+
+    def run(self) -> None:
+        """Write the accepted rows, then the rejected ones, then the ledger."""
+        if self.plan.mode == "unchanged":
+            self._note_unchanged()
+            return
+        log.info("%s: %s", self.name, self._intent())
+        schema = ""
+        if self.plan.mode == "rebuild" and self.broken:
+            self.require_usable()  # what is left may be nothing
+        if self._has_rows:
+            rows = self.read()
+            schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in rows.schema)
+            n_rejected, n_conflicts = self._write_rows(rows)
+            self._write_rejected(n_rejected, n_conflicts)
+        else:
+            self._note_unchanged()
+            self._write_rejected(0, 0)
+        items = [held for held in self.plan.items if not is_broken(held.item, self.broken)]
+        write_ledger(self.job, self.name, self.source, self.plan, items, schema)
+        self._tell()
+
+    @property
+    def _has_rows(self) -> bool:
+        if self.plan.unfinished or self.source.format not in FILE_FORMATS:
+            return True
+        return any(not is_broken(uri, self.broken) for uri in self.plan.read)
+
+    def _intent(self) -> str:
+        if self.plan.mode == "rebuild":
+            return f"loading all of it: {self.plan.why}"
+        if self.source.format not in FILE_FORMATS:
+            return f"loading what is above {self.plan.after}"
+        return f"loading {len(self.plan.read):,} new files"
+
+    def _note_unchanged(self) -> None:
+        """The table stays as the last run left it, and the summary says as what."""
+        counts = self.job.summary.table(self.table.name)
+        left = self.job.left_by(self.table)
+        counts.version = self.job.lake.version(self.table)
+        counts.content_checksum = (
+            left.content_checksum
+            if left and left.version == counts.version
+            else content_checksum(self.job.lake.read(self.table), self.table)
+        )
+        if self.plan.mode == "unchanged":
+            log.info("%s: nothing new", self.name)
+
+    def _write_rows(self, rows: DataFrame) -> tuple[int, int]:
+        """Write what is accepted; give how many rows were rejected, and how many contradict."""
+        seen, usable = Observation(), Observation()
+        mapped = self.mapped(rows.observe(seen, F.count(F.lit(1)).alias("n"))).observe(
+            usable,
+            F.count(F.lit(1)).alias("n"),
+            F.count_if(F.size(REASONS) > 0).alias("rejected"),
+        )
+        accepted = self.job.stamp(mapped.where(F.size(REASONS) == 0))
+        is_anew = self.plan.mode == "rebuild"
+        write = self._write_all if is_anew else self._write_new
+        with stage(self.job.spark, f"read {self.name}"):
+            status = write(accepted)
+        n_rejected = usable.get["rejected"]
+        of_copies = self._rows_of_copies()
+        counts = self.job.summary.table(self.table.name)
+        counts.rows_rejected = n_rejected + status[CONFLICT] + len(self.broken)
+        counts.rows_duplicate = status[DUPLICATE] + of_copies
+        counts.rows_filtered = seen.get["n"] - usable.get["n"]
+        counts.rows_read = seen.get["n"] + of_copies + len(self.broken)
+        return n_rejected, status[CONFLICT]
+
+    def _write_all(self, accepted: DataFrame) -> dict[str, int]:
+        """Replace the whole table."""
+        observed = Observation()
+        resolved = resolve(accepted, None, self.identity).observe(
+            observed, *[F.count_if(F.col(STATUS) == held).alias(held) for held in _STATUSES]
+        )
+        kept = resolved.where(F.col(STATUS) == KEPT)
+        if self.table.event_time:
+            kept = close_versions(kept, self.identity).withColumn(
+                "closing_run_id",
+                F.when(F.col("superseded_at").isNotNull(), F.lit(self.job.summary.run_id)),
+            )
+        self.job.note(self.table, self.job.lake.overwrite(self.table, kept))
+        return {held: observed.get[held] for held in _STATUSES}
+
+    def _write_new(self, accepted: DataFrame) -> dict[str, int]:
+        """Add the new rows, and close those held that they correct or delete."""
+        new = accepted.persist(StorageLevel.DISK_ONLY)
+        try:
+            made = self._changes(new)
+            told = made.resolved.groupBy(STATUS, IS_HELD).count().collect()  # a few rows
+            n = {(row[STATUS], row[IS_HELD]): row["count"] for row in told}
+            touched = made.written.where(IS_HELD)
+            is_addition = touched.isEmpty() and made.removed.isEmpty()
+            before = self.job.left_by(self.table)
+            lake = self.job.lake
+            if is_addition and self.plan.unfinished == ():
+                written = lake.append(self.table, made.written)
+            else:
+                written = lake.merge(self.table, made.written, made.removed)
+            self._held_in_conflict = n.get((CONFLICT, True), 0)
+            checksum = self._checksum(written, before.content_checksum if before else None,
+                                      is_addition=is_addition)  # fmt: skip
+        finally:
+            new.unpersist()
+        self.job.note(self.table, Written(n.get((KEPT, False), 0), written.version, checksum))
+        return {held: n.get((held, False), 0) for held in _STATUSES}
+
+    def _checksum(self, written: Written, before: str | None, *, is_addition: bool) -> str:
+        """Give the checksum of the whole table: what was added can be added to it."""
+        if is_addition and before is not None and not self.plan.unfinished:
+            return added_checksums(before, written.content_checksum)
+        return content_checksum(self.job.lake.read(self.table), self.table)
+
+    def _changes(self, new: DataFrame) -> Changes:
+        held = self.job.lake.read(self.table)
+        leftover = None
+        touched = new.select(*self.identity.neighbours)
+        if self.plan.unfinished:
+            is_left = F.col("run_id").isin(*self.plan.unfinished)
+            was_closed = F.col("closing_run_id").isin(*self.plan.unfinished)
+            leftover = held.where(is_left)
+            torn = held.where(is_left | was_closed)
+            touched = touched.unionByName(torn.select(*self.identity.neighbours))
+            held = held.where(~is_left)
+        near = held.join(touched.distinct(), list(self.identity.neighbours), "left_semi")
+        return changes(new, near, leftover, self.identity, run_id=self.job.summary.run_id)
+
+    _held_in_conflict: int = 0
+
+    def _rows_of_copies(self) -> int:
+        """Count the rows of files whose content had been given before."""
+        time_zone = self.source.time_zone or self.job.config.time_zone
+        return sum(
+            times * read_files(self.job.spark, self.source, [uri], time_zone=time_zone).count()
+            for uri, times in (self.plan.copies or {}).items()
+        )
+
+    def _write_rejected(self, n_rejected: int, n_conflicts: int) -> None:
+        """Keep the rejected rows as they came, with all reasons; none is written twice or lost."""
+        kept = rejected(self.table)
+        files = self.job.spark.createDataFrame(
+            [
+                (None, [f"the file cannot be read: {why}"], file, None)
+                for file, why in self.broken.items()
+            ],
+            "row string, reasons array<string>, source_file string, replay_run_id string",
+        )
+        parts = [files]
+        expected = n_rejected + n_conflicts
+        if expected:
+            parts.append(self._rejected_rows(with_conflicts=n_conflicts > 0))
+        if self._held_in_conflict:
+            parts.append(self._held_rows_in_conflict())
+        rows = self.job.stamp(reduce(DataFrame.unionByName, parts))
+        lake = self.job.lake
+        with stage(self.job.spark, f"keep rejected {self.name}"):
+            if self.plan.mode == "rebuild" or not lake.exists(kept):
+                written = lake.overwrite(kept, rows)
+            else:
+                runs = ", ".join(f"'{run}'" for run in
+                                 (self.job.summary.run_id, *self.plan.unfinished))  # fmt: skip
+                # Files that could not be read are tried again each time.
+                written = lake.replace(kept, rows, f"row IS NULL OR run_id IN ({runs})")
+        self.job.note(kept, written)
+        wanted = expected + len(self.broken) + self._held_in_conflict
+        if written.rows != wanted:
+            raise DataError(
+                f"source {self.source.description} changed while it was read: {wanted} rows were "
+                f"rejected at first, {written.rows} at the second reading; run again"
+            )
+
+    def _rejected_rows(self, *, with_conflicts: bool) -> DataFrame:
+        mapped = self.mapped(keep_row=True)
+        if with_conflicts:
+            now = add_content_hashes(self.job.lake.read(self.table), self.table)
+            mapped = conflicting(mapped, now, self.identity)
+        return mapped.where(F.size(REASONS) > 0).select(
+            F.col(SOURCE_ROW).alias("row"),
+            F.col(REASONS).alias("reasons"),
+            SOURCE_FILE,
+            F.lit(None).cast("string").alias("replay_run_id"),
+        )
+
+    def _held_rows_in_conflict(self) -> DataFrame:
+        """Give the rows held that gave way to a new row, as we knew them."""
+        left = self.job.left_by(self.table)
+        assert left is not None
+        now = self.job.lake.read(self.table)
+        before = self.job.lake.read(self.table, version=left.version)
+        mappable = [column.name for column in self.table.columns if column.mapping]
+        as_row = before.withColumn(SOURCE_ROW, F.to_json(F.struct(*mappable))).withColumn(
+            REASONS, F.array().cast("array<string>")
+        )
+        hashed = add_content_hashes(as_row, self.table)
+        told = conflicting(hashed, add_content_hashes(now, self.table), self.identity)
+        return told.where(F.size(REASONS) > 0).select(
+            F.col(SOURCE_ROW).alias("row"),
+            F.col(REASONS).alias("reasons"),
+            SOURCE_FILE,
+            F.lit(None).cast("string").alias("replay_run_id"),
+        )
+
+    def _tell(self) -> None:
+        counts = self.job.summary.table(self.table.name)
+        log.info(
+            "%s: %s read = %s accepted + %s rejected + %s filtered + %s duplicate",
+            self.table.name,
+            *(
+                f"{n:,}"
+                for n in (
+                    counts.rows_read,
+                    counts.rows_written,
+                    counts.rows_rejected,
+                    counts.rows_filtered,
+                    counts.rows_duplicate,
+                )
+            ),
+        )
+
+
+_STATUSES = (KEPT, DUPLICATE, CONFLICT)

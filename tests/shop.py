@@ -5,27 +5,47 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from crm_spark.config import Config, load_config
 
 FIRST_DAY = datetime(2024, 1, 1, 12, 0)  # noqa: DTZ001 - the file has no zones
 
 
-def write_shop(path: Path) -> None:
-    """Write 80 customers who order at a rhythm of their own; every third one stops some day."""
+def write_shop(
+    path: Path,
+    *,
+    n_customers: int = 80,
+    n_days: int = 182,
+    hole: range = range(0),
+    all_stay: bool = False,
+    spoiled: Literal["price", "customer"] | None = None,
+    spoiled_percent: int = 0,
+) -> None:
+    """Write customers who order at a rhythm of their own; every third one stops some day.
+
+    In the days of the `hole` nobody orders; with `all_stay` everybody orders every few days. Of the
+    lines `spoiled_percent` have a price that is no number, or no customer.
+    """
     draw = random.Random(7)
     lines = ["customer,order,product,at,pieces,price"]
     order = 0
-    for customer in range(80):
+    for customer in range(n_customers):
         rhythm = draw.choice([5, 9, 14, 21])
         stops = draw.randrange(60, 180) if customer % 3 == 0 else 10_000
         day = draw.randrange(0, 30)
-        while day < 182 and day < stops:
+        if all_stay:
+            rhythm, stops = 4, 10_000
+        while day < n_days and day < stops:
             order += 1
             at = FIRST_DAY + timedelta(days=day, minutes=draw.randrange(600))
             for _ in range(draw.choice([1, 1, 2])):
                 product, price = draw.randrange(20), draw.randrange(100, 900) / 100
-                lines.append(f"c{customer},o{order},p{product},{at},1,{price}")
+                is_spoiled = len(lines) % 100 < spoiled_percent
+                who = "" if is_spoiled and spoiled == "customer" else f"c{customer}"
+                paid = "?" if is_spoiled and spoiled == "price" else price
+                if day not in hole:
+                    lines.append(f"{who},o{order},p{product},{at},1,{paid}")
             day += max(1, round(draw.gauss(rhythm, rhythm / 4)))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

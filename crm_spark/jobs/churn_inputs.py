@@ -12,14 +12,13 @@ from crm_spark.jobs.lifecycle import Run
 from crm_spark.jobs.model_runs import MetricRow, metric_row
 from crm_spark.models.binary_metrics import calibration_bins, wilson_interval
 from crm_spark.models.churn.labels import LABEL, churn_labels, label_closings
-from crm_spark.models.churn.params import Cutoffs
 from crm_spark.models.churn.train import Fitted
+from crm_spark.models.usability.churn import FEWEST_OF_A_CLASS
 from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.tables.features import CUSTOMER_ORDERS
 from crm_spark.transforms.orders import changed_later
 
 MODEL_NAME = "crm_spark_churn"
-FEWEST_OF_A_CLASS = 10
 
 
 def labelled(job: Run, snapshot: DataFrame, dates: Sequence[date]) -> DataFrame:
@@ -36,17 +35,6 @@ def labelled(job: Run, snapshot: DataFrame, dates: Sequence[date]) -> DataFrame:
         horizon_days=params.horizon_days,
         grace_days=params.grace_days,
         active_days=params.active_days,
-    )
-
-
-def require_training(cutoffs: Cutoffs, *, as_of: date, first: date, needed_days: int) -> None:
-    """Refuse to train without one closed cut-off to learn from."""
-    if cutoffs.training:
-        return
-    raise DataError(
-        f"churn cannot be trained as of {as_of}: the first order is of {first}, and "
-        f"{needed_days} days of history are needed (active_days + 2 x (horizon_days + "
-        "grace_days)): choose a later date or a shorter horizon"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -13,8 +14,6 @@ from crm_spark.jobs.churn_inputs import (
     MODEL_NAME,
     candidate_metrics,
     labelled,
-    require_both_classes,
-    require_training,
 )
 from crm_spark.jobs.lifecycle import Run, job_run
 from crm_spark.jobs.model_runs import (
@@ -25,6 +24,7 @@ from crm_spark.jobs.model_runs import (
     rows_hash,
     write_metrics,
 )
+from crm_spark.jobs.verdicts import churn_classes, require_usable
 from crm_spark.models.churn.candidates import FOREST
 from crm_spark.models.churn.model import RAW_SCORE, assembled
 from crm_spark.models.churn.params import Cutoffs, cutoffs_for_test, latest_closed
@@ -37,6 +37,7 @@ from crm_spark.models.churn.train import (
     permutation_importance,
     with_reasons,
 )
+from crm_spark.models.usability.churn import CHURN, churn_verdicts
 from crm_spark.progress import log, stage
 from crm_spark.run import RunSummary
 from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
@@ -56,15 +57,18 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         first, _ = job.order_dates()
         params = config.churn
         cutoffs = cutoffs_for_test(params, latest_closed(params, day), first)
-        needed = params.active_days + 2 * (params.horizon_days + params.grace_days)
-        require_training(cutoffs, as_of=day, first=first, needed_days=needed)
+        judge = partial(churn_verdicts, params=params, cutoffs=cutoffs)
+        if not cutoffs.training:
+            # An error for sure, and one that names whatever else is wrong.
+            require_usable(job, CHURN, day, partial(judge, classes=None))
         job.require_current(CUSTOMER_ORDERS, "build_features")
         job.require_dates(CUSTOMER_SNAPSHOT, "build_features", cutoffs.all)
         frame = labelled(job, job.lake.read(CUSTOMER_SNAPSHOT), cutoffs.all).persist()
         try:
             with stage(spark, f"labels of {len(cutoffs.all)} cut-offs"):
-                require_both_classes(frame, cutoffs.all)
+                classes = churn_classes(frame, test=cutoffs.test)
                 key = _version_key(config, frame, cutoffs)
+            require_usable(job, CHURN, day, partial(judge, classes=classes))
             tracker = Tracker(config.tracking, lake_root=job.lake.root)
             if not reuse(job, tracker, key, day):
                 _train(job, tracker, key, day, frame, cutoffs)

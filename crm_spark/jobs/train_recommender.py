@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from functools import partial
 
 from pyspark.sql import SparkSession
 
@@ -18,6 +19,7 @@ from crm_spark.jobs.model_runs import (
     rows_hash,
     write_metrics,
 )
+from crm_spark.jobs.verdicts import require_usable
 from crm_spark.models.recommender.train import (
     LADDER,
     Choice,
@@ -25,6 +27,7 @@ from crm_spark.models.recommender.train import (
     choose_ladders,
     fit_catalogue,
 )
+from crm_spark.models.usability.recommendations import RECOMMENDATIONS, recommendations_verdicts
 from crm_spark.progress import log, stage
 from crm_spark.run import RunSummary
 from crm_spark.tables.core import TRANSACTIONS
@@ -55,7 +58,10 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         if problem := lacks(config):
             raise DataError(problem)
         day = job.day()
-        test = _test_cutoff(job, day)
+        params = config.recommendations
+        judge = partial(recommendations_verdicts, params=params)
+        require_usable(job, RECOMMENDATIONS, day, judge)
+        test = params.test_cutoff(day)
         job.require_dates(PRODUCT_INTERACTIONS, "build_features", [day, test])
         key = _version_key(job, day, test)
         tracker = Tracker(config.tracking, lake_root=job.lake.root)
@@ -63,20 +69,6 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
             choice = _test(job, day, test)
             _fit_and_register(job, tracker, key, day, test, choice)
         return job.summary
-
-
-def _test_cutoff(job: Run, day: date) -> date:
-    """Give the cut-off to test on. Raises DataError where no order lies before it."""
-    params = job.config.recommendations
-    first, _ = job.order_dates()
-    test = params.test_cutoff(day)
-    if test <= first:
-        raise DataError(
-            f"recommendations cannot be tested as of {day}: the cut-off "
-            f"{params.horizon_days + params.grace_days} days before it is {test}, and the first "
-            f"order is of {first}: choose a later date or a shorter recommendations.horizon_days"
-        )
-    return test
 
 
 def _version_key(job: Run, day: date, test: date) -> str:

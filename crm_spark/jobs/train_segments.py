@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -16,8 +17,10 @@ from crm_spark.jobs.model_runs import (
     rows_hash,
     write_metrics,
 )
+from crm_spark.jobs.verdicts import require_usable
 from crm_spark.models.segments.model import CLUSTER, standardised
 from crm_spark.models.segments.train import KMEANS, SPEND, FittedSegments, fit_segments
+from crm_spark.models.usability.segments import SEGMENTS, segments_verdicts
 from crm_spark.progress import log, stage
 from crm_spark.run import RunSummary
 from crm_spark.tables.features import CUSTOMER_SNAPSHOT
@@ -36,6 +39,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     """Fit on the snapshot of the date; write ops.metrics and ops.model_decisions."""
     with job_run(spark, config, "train_segments", as_of) as job:
         day = job.day()
+        require_usable(job, SEGMENTS, day, partial(segments_verdicts, params=config.segments))
         job.require_dates(CUSTOMER_SNAPSHOT, "build_features", [day])
         snapshot = job.lake.read_date(CUSTOMER_SNAPSHOT, day)
         key = _version_key(config, snapshot)

@@ -1,0 +1,103 @@
+"""The usability verdict: whether the data carry a model, written to ops.checks before training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from crm_spark.errors import DataError, listed
+from crm_spark.jobs.lifecycle import Run
+from crm_spark.models.churn.labels import LABEL
+from crm_spark.models.usability.churn import ChurnClasses
+from crm_spark.models.usability.facts import DataFacts, IngestFacts, OrderDay, Verdict
+from crm_spark.progress import log, stage
+from crm_spark.tables.core import TRANSACTIONS, rejected
+from crm_spark.tables.features import CUSTOMER_ORDERS
+from crm_spark.tables.ops import CHECKS
+from crm_spark.transforms.data_facts import (
+    customer_shares,
+    customers_by_class,
+    orders_per_day,
+    rejected_by_kind,
+)
+from crm_spark.transforms.orders import changed_later, orders_as_of
+
+
+def require_usable(
+    job: Run, model: str, day: date, judge: Callable[[DataFacts], Sequence[Verdict]]
+) -> None:
+    """Judge the data known on the date for one model, and leave the verdicts in ops.checks.
+
+    Raises DataError that lists every error, once all verdicts are written.
+    """
+    with stage(job.spark, f"checks of the data for {model}"):
+        verdicts = judge(data_facts(job, day))
+        _write(job, day, verdicts)
+    for verdict in verdicts:
+        if verdict.level == "warning":
+            log.warning("%s, %s: %s", model, verdict.check, verdict.message)
+        elif verdict.level == "advice":
+            log.info("%s, %s (advice): %s", model, verdict.check, verdict.message)
+    errors = [verdict.message for verdict in verdicts if verdict.level == "error"]
+    if errors:
+        raise DataError(listed(f"{model} cannot be trained as of {day}", errors))
+
+
+def _write(job: Run, day: date, verdicts: Sequence[Verdict]) -> None:
+    """Replace the checks that this job left for the date."""
+    rows = [
+        (job.summary.job, day, held.check, held.subject, held.found, held.needed, held.level,
+         held.message, job.summary.run_id)
+        for held in verdicts
+    ]  # fmt: skip
+    where = f"job = '{job.summary.job}' AND as_of_date = DATE'{day.isoformat()}'"
+    checks = job.spark.createDataFrame(rows, CHECKS.schema)
+    job.note(CHECKS, job.lake.replace(CHECKS, checks, where))
+
+
+def data_facts(job: Run, day: date) -> DataFacts:
+    """Count what was known of the orders before the midnight of the date.
+
+    Of the ingest it is the newest one that counts: rejected rows have no date that could be read.
+    """
+    orders, lines = job.lake.read(CUSTOMER_ORDERS), job.lake.read(TRANSACTIONS)
+    n_changed = changed_later(orders, dates=[day]).count()
+    known = orders_as_of(orders, lines, dates=[day], n_changed=n_changed)
+    days = orders_per_day(known).orderBy("order_date").collect()  # a row a day
+    shares = customer_shares(known).collect()[0]
+    return DataFacts(
+        as_of=day,
+        days=tuple(OrderDay(row["order_date"], row["n_orders"]) for row in days),
+        n_customers=shares["n_customers"],
+        n_lines=shares["n_lines"],
+        n_lines_of_biggest=shares["n_lines_of_biggest"],
+        ingest=_ingest_facts(job),
+    )
+
+
+def _ingest_facts(job: Run) -> IngestFacts | None:
+    newest = (
+        job.succeeded_runs("ingest_sources")
+        .select("started_at", F.explode("tables").alias("held"))
+        .where(F.col("held.name") == TRANSACTIONS.name)
+        .orderBy(F.desc("started_at"))
+        .select((F.col("held.rows_written") + F.col("held.rows_rejected")).alias("n_rows"))
+        .limit(1)
+        .collect()
+    )
+    kept = rejected(TRANSACTIONS)
+    if not newest or not job.lake.exists(kept):
+        return None
+    kinds = rejected_by_kind(job.lake.read(kept)).collect()[0]
+    return IngestFacts(n_rows=newest[0]["n_rows"], **kinds.asDict())
+
+
+def churn_classes(labelled: DataFrame, *, test: date) -> ChurnClasses:
+    """Count the customers who churned and who stayed."""
+    counted = customers_by_class(labelled, label=LABEL, test=test).collect()  # two rows
+    n = {row[LABEL]: (row["n_customers"], row["n_at_test"]) for row in counted}
+    churned, stayed = n.get(1.0, (0, 0)), n.get(0.0, (0, 0))
+    return ChurnClasses(churned[0], stayed[0], churned[1], stayed[1])

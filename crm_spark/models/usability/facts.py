@@ -1,0 +1,72 @@
+"""What is known of the data before training, as plain numbers, and what a verdict is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+Level = Literal["error", "warning", "advice", "ok"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check of one model: what was found, what would do, and what to do about it.
+
+    An error stops the model, a warning makes its results doubtful, advice names what would make
+    them better.
+    """
+
+    check: str
+    subject: str
+    found: str
+    needed: str
+    level: Level
+    message: str
+
+
+@dataclass(frozen=True)
+class OrderDay:
+    """A local day with at least one order."""
+
+    day: date
+    n_orders: int
+
+
+@dataclass(frozen=True)
+class IngestFacts:
+    """What the newest ingest made of the order lines that `where` let through.
+
+    A row without a customer id that has another fault, too, counts as both. A file that could not
+    be read at all is no row.
+    """
+
+    n_rows: int
+    n_rejected: int
+    n_without_customer: int
+    n_unreadable_files: int
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """The orders known before the as-of date; a day, an order and a line count without returns.
+
+    `days` are in order, each with an order; `ingest` is None where no ingest is on record.
+    """
+
+    as_of: date
+    days: tuple[OrderDay, ...]
+    n_customers: int
+    n_lines: int
+    n_lines_of_biggest: int
+    ingest: IngestFacts | None
+
+    @property
+    def history_days(self) -> int:
+        """The days from the first order to the as-of date; 0 without any order."""
+        return (self.as_of - self.days[0].day).days if self.days else 0
+
+    @property
+    def first_order(self) -> str:
+        """The day of the first order in words."""
+        return f"the first order is of {self.days[0].day}" if self.days else "no order is known"

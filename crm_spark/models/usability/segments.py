@@ -1,0 +1,75 @@
+"""What segments need of the data: a picture of some length, and enough customers to part."""
+
+from __future__ import annotations
+
+import re
+
+from crm_spark.models.segments.params import SegmentsSection
+from crm_spark.models.segments.train import FEWEST_PER_SEGMENT
+from crm_spark.models.usability.data import data_verdicts
+from crm_spark.models.usability.facts import DataFacts, Verdict
+
+SEGMENTS = "segments"
+
+# Formann (1984): 2^d customers for d inputs. Dolnicar et al. (2014): better 70 x d. Ten customers a
+# segment are a convention of ours.
+FORMANN_BASE, DOLNICAR_FACTOR = 2, 70
+# Our convention: a quarter of a year, so that who buys once a season is not taken for lost.
+ENOUGH_SEGMENT_DAYS = 91
+
+
+def segments_verdicts(facts: DataFacts, *, params: SegmentsSection) -> list[Verdict]:
+    """Give the verdicts for segments."""
+    return [
+        segments_history(facts, params),
+        segments_customers(facts, params),
+        *data_verdicts(facts, SEGMENTS),
+    ]
+
+
+def segments_history(facts: DataFacts, params: SegmentsSection) -> Verdict:
+    """Judge the history by a quarter of a year and by the longest window among the features."""
+    windows = [int(held[1]) for name in params.features if (held := re.search(r"_(\d+)d$", name))]
+    enough = max([ENOUGH_SEGMENT_DAYS, *windows])
+    found = f"{facts.history_days:,} days"
+    needed = f"at least {enough:,} days"
+    if facts.history_days >= enough:
+        return Verdict("history", SEGMENTS, found, needed, "ok",
+                       f"{found} of history are enough")  # fmt: skip
+    return Verdict(
+        "history", SEGMENTS, found, needed, "warning",
+        f"{found} of history show little of how customers differ; {enough:,} are needed: who buys "
+        "less often looks like a single purchase. Choose a later date, or read the segments as "
+        "a picture of these days alone",
+    )  # fmt: skip
+
+
+def segments_customers(facts: DataFacts, params: SegmentsSection) -> Verdict:
+    """Judge the number of customers by the segments to find and the inputs to find them by."""
+    n, n_inputs = facts.n_customers, len(params.features)
+    k_from, k_to = min(params.candidates()), max(params.candidates())
+    fewest = FEWEST_PER_SEGMENT * k_from
+    enough = max(FEWEST_PER_SEGMENT * k_to, FORMANN_BASE**n_inputs)
+    better = max(enough, DOLNICAR_FACTOR * n_inputs)
+    found = f"{n:,}"
+    if n < fewest:
+        return Verdict(
+            "customers", SEGMENTS, found, f"at least {fewest:,}", "error",
+            f"{n:,} customers are too few for {k_from} segments: at least {fewest:,} are needed "
+            f"({FEWEST_PER_SEGMENT} for each): load more customers, or set a smaller segments.k",
+        )  # fmt: skip
+    if n < enough:
+        return Verdict(
+            "customers", SEGMENTS, found, f"at least {enough:,}", "warning",
+            f"{n:,} customers are few for up to {k_to} segments by {n_inputs} features; at least "
+            f"{enough:,} are needed: chance may have made some of the segments. Set a smaller "
+            "segments.k_to, name fewer segments.features, or load more customers",
+        )  # fmt: skip
+    if n < better:
+        return Verdict(
+            "customers", SEGMENTS, found, f"at least {better:,}", "advice",
+            f"{n:,} customers do for segments by {n_inputs} features; with {better:,} they would "
+            "come out much the same every time",
+        )  # fmt: skip
+    return Verdict("customers", SEGMENTS, found, f"at least {better:,}", "ok",
+                   f"{n:,} customers are enough")  # fmt: skip

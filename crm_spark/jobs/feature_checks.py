@@ -1,0 +1,216 @@
+"""Which features churn may use, and the metrics and checks that say how healthy all of them are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+
+from pyspark.sql import DataFrame
+
+from crm_spark.errors import DataError
+from crm_spark.jobs.lifecycle import Run
+from crm_spark.jobs.model_runs import CheckRow, MetricRow, check_row, metric_row
+from crm_spark.models.churn.candidates import RULES
+from crm_spark.models.churn.labels import LABEL
+from crm_spark.models.churn.params import Cutoffs
+from crm_spark.models.feature_health import (
+    UNSTABLE_PSI,
+    FeatureHealth,
+    MeasuredFeatures,
+    Shift,
+    measure_features,
+)
+from crm_spark.models.feature_selection import (
+    LEAK_AUC,
+    SAME_CORRELATION,
+    Dropped,
+    Reason,
+    Selection,
+    Suspicion,
+    select_features,
+    suspicion_at,
+)
+from crm_spark.progress import log
+from crm_spark.tables.features import CUSTOMER_SNAPSHOT
+
+# What ops.metrics calls them: they are no model.
+FEATURES_MODEL = "features"
+LEAK, DROPPED, UNSTABLE, NEAR_CONSTANT = FEATURE_CHECKS = (
+    "suspected_leak", "feature_dropped", "feature_unstable", "feature_near_constant",
+)  # fmt: skip
+_LEVELS: dict[Reason, str] = {
+    "never known": "advice", "constant": "advice", "suspected leak": "warning", "redundant": "ok",
+}  # fmt: skip
+
+
+def measured_features(frame: DataFrame, cutoffs: Cutoffs) -> MeasuredFeatures:
+    """Measure all features on labelled snapshot rows of these cut-offs."""
+    return measure_features(frame, training=cutoffs.training, test=cutoffs.test, label=LABEL)
+
+
+def selected_features(measured: MeasuredFeatures, trusted: Sequence[str]) -> Selection:
+    """Choose the features, and say how many were left out and which look too good."""
+    selection = select_features(measured, trusted=trusted)
+    told = _counted(selection)
+    log.info("of %d features the forest uses %d%s", len(measured.health), len(selection.kept), told)
+    for held in selection.suspicions:
+        log.warning("%s", leak_in_words(held))
+    return selection
+
+
+def require_features(selection: Selection) -> None:
+    """Refuse to train a forest that has nothing to learn from."""
+    if not selection.kept:
+        raise DataError(
+            f"churn cannot be trained: no feature is left{_counted(selection)}; name those that "
+            "are proved clean in churn.trusted_features, or map more columns"
+        )
+
+
+def _counted(selection: Selection) -> str:
+    counted = Counter(held.reason for held in selection.dropped.values())
+    return "".join(f", {n} {reason}" for reason, n in sorted(counted.items()))
+
+
+def feature_metrics(job: Run, day: date, measured: MeasuredFeatures) -> list[MetricRow]:
+    """Give rows of ops.metrics: feature.<name>.<figure>.
+
+    What is of all training rows stands at the latest training cut-off: missing_share, variance,
+    most_common_share, training_auc. At each cut-off: auc, and from the second on psi.
+    """
+    rows: list[MetricRow] = []
+    newest = max(measured.training)
+    for held in measured.health:
+        name = f"feature.{held.feature}"
+        whole = {"variance": held.variance, "most_common_share": held.most_common_share}
+        rows.append(metric_row(job, day, newest, FEATURES_MODEL, f"{name}.missing_share",
+                               held.missing_share, n=held.values.n_rows))  # fmt: skip
+        rows += [
+            metric_row(job, day, newest, FEATURES_MODEL, f"{name}.{figure}", value,
+                       n=measured.n_sample)
+            for figure, value in whole.items()
+        ]  # fmt: skip
+        strengths = [(newest, "training_auc", held.strength)]
+        strengths += [(cutoff, "auc", found) for cutoff, found in held.strength_by_cutoff.items()]
+        rows += [
+            metric_row(job, day, cutoff, FEATURES_MODEL, f"{name}.{figure}", found.auc, n=found.n,
+                       low=found.low, high=found.high)
+            for cutoff, figure, found in strengths
+        ]  # fmt: skip
+        rows += [
+            metric_row(job, day, cutoff, FEATURES_MODEL, f"{name}.psi", found.psi, n=found.n)
+            for cutoff, found in held.shift_by_cutoff.items()
+        ]
+    return rows
+
+
+def feature_checks(
+    job: Run, day: date, measured: MeasuredFeatures, selection: Selection
+) -> list[CheckRow]:
+    """Give rows of ops.checks: leaks suspected, features dropped, unstable and near constant."""
+    rows = _leak_checks(job, day, measured, selection)
+    for held in measured.health:
+        if dropped := selection.dropped.get(held.feature):
+            rows.append(
+                check_row(job, day, DROPPED, held.feature, found=dropped.reason, needed="",
+                          level=_LEVELS[dropped.reason], message=dropped_in_words(dropped))
+            )  # fmt: skip
+            continue
+        rows += _drift_checks(job, day, held)
+        if held.is_near_constant:
+            rows.append(
+                check_row(
+                    job, day, NEAR_CONSTANT, held.feature,
+                    found=f"{held.most_common_share:.1%} alike", needed="two common values",
+                    level="advice",
+                    message=f"{held.feature}: {held.most_common_share:.1%} of the training rows "
+                    "have the same value; it is used, and can say little",
+                )
+            )  # fmt: skip
+    return rows
+
+
+def _leak_checks(
+    job: Run, day: date, measured: MeasuredFeatures, selection: Selection
+) -> list[CheckRow]:
+    needed = f"AUC up to {LEAK_AUC}"
+    told = [("warning", held, leak_in_words(held)) for held in selection.suspicions]
+    told += [
+        ("advice", held, f"{_too_good(held)}; it is used, since churn.trusted_features names it")
+        for held in selection.trusted
+    ]
+    known = {held.feature for _, held, _ in told}
+    late = [suspicion_at(held, measured.test) for held in measured.health]
+    told += [
+        ("warning", held, f"{_too_good(held)}, but not before; it is used, since what is used is "
+         "decided on earlier cut-offs: find out what changed")
+        for held in late
+        if held and held.feature not in known
+    ]  # fmt: skip
+    if not told:
+        best = max(measured.health, key=lambda held: held.strength.auc or 0.0)
+        auc = best.strength.auc or 0.0
+        return [
+            check_row(job, day, LEAK, CUSTOMER_SNAPSHOT.name, found=f"AUC {auc:.3f}", needed=needed,
+                      level="ok", message=f"no feature alone is too good to be true; the best is "
+                      f"{best.feature} with AUC {auc:.3f}")
+        ]  # fmt: skip
+    return [
+        check_row(job, day, LEAK, held.feature, found=f"AUC {held.auc:.3f}", needed=needed,
+                  level=level, message=message)
+        for level, held, message in told
+    ]  # fmt: skip
+
+
+def _too_good(held: Suspicion) -> str:
+    where = f"at {held.cutoff}" if held.cutoff else "over the training cut-offs"
+    return f"{held.feature} alone ranks leavers with AUC {held.auc:.3f} {where}"
+
+
+def leak_in_words(held: Suspicion) -> str:
+    """Say why a feature is kept out of the model, and what to do."""
+    rules = [name for name, inputs in RULES.items() if held.feature in inputs]
+    beside = f" (the trivial rules {', '.join(rules)} still read it)" if rules else ""
+    return (
+        f"{_too_good(held)}: that looks like the outcome in disguise, and it is kept out of the "
+        f"forest{beside} until churn.trusted_features names it"
+    )
+
+
+def dropped_in_words(held: Dropped) -> str:
+    """Say in one sentence why a feature is not used."""
+    match held.reason:
+        case "never known":
+            return f"{held.feature} is never known on the training cut-offs"
+        case "constant":
+            return f"{held.feature} has the same value for everybody on the training cut-offs"
+        case "redundant":
+            return (
+                f"{held.feature} says the same as {held.same_as} (rank correlation "
+                f"{held.figure:.3f}, limit {SAME_CORRELATION}), which tells at least as much alone"
+            )
+        case "suspected leak":
+            return f"{held.feature} is suspected to leak the outcome: AUC {held.figure:.3f} alone"
+
+
+def _drift_checks(job: Run, day: date, held: FeatureHealth) -> list[CheckRow]:
+    """Advise on a feature that shifted most on a cut-off, where that is beyond Siddiqi's limit."""
+    unstable = [(cutoff, found) for cutoff, found in held.shift_by_cutoff.items()
+                if found.is_unstable]  # fmt: skip
+    if not unstable:
+        return []
+    cutoff, worst = max(unstable, key=_index)
+    return [
+        check_row(
+            job, day, UNSTABLE, held.feature,
+            found=f"PSI {worst.psi:.2f} at {cutoff}", needed=f"PSI up to {UNSTABLE_PSI}",
+            level="advice",
+            message=f"{held.feature} is spread otherwise at {cutoff} than on the cut-offs before "
+            f"(PSI {worst.psi:.2f}); it is used, and may mean something else now",
+        )
+    ]  # fmt: skip
+
+
+def _index(shift: tuple[date, Shift]) -> float:
+    return shift[1].psi

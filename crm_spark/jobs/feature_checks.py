@@ -18,7 +18,6 @@ from crm_spark.models.feature_health import (
     UNSTABLE_PSI,
     FeatureHealth,
     MeasuredFeatures,
-    Shift,
     measure_features,
 )
 from crm_spark.models.feature_selection import (
@@ -42,6 +41,12 @@ LEAK, DROPPED, UNSTABLE, NEAR_CONSTANT = FEATURE_CHECKS = (
 _LEVELS: dict[Reason, str] = {
     "never known": "advice", "constant": "advice", "suspected leak": "warning", "redundant": "ok",
 }  # fmt: skip
+_NEEDED: dict[Reason, str] = {
+    "never known": "a known value",
+    "constant": "two different values",
+    "suspected leak": f"AUC up to {LEAK_AUC}",
+    "redundant": f"rank correlation up to {SAME_CORRELATION} with a stronger feature",
+}
 
 
 def measured_features(frame: DataFrame, cutoffs: Cutoffs) -> MeasuredFeatures:
@@ -112,10 +117,7 @@ def feature_checks(
     rows = _leak_checks(job, day, measured, selection)
     for held in measured.health:
         if dropped := selection.dropped.get(held.feature):
-            rows.append(
-                check_row(job, day, DROPPED, held.feature, found=dropped.reason, needed="",
-                          level=_LEVELS[dropped.reason], message=dropped_in_words(dropped))
-            )  # fmt: skip
+            rows.append(_dropped_check(job, day, dropped))
             continue
         rows += _drift_checks(job, day, held)
         if held.is_near_constant:
@@ -129,6 +131,13 @@ def feature_checks(
                 )
             )  # fmt: skip
     return rows
+
+
+def _dropped_check(job: Run, day: date, dropped: Dropped) -> CheckRow:
+    return check_row(
+        job, day, DROPPED, dropped.feature, found=dropped.reason, needed=_NEEDED[dropped.reason],
+        level=_LEVELS[dropped.reason], message=dropped_in_words(dropped),
+    )  # fmt: skip
 
 
 def _leak_checks(
@@ -195,22 +204,21 @@ def dropped_in_words(held: Dropped) -> str:
 
 
 def _drift_checks(job: Run, day: date, held: FeatureHealth) -> list[CheckRow]:
-    """Advise on a feature that shifted most on a cut-off, where that is beyond Siddiqi's limit."""
-    unstable = [(cutoff, found) for cutoff, found in held.shift_by_cutoff.items()
-                if found.is_unstable]  # fmt: skip
+    """Advise on a feature that moved beyond Siddiqi's limit at any cut-off."""
+    unstable = {
+        cutoff: found.psi for cutoff, found in held.shift_by_cutoff.items() if found.is_unstable
+    }
     if not unstable:
         return []
-    cutoff, worst = max(unstable, key=_index)
+    worst, newest = max(unstable, key=lambda cutoff: unstable[cutoff]), max(held.shift_by_cutoff)
+    told = f"PSI {unstable[worst]:.2f} at {worst}"
+    if newest != worst:
+        told += f", {held.shift_by_cutoff[newest].psi:.2f} at {newest}"
     return [
         check_row(
             job, day, UNSTABLE, held.feature,
-            found=f"PSI {worst.psi:.2f} at {cutoff}", needed=f"PSI up to {UNSTABLE_PSI}",
-            level="advice",
-            message=f"{held.feature} is spread otherwise at {cutoff} than on the cut-offs before "
-            f"(PSI {worst.psi:.2f}); it is used, and may mean something else now",
+            found=told, needed=f"PSI up to {UNSTABLE_PSI}", level="advice",
+            message=f"{held.feature} is spread otherwise than on the cut-offs before: {told}; it "
+            "is used, and may no longer mean what the model learnt",
         )
     ]  # fmt: skip
-
-
-def _index(shift: tuple[date, Shift]) -> float:
-    return shift[1].psi

@@ -57,7 +57,7 @@ def select_features(measured: MeasuredFeatures, *, trusted: Collection[str] = ()
     """Drop what is never known, constant, a suspected leak, or says the same as a stronger feature.
 
     Figures of the test cut-off have no part in it: a test that had chosen the features would
-    flatter them. Unstable features are kept, since windows and calendars drift by season and new data.
+    flatter them. Unstable features are kept, since windows and calendars drift by season.
     """
     dropped: dict[str, Dropped] = {}
     suspicions = []

@@ -15,6 +15,7 @@ from crm_spark.models.churn.candidates import RULES
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.churn.params import Cutoffs
 from crm_spark.models.feature_health import (
+    NEAR_CONSTANT_SHARE,
     UNSTABLE_PSI,
     FeatureHealth,
     MeasuredFeatures,
@@ -84,30 +85,31 @@ def feature_metrics(job: Run, day: date, measured: MeasuredFeatures) -> list[Met
     What is of all training rows stands at the latest training cut-off: missing_share, variance,
     most_common_share, training_auc. At each cut-off: auc, and from the second on psi.
     """
-    rows: list[MetricRow] = []
     newest = max(measured.training)
+    rows: list[MetricRow] = []
     for held in measured.health:
-        name = f"feature.{held.feature}"
-        whole = {"variance": held.variance, "most_common_share": held.most_common_share}
-        rows.append(metric_row(job, day, newest, FEATURES_MODEL, f"{name}.missing_share",
-                               held.missing_share, n=held.values.n_rows))  # fmt: skip
-        rows += [
-            metric_row(job, day, newest, FEATURES_MODEL, f"{name}.{figure}", value,
-                       n=measured.n_sample)
-            for figure, value in whole.items()
-        ]  # fmt: skip
-        strengths = [(newest, "training_auc", held.strength)]
-        strengths += [(cutoff, "auc", found) for cutoff, found in held.strength_by_cutoff.items()]
-        rows += [
-            metric_row(job, day, cutoff, FEATURES_MODEL, f"{name}.{figure}", found.auc, n=found.n,
-                       low=found.low, high=found.high)
-            for cutoff, figure, found in strengths
-        ]  # fmt: skip
-        rows += [
-            metric_row(job, day, cutoff, FEATURES_MODEL, f"{name}.psi", found.psi, n=found.n)
-            for cutoff, found in held.shift_by_cutoff.items()
+        found: list[tuple[date, str, float | None, int]] = [
+            (newest, "missing_share", held.missing_share, held.values.n_rows),
+            (newest, "variance", held.variance, measured.n_sample),
+            (newest, "most_common_share", held.most_common_share, measured.n_sample),
+            *[(cutoff, "psi", one.psi, one.n) for cutoff, one in held.shift_by_cutoff.items()],
         ]
+        rows += [
+            metric_row(job, day, cutoff, FEATURES_MODEL, _metric(held, figure), value, n=n)
+            for cutoff, figure, value, n in found
+        ]
+        strengths = [(newest, "training_auc", held.strength)]
+        strengths += [(cutoff, "auc", one) for cutoff, one in held.strength_by_cutoff.items()]
+        rows += [
+            metric_row(job, day, cutoff, FEATURES_MODEL, _metric(held, figure), one.auc, n=one.n,
+                       low=one.low, high=one.high)
+            for cutoff, figure, one in strengths
+        ]  # fmt: skip
     return rows
+
+
+def _metric(held: FeatureHealth, figure: str) -> str:
+    return f"feature.{held.feature}.{figure}"
 
 
 def feature_checks(
@@ -119,17 +121,7 @@ def feature_checks(
         if dropped := selection.dropped.get(held.feature):
             rows.append(_dropped_check(job, day, dropped))
             continue
-        rows += _drift_checks(job, day, held)
-        if held.is_near_constant:
-            rows.append(
-                check_row(
-                    job, day, NEAR_CONSTANT, held.feature,
-                    found=f"{held.most_common_share:.1%} alike", needed="two common values",
-                    level="advice",
-                    message=f"{held.feature}: {held.most_common_share:.1%} of the training rows "
-                    "have the same value; it is used, and can say little",
-                )
-            )  # fmt: skip
+        rows += _drift_checks(job, day, held) + _near_constant_checks(job, day, held)
     return rows
 
 
@@ -146,30 +138,38 @@ def _leak_checks(
     needed = f"AUC up to {LEAK_AUC}"
     told = [("warning", held, leak_in_words(held)) for held in selection.suspicions]
     told += [
-        ("advice", held, f"{_too_good(held)}; it is used, since churn.trusted_features names it")
+        ("advice", held, f"{_too_good(held)}; churn.trusted_features clears it of that")
         for held in selection.trusted
     ]
-    known = {held.feature for _, held, _ in told}
-    late = [suspicion_at(held, measured.test) for held in measured.health]
     told += [
-        ("warning", held, f"{_too_good(held)}, but not before; it is used, since what is used is "
-         "decided on earlier cut-offs: find out what changed")
-        for held in late
-        if held and held.feature not in known
-    ]  # fmt: skip
+        ("warning", held, late_leak_in_words(held)) for held in _late(job, measured, selection)
+    ]
     if not told:
-        best = max(measured.health, key=lambda held: held.strength.auc or 0.0)
-        auc = best.strength.auc or 0.0
-        return [
-            check_row(job, day, LEAK, CUSTOMER_SNAPSHOT.name, found=f"AUC {auc:.3f}", needed=needed,
-                      level="ok", message=f"no feature alone is too good to be true; the best is "
-                      f"{best.feature} with AUC {auc:.3f}")
-        ]  # fmt: skip
+        return [_no_leak_check(job, day, measured, needed)]
     return [
         check_row(job, day, LEAK, held.feature, found=f"AUC {held.auc:.3f}", needed=needed,
                   level=level, message=message)
         for level, held, message in told
     ]  # fmt: skip
+
+
+def _late(job: Run, measured: MeasuredFeatures, selection: Selection) -> list[Suspicion]:
+    """Give used features that are too good on the test cut-off alone."""
+    found = [suspicion_at(held, measured.test) for held in measured.health]
+    trusted = job.config.churn.trusted_features
+    return [
+        held for held in found
+        if held and held.feature in selection.kept and held.feature not in trusted
+    ]  # fmt: skip
+
+
+def _no_leak_check(job: Run, day: date, measured: MeasuredFeatures, needed: str) -> CheckRow:
+    best = max(measured.health, key=lambda held: held.strength.auc or 0.0)
+    auc = f"AUC {best.strength.auc or 0.0:.3f}"
+    return check_row(
+        job, day, LEAK, CUSTOMER_SNAPSHOT.name, found=auc, needed=needed, level="ok",
+        message=f"no feature alone is too good to be true; the best is {best.feature} with {auc}",
+    )  # fmt: skip
 
 
 def _too_good(held: Suspicion) -> str:
@@ -184,6 +184,14 @@ def leak_in_words(held: Suspicion) -> str:
     return (
         f"{_too_good(held)}: that looks like the outcome in disguise, and it is kept out of the "
         f"forest{beside} until churn.trusted_features names it"
+    )
+
+
+def late_leak_in_words(held: Suspicion) -> str:
+    """Say that a feature is too good on the test cut-off, which must not choose features."""
+    return (
+        f"{_too_good(held)}, and on no earlier cut-off; it is used, since earlier cut-offs decide "
+        "on that, and the test may flatter the forest: find out what changed"
     )
 
 
@@ -220,5 +228,19 @@ def _drift_checks(job: Run, day: date, held: FeatureHealth) -> list[CheckRow]:
             found=told, needed=f"PSI up to {UNSTABLE_PSI}", level="advice",
             message=f"{held.feature} is spread otherwise than on the cut-offs before: {told}; it "
             "is used, and may no longer mean what the model learnt",
+        )
+    ]  # fmt: skip
+
+
+def _near_constant_checks(job: Run, day: date, held: FeatureHealth) -> list[CheckRow]:
+    if not held.is_near_constant:
+        return []
+    share = f"{held.most_common_share:.1%}"
+    return [
+        check_row(
+            job, day, NEAR_CONSTANT, held.feature, level="advice",
+            found=f"{share} alike", needed=f"up to {NEAR_CONSTANT_SHARE:.0%} alike",
+            message=f"{held.feature} has the same value on {share} of the training rows; it is "
+            "used, and can say little",
         )
     ]  # fmt: skip

@@ -81,7 +81,7 @@ def test_a_suspected_leak_is_a_warning_and_is_no_input_of_the_forest(
     }  # fmt: skip
     assert warned >= dropped and len(dropped) > 3
     assert leaks[RECENCY]["level"] == "advice"
-    assert "churn.trusted_features names it" in leaks[RECENCY]["message"]
+    assert "churn.trusted_features clears it" in leaks[RECENCY]["message"]
     used = {row["metric"] for row in metrics if row["metric"].startswith("importance.")}
     assert f"importance.{RECENCY}" in used
     assert not {f"importance.{name}" for name in dropped} & used

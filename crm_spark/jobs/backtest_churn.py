@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from crm_spark.config import Config
 from crm_spark.errors import DataError
 from crm_spark.jobs.build_features import snapshots
 from crm_spark.jobs.churn_inputs import candidate_metrics, labelled, require_both_classes
+from crm_spark.jobs.feature_checks import measured_features, require_features, selected_features
 from crm_spark.jobs.lifecycle import Run, job_run
 from crm_spark.jobs.model_runs import MetricRow, write_metrics
-from crm_spark.models.churn.params import Cutoffs, backtest_dates, closed_after, cutoffs_for_test
+from crm_spark.models.churn.params import (
+    ChurnSection,
+    Cutoffs,
+    backtest_dates,
+    closed_after,
+    cutoffs_for_test,
+)
 from crm_spark.models.churn.train import Fitted, candidate_names, fit_candidate
 from crm_spark.progress import log, stage
 from crm_spark.run import RunSummary
@@ -41,9 +48,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
                 require_both_classes(frame, dates)
             for fold in folds:
                 with stage(spark, f"walk to {fold.test}"):
-                    held = [
-                        fit_candidate(name, frame, fold, config.churn) for name in candidate_names()
-                    ]
+                    held = _fit_all(frame, fold, config.churn)
                 tested.append((fold.test, held))
                 rows += candidate_metrics(job, day, fold.test, held)
         finally:
@@ -52,6 +57,16 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         for line in backtest_table(tested):
             log.info("%s", line)
         return job.summary
+
+
+def _fit_all(frame: DataFrame, fold: Cutoffs, params: ChurnSection) -> list[Fitted]:
+    """Fit all candidates on the features that train_churn would have chosen before this test."""
+    selection = selected_features(measured_features(frame, fold), params.trusted_features)
+    require_features(selection)
+    return [
+        fit_candidate(name, frame, fold, params, features=selection.kept)
+        for name in candidate_names()
+    ]
 
 
 def _folds(job: Run, day: date) -> list[Cutoffs]:

@@ -13,7 +13,7 @@ from crm_spark.contracts import Table, row_hash
 from crm_spark.errors import DataError
 from crm_spark.jobs.lifecycle import Run
 from crm_spark.progress import log
-from crm_spark.tables.ops import METRICS, MODEL_DECISIONS
+from crm_spark.tables.ops import CHECKS, METRICS, MODEL_DECISIONS
 from crm_spark.tracking import CHAMPION, ModelVersion, Tracker
 
 
@@ -144,6 +144,36 @@ def write_metrics(job: Run, day: date, rows: Sequence[MetricRow]) -> None:
     metrics = job.spark.createDataFrame(list(rows), METRICS.schema)
     where = f"job = '{job.summary.job}' AND as_of_date = DATE'{day.isoformat()}'"
     job.note(METRICS, job.lake.replace(METRICS, metrics, where))
+
+
+CheckRow = tuple[object, ...]
+
+
+def check_row(
+    job: Run,
+    day: date,
+    check: str,
+    subject: str,
+    *,
+    found: str,
+    needed: str,
+    level: str,
+    message: str,
+) -> CheckRow:
+    """Give one row of ops.checks of this run; `level` is error, warning, advice or ok."""
+    return (job.summary.job, day, check, subject, found, needed, level, message,
+            job.summary.run_id)  # fmt: skip
+
+
+def write_checks(job: Run, day: date, rows: Sequence[CheckRow], *, checks: Sequence[str]) -> None:
+    """Replace what this job left for the date of these checks; its others stay."""
+    frame = job.spark.createDataFrame(list(rows), CHECKS.schema)
+    names = ", ".join(f"'{name}'" for name in checks)
+    where = (
+        f"job = '{job.summary.job}' AND as_of_date = DATE'{day.isoformat()}' "
+        f"AND `check` IN ({names})"
+    )
+    job.note(CHECKS, job.lake.replace(CHECKS, frame, where))
 
 
 def input_versions(job: Run, *tables: Table) -> dict[str, tuple[str, int]]:

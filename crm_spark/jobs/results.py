@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from crm_spark.config import Config
 from crm_spark.io.lake import Lake
 from crm_spark.jobs.churn_inputs import MODEL_NAME
+from crm_spark.jobs.feature_checks import FEATURES_MODEL
 from crm_spark.progress import log
 from crm_spark.tables.core import TRANSACTIONS, rejected
 from crm_spark.tables.features import CUSTOMER_ORDERS
@@ -150,6 +151,7 @@ def _quality(lake: Lake, day: date) -> list[str]:
         lake.read(METRICS)
         .where((F.col("as_of_date") == F.lit(day)) & (F.col("job") == "train_churn"))
         .where(~F.col("metric").startswith("importance."))
+        .where(F.col("model_name") != FEATURES_MODEL)
         .collect()
     )
     if not rows:

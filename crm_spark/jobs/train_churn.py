@@ -15,6 +15,14 @@ from crm_spark.jobs.churn_inputs import (
     candidate_metrics,
     labelled,
 )
+from crm_spark.jobs.feature_checks import (
+    FEATURE_CHECKS,
+    feature_checks,
+    feature_metrics,
+    measured_features,
+    require_features,
+    selected_features,
+)
 from crm_spark.jobs.lifecycle import Run, job_run
 from crm_spark.jobs.model_runs import (
     conclude_training,
@@ -22,6 +30,7 @@ from crm_spark.jobs.model_runs import (
     metric_row,
     reuse,
     rows_hash,
+    write_checks,
     write_metrics,
 )
 from crm_spark.jobs.verdicts import churn_classes, require_usable
@@ -47,7 +56,7 @@ DESCRIPTION = "Train the churn forest, test it beside trivial rules, and name th
 NEEDS_AS_OF = True
 
 # Raise it with every change of training that can change a model: it is part of the version's key.
-TRAINING_VERSION = 2
+TRAINING_VERSION = 3
 
 
 def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
@@ -96,11 +105,18 @@ def _train(
     params = job.config.churn
     log.info("test cut-off %s, training cut-offs %s", cutoffs.test,
              ", ".join(day.isoformat() for day in cutoffs.training))  # fmt: skip
+    with stage(job.spark, "feature health"):
+        measured = measured_features(frame, cutoffs)
+        selection = selected_features(measured, params.trusted_features)
+        checks = feature_checks(job, day, measured, selection)
+        write_checks(job, day, checks, checks=FEATURE_CHECKS)
+        require_features(selection)
     candidates: list[Fitted] = []
     importances: list[Importance] = []
     for name in candidate_names():
         with stage(job.spark, f"fit and test {name}"):
-            candidates.append(fit_candidate(name, frame, cutoffs, params))
+            fitted = fit_candidate(name, frame, cutoffs, params, features=selection.kept)
+            candidates.append(fitted)
     for index, fitted in enumerate(candidates):
         with stage(job.spark, f"importance of the inputs of {fitted.name}"):
             losses = permutation_importance(fitted, frame, cutoffs, params)
@@ -115,6 +131,7 @@ def _train(
         metric_row(job, day, cutoffs.test, FOREST, f"importance.{held.feature}", held.auc_loss, n=n)
         for held in importances
     ]
+    metrics += feature_metrics(job, day, measured)
     write_metrics(job, day, metrics)
     challenger = next(held for held in candidates if held.name == FOREST)
     versions = {}

@@ -14,6 +14,7 @@ from crm_spark.config import Config
 from crm_spark.contracts import Table
 from crm_spark.io.hadoop import HadoopFile
 from crm_spark.io.lock import local_path
+from crm_spark.jobs.feature_checks import FEATURES_MODEL
 from crm_spark.jobs.lifecycle import Run, job_run
 from crm_spark.models.churn.params import latest_closed
 from crm_spark.progress import log, stage
@@ -196,7 +197,9 @@ def _metrics(job: Run, day: date) -> list[Values]:
     if not job.lake.exists(METRICS):
         return []
     rows = job.lake.read(METRICS).where(
-        (F.col("as_of_date") == F.lit(day)) & F.col("job").isin(*MODEL_JOBS)
+        (F.col("as_of_date") == F.lit(day))
+        & F.col("job").isin(*MODEL_JOBS)
+        & (F.col("model_name") != FEATURES_MODEL)
     )
     return _dicts(rows.orderBy("job", "model_name", "metric").collect())  # a few hundred
 

@@ -18,6 +18,7 @@ from crm_spark.models.binary_metrics import (
     ScoreCounts,
     all_metrics,
     at_threshold,
+    auc_interval,
     average_precision,
     best_f1_threshold,
     brier,
@@ -385,3 +386,35 @@ def test_counts_from_spark_keep_apart_what_differs_in_the_sixth_decimal(
 ) -> None:
     df = spark.createDataFrame([(0.123456, 1.0), (0.123457, 0.0)], "p double, y double")
     assert count_scores(df, probability="p", label="y").n.tolist() == [1, 1]
+
+
+# --- DeLong's interval ---------------------------------------------------------------------------
+
+
+@quickly
+@given(some_rows)
+def test_the_interval_of_the_auc_is_the_one_of_comparing_every_pair(rows: Rows) -> None:
+    positives = [probability for probability, label in rows if label]
+    negatives = [probability for probability, label in rows if not label]
+    found = auc_interval(counted(rows))
+    if min(len(positives), len(negatives)) < 2:
+        assert found is None
+        return
+    wins = np.array([[(p > n) + (p == n) / 2 for n in negatives] for p in positives])
+    variance = wins.mean(axis=1).var(ddof=1) / len(positives)
+    variance += wins.mean(axis=0).var(ddof=1) / len(negatives)
+    half = 1.96 * math.sqrt(variance)
+    expected = max(0.0, wins.mean() - half), min(1.0, wins.mean() + half)
+    assert found == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_interval_of_the_auc_holds_the_true_one_about_nineteen_times_in_twenty() -> None:
+    true = NormalDist().cdf(1 / math.sqrt(2))  # two normal distributions, one apart
+    random = np.random.default_rng(1)
+    held = 0
+    for _ in range(400):
+        drawn = [(float(value), 1) for value in random.normal(1, 1, 60)]
+        drawn += [(float(value), 0) for value in random.normal(0, 1, 140)]
+        low, high = auc_interval(counted(drawn)) or (0.0, 0.0)
+        held += low < true < high
+    assert 0.92 < held / 400 < 0.98

@@ -8,11 +8,11 @@ from pyspark.ml import Pipeline
 from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.regression import GeneralizedLinearRegression, RandomForestRegressor
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.churn.model import RAW_SCORE, ChurnModel, Input, assembled
 from crm_spark.models.churn.params import ChurnSection
+from crm_spark.models.feature_health import value_ranges
 from crm_spark.models.rows import fixed_rows
 from crm_spark.tables.snapshot_features import FEATURES
 
@@ -26,21 +26,7 @@ RULES: dict[str, tuple[str, ...]] = {
 
 def usable_features(frame: DataFrame) -> list[str]:
     """Give the features with at least two different values on the training rows."""
-    spread = frame.agg(
-        *[F.min(feature.name).alias(f"min_{feature.name}") for feature in FEATURES],
-        *[F.max(feature.name).alias(f"max_{feature.name}") for feature in FEATURES],
-        *[F.count(feature.name).alias(f"n_{feature.name}") for feature in FEATURES],
-        F.count(F.lit(1)).alias("_rows"),
-    ).collect()[0]
-    return [
-        feature.name
-        for feature in FEATURES
-        if spread[f"n_{feature.name}"] > 0
-        and (
-            spread[f"min_{feature.name}"] != spread[f"max_{feature.name}"]
-            or spread[f"n_{feature.name}"] < spread["_rows"]
-        )
-    ]
+    return [name for name, held in value_ranges(frame).items() if held.tells_customers_apart]
 
 
 def fit_forest(frame: DataFrame, features: Sequence[str], params: ChurnSection) -> ChurnModel:

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from crm_spark.errors import nearest
+from crm_spark.tables.snapshot_features import FEATURES
 
 
 class ForestParams(BaseModel):
@@ -44,6 +47,19 @@ class ChurnSection(BaseModel):
     forest: ForestParams = Field(default_factory=ForestParams)
     # Test cut-offs of backtest_churn; by default the latest six, a horizon apart.
     backtest_cutoffs: tuple[date, ...] = ()
+    # Features that look too good to be true and were proved clean: the forest may use them.
+    trusted_features: tuple[str, ...] = ()
+
+    @field_validator("trusted_features")
+    @classmethod
+    def _features_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = [feature.name for feature in FEATURES]
+        unknown = [name for name in value if name not in known]
+        if unknown:
+            raise ValueError(
+                "; ".join(f"unknown feature {name!r}{nearest(name, known)}" for name in unknown)
+            )
+        return tuple(sorted(set(value)))
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,17 @@ def candidate_names() -> tuple[str, ...]:
     return (*RULES, FOREST)
 
 
-def fit_candidate(name: str, frame: DataFrame, cutoffs: Cutoffs, params: ChurnSection) -> Fitted:
+def fit_candidate(
+    name: str,
+    frame: DataFrame,
+    cutoffs: Cutoffs,
+    params: ChurnSection,
+    *,
+    features: Sequence[str] | None = None,
+) -> Fitted:
     """Fit one candidate on the training cut-offs and test it on the later one.
 
+    `features` are those that the forest may use; by default all that tell customers apart.
     `frame` holds labelled snapshot rows of all the cut-offs. The model learns from all training
     cut-offs but the latest, and its calibration map from the latest, which it has not seen. It is
     not fitted again with the latest one added: it would then know part of what the map corrects,
@@ -71,10 +79,10 @@ def fit_candidate(name: str, frame: DataFrame, cutoffs: Cutoffs, params: ChurnSe
     training = frame.where(F.col("as_of_date").isin(list(cutoffs.training)))
     threshold = params.threshold or 0.5
     if len(cutoffs.training) == 1:
-        model = replace(_fit(name, training, params), threshold=threshold)
+        model = replace(_fit(name, training, params, features), threshold=threshold)
     else:
         earlier = training.where(F.col("as_of_date") != cutoffs.calibration)
-        model = _fit(name, earlier, params)
+        model = _fit(name, earlier, params, features)
         raw = _count(model, training.where(F.col("as_of_date") == cutoffs.calibration))
         calibration = fit_platt(raw)
         threshold = params.threshold or _calibrated_threshold(calibration, raw)
@@ -84,9 +92,12 @@ def fit_candidate(name: str, frame: DataFrame, cutoffs: Cutoffs, params: ChurnSe
     return Fitted(model, tuple(metrics), counts)
 
 
-def _fit(name: str, frame: DataFrame, params: ChurnSection) -> ChurnModel:
+def _fit(
+    name: str, frame: DataFrame, params: ChurnSection, features: Sequence[str] | None
+) -> ChurnModel:
     if name == FOREST:
-        return fit_forest(frame, usable_features(frame), params)
+        used = usable_features(frame) if features is None else features
+        return fit_forest(frame, used, params)
     return fit_rule(name, frame, params)
 
 

@@ -178,3 +178,12 @@ def test_a_section_cannot_be_changed_once_it_is_made() -> None:
         FOUR_WEEKS.horizon_days = 7  # type: ignore[misc]
     with pytest.raises(ValidationError):
         ForestParams().n_trees = 1  # type: ignore[misc]
+
+
+def test_trusted_features_are_those_of_the_catalogue() -> None:
+    section = ChurnSection.model_validate({"trusted_features": ["tenure_days", "n_orders"]})
+    assert section.trusted_features == ("n_orders", "tenure_days")
+    # Their order makes no other model.
+    assert section == ChurnSection(trusted_features=("n_orders", "tenure_days", "n_orders"))
+    with pytest.raises(ValidationError, match=r"'n_order', did you mean 'n_orders'\?"):
+        ChurnSection.model_validate({"trusted_features": ["n_order"]})

@@ -93,6 +93,22 @@ def map_rows(
     return add_content_hashes(completed, table)
 
 
+@dataclass(frozen=True)
+class Came:
+    """How many rows a source gave, how many of them `where` kept, and how many were rejected."""
+
+    seen: int
+    mapped: int
+    rejected: int
+
+
+_STATUSES = (KEPT, DUPLICATE, CONFLICT)
+
+
+def _counts() -> list[Column]:
+    return [F.count(F.lit(1)).alias("n"), F.count_if(F.size(REASONS) > 0).alias("rejected")]
+
+
 @dataclass
 class Load:
     """One source on its way into core, as its plan says."""
@@ -179,83 +195,91 @@ class Load:
         return f"loading {len(self.plan.read):,} new files"
 
     def _note_unchanged(self) -> None:
-        """The table stays as the last run left it, and the summary says as what."""
-        counts = self.job.summary.table(self.table.name)
-        left = self.job.left_by(self.table)
-        counts.version = self.job.lake.version(self.table)
-        counts.content_checksum = (
-            left.content_checksum
-            if left and left.version == counts.version
-            else content_checksum(self.job.lake.read(self.table), self.table)
-        )
+        """The tables stay as the last run left them, and the summary says as what."""
+        lake = self.job.lake
+        for table in (self.table, rejected(self.table)):
+            if not lake.exists(table):
+                continue
+            counts, left = self.job.summary.table(table.name), self.job.left_by(table)
+            counts.version = lake.version(table)
+            is_same = left is not None and left.version == counts.version
+            counts.content_checksum = (
+                left.content_checksum
+                if left is not None and is_same
+                else content_checksum(lake.read(table), table)
+            )
         if self.plan.mode == "unchanged":
             log.info("%s: nothing new", self.name)
 
     def _write_rows(self, rows: DataFrame) -> tuple[int, int]:
         """Write what is accepted; give how many rows were rejected, and how many contradict."""
-        seen, usable = Observation(), Observation()
-        mapped = self.mapped(rows.observe(seen, F.count(F.lit(1)).alias("n"))).observe(
-            usable,
-            F.count(F.lit(1)).alias("n"),
-            F.count_if(F.size(REASONS) > 0).alias("rejected"),
-        )
-        accepted = self.job.stamp(mapped.where(F.size(REASONS) == 0))
-        is_anew = self.plan.mode == "rebuild"
-        write = self._write_all if is_anew else self._write_new
+        write = self._write_all if self.plan.mode == "rebuild" else self._write_new
         with stage(self.job.spark, f"read {self.name}"):
-            status = write(accepted)
-        n_rejected = usable.get["rejected"]
+            came, status = write(rows)
         of_copies = self._rows_of_copies()
         counts = self.job.summary.table(self.table.name)
-        counts.rows_rejected = n_rejected + status[CONFLICT] + len(self.broken)
+        counts.rows_rejected = came.rejected + status[CONFLICT] + len(self.broken)
         counts.rows_duplicate = status[DUPLICATE] + of_copies
-        counts.rows_filtered = seen.get["n"] - usable.get["n"]
-        counts.rows_read = seen.get["n"] + of_copies + len(self.broken)
-        return n_rejected, status[CONFLICT]
+        counts.rows_filtered = came.seen - came.mapped
+        counts.rows_read = came.seen + of_copies + len(self.broken)
+        return came.rejected, status[CONFLICT]
 
-    def _write_all(self, accepted: DataFrame) -> dict[str, int]:
-        """Replace the whole table."""
-        observed = Observation()
-        resolved = resolve(accepted, None, self.identity).observe(
-            observed, *[F.count_if(F.col(STATUS) == held).alias(held) for held in _STATUSES]
+    def _write_all(self, rows: DataFrame) -> tuple[Came, dict[str, int]]:
+        """Replace the whole table. Counts are taken in passing: a whole source is read once."""
+        seen, mapped, resolved = Observation(), Observation(), Observation()
+        told = self.mapped(rows.observe(seen, F.count(F.lit(1)).alias("n")))
+        accepted = self._accepted(told.observe(mapped, *_counts()))
+        named = resolve(accepted, None, self.identity).observe(
+            resolved, *[F.count_if(F.col(STATUS) == held).alias(held) for held in _STATUSES]
         )
-        kept = resolved.where(F.col(STATUS) == KEPT)
+        kept = named.where(F.col(STATUS) == KEPT)
         if self.table.event_time:
             kept = close_versions(kept, self.identity).withColumn(
                 "closing_run_id",
                 F.when(F.col("superseded_at").isNotNull(), F.lit(self.job.summary.run_id)),
             )
         self.job.note(self.table, self.job.lake.overwrite(self.table, kept))
-        return {held: observed.get[held] for held in _STATUSES}
+        came = Came(seen.get["n"], mapped.get["n"], mapped.get["rejected"])
+        return came, {held: resolved.get[held] for held in _STATUSES}
 
-    def _write_new(self, accepted: DataFrame) -> dict[str, int]:
-        """Add the new rows, and close those held that they correct or delete."""
-        new = accepted.persist(StorageLevel.DISK_ONLY)
+    def _write_new(self, rows: DataFrame) -> tuple[Came, dict[str, int]]:
+        """Add the new rows, and close those held that they correct or delete.
+
+        New rows are few, and may be none: they are kept and counted, not observed in passing.
+        """
+        mapped = self.mapped(rows).persist(StorageLevel.DISK_ONLY)
         try:
-            made = self._changes(new)
+            n_mapped, n_rejected = mapped.agg(*_counts()).collect()[0]
+            n_seen = rows.count() if self.source.where else n_mapped
+            made = self._changes(self._accepted(mapped))
             told = made.resolved.groupBy(STATUS, IS_HELD).count().collect()  # a few rows
             n = {(row[STATUS], row[IS_HELD]): row["count"] for row in told}
             touched = made.written.where(IS_HELD)
             is_addition = touched.isEmpty() and made.removed.isEmpty()
-            before = self.job.left_by(self.table)
-            lake = self.job.lake
-            if is_addition and self.plan.unfinished == ():
-                written = lake.append(self.table, made.written)
-            else:
-                written = lake.merge(self.table, made.written, made.removed)
+            n_new = n.get((KEPT, False), 0)
             self._held_in_conflict = n.get((CONFLICT, True), 0)
-            checksum = self._checksum(written, before.content_checksum if before else None,
-                                      is_addition=is_addition)  # fmt: skip
+            if is_addition and n_new == 0:
+                self._note_unchanged()
+            else:
+                self._write_changes(made, n_new, is_addition=is_addition)
         finally:
-            new.unpersist()
-        self.job.note(self.table, Written(n.get((KEPT, False), 0), written.version, checksum))
-        return {held: n.get((held, False), 0) for held in _STATUSES}
+            mapped.unpersist()
+        came = Came(n_seen, n_mapped, n_rejected)
+        return came, {held: n.get((held, False), 0) for held in _STATUSES}
 
-    def _checksum(self, written: Written, before: str | None, *, is_addition: bool) -> str:
-        """Give the checksum of the whole table: what was added can be added to it."""
-        if is_addition and before is not None and not self.plan.unfinished:
-            return added_checksums(before, written.content_checksum)
-        return content_checksum(self.job.lake.read(self.table), self.table)
+    def _accepted(self, mapped: DataFrame) -> DataFrame:
+        return self.job.stamp(mapped.where(F.size(REASONS) == 0))
+
+    def _write_changes(self, made: Changes, n_new: int, *, is_addition: bool) -> None:
+        """Append what only adds rows, whose checksum can be added, too; else merge."""
+        lake, before = self.job.lake, self.job.left_by(self.table)
+        if is_addition and before and before.content_checksum and not self.plan.unfinished:
+            written = lake.append(self.table, made.written)
+            checksum = added_checksums(before.content_checksum, written.content_checksum)
+        else:
+            written = lake.merge(self.table, made.written, made.removed)
+            checksum = content_checksum(lake.read(self.table), self.table)
+        self.job.note(self.table, Written(n_new, written.version, checksum))
 
     def _changes(self, new: DataFrame) -> Changes:
         held = self.job.lake.read(self.table)
@@ -362,6 +386,3 @@ class Load:
                 )
             ),
         )
-
-
-_STATUSES = (KEPT, DUPLICATE, CONFLICT)

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError, listed
+from crm_spark.jobs.feature_checks import FEATURE_CHECKS
 from crm_spark.jobs.lifecycle import Run
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.usability.churn import ChurnClasses
@@ -47,13 +48,17 @@ def require_usable(
 
 
 def _write(job: Run, day: date, verdicts: Sequence[Verdict]) -> None:
-    """Replace the checks that this job left for the date."""
+    """Replace the verdicts that this job left for the date; its checks of features stay."""
     rows = [
         (job.summary.job, day, held.check, held.subject, held.found, held.needed, held.level,
          held.message, job.summary.run_id)
         for held in verdicts
     ]  # fmt: skip
-    where = f"job = '{job.summary.job}' AND as_of_date = DATE'{day.isoformat()}'"
+    others = ", ".join(f"'{name}'" for name in FEATURE_CHECKS)
+    where = (
+        f"job = '{job.summary.job}' AND as_of_date = DATE'{day.isoformat()}' "
+        f"AND `check` NOT IN ({others})"
+    )
     checks = job.spark.createDataFrame(rows, CHECKS.schema)
     job.note(CHECKS, job.lake.replace(CHECKS, checks, where))
 
@@ -79,20 +84,14 @@ def data_facts(job: Run, day: date) -> DataFacts:
 
 
 def _ingest_facts(job: Run) -> IngestFacts | None:
-    newest = (
-        job.succeeded_runs("ingest_sources")
-        .select("started_at", F.explode("tables").alias("held"))
-        .where(F.col("held.name") == TRANSACTIONS.name)
-        .orderBy(F.desc("started_at"))
-        .select((F.col("held.rows_written") + F.col("held.rows_rejected")).alias("n_rows"))
-        .limit(1)
-        .collect()
-    )
+    """Count the rows that came in, and of them those that could not be used."""
     kept = rejected(TRANSACTIONS)
-    if not newest or not job.lake.exists(kept):
+    if not job.lake.exists(kept):
         return None
-    kinds = rejected_by_kind(job.lake.read(kept)).collect()[0]
-    return IngestFacts(n_rows=newest[0]["n_rows"], **kinds.asDict())
+    unusable = job.lake.read(kept).where(F.col("replay_run_id").isNull())
+    kinds = rejected_by_kind(unusable).collect()[0]
+    n_rows = job.lake.read(TRANSACTIONS).count() + unusable.where("row IS NOT NULL").count()
+    return IngestFacts(n_rows=n_rows, **kinds.asDict())
 
 
 def churn_classes(labelled: DataFrame, *, test: date) -> ChurnClasses:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,31 @@ def test_nothing_new_changes_nothing_and_a_rerun_says_so(
     assert (counts.rows_read, counts.rows_written) == (0, 0)
     assert counts.version == first.tables["core.transactions"].version
     assert counts.content_checksum == before["core.transactions"]
+
+
+def test_a_file_without_a_row_adds_nothing(spark: SparkSession, tmp_path: Path) -> None:
+    write_files(tmp_path / "in", [ROWS])
+    config = config_of(tmp_path / "lake", tmp_path / "in")
+    first = ingest_sources.run(spark, config, None)
+    write_files(tmp_path / "in", [ROWS, []])
+    second = ingest_sources.run(spark, config, None)
+    counts = [held.tables["core.transactions"] for held in (first, second)]
+    assert (counts[1].rows_read, counts[1].rows_written) == (0, 0)
+    assert counts[1].content_checksum == counts[0].content_checksum
+
+
+def test_the_time_of_a_file_can_say_when_its_rows_arrived(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    paths = write_files(tmp_path / "in", [[row for row in ROWS[:30] if row[7] != "d"]])
+    changed_at = datetime(2024, 7, 1, 4, tzinfo=UTC)
+    os.utime(paths[0], (changed_at.timestamp(), changed_at.timestamp()))
+    mapped = "sources.transactions.columns.arrived_at=_metadata.file_modification_time"
+    config = config_of(tmp_path / "lake", tmp_path / "in", mapped)
+    ingest_sources.run(spark, config, None)
+    lines = Lake(spark, config.storage, "test").read(TRANSACTIONS)
+    arrived = {row["arrived_at"].astimezone(UTC) for row in lines.collect()}
+    assert arrived == {changed_at}
 
 
 def test_another_path_is_refused_unless_all_is_to_be_loaded_anew(

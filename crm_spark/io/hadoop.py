@@ -37,13 +37,10 @@ class HadoopFile:
         if len(self._filesystem.listStatus(folder)) == 0:
             self._filesystem.delete(folder, False)
 
-    def length(self) -> int:
-        """Give the file's bytes."""
-        return int(self._filesystem.getFileStatus(self._path).getLen())
-
-    def modified_at(self) -> int:
-        """Give the time of the file's last change, in milliseconds since 1970."""
-        return int(self._filesystem.getFileStatus(self._path).getModificationTime())
+    def length_and_change(self) -> tuple[int, int]:
+        """Give the file's bytes, and when it was changed, in milliseconds since 1970."""
+        status = self._filesystem.getFileStatus(self._path)
+        return int(status.getLen()), int(status.getModificationTime())
 
     def sha256(self) -> str:
         """Give the hash of the file's content."""

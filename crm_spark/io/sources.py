@@ -166,11 +166,10 @@ def list_files(spark: SparkSession, source: SourceSection) -> list[SourceFile]:
     Raises DataError for a path that is missing, EnvironmentFault where it cannot be reached.
     """
     _require_paths(spark, source)
-    files = []
-    for uri in _list_uris(spark, source):
-        file = HadoopFile(spark, uri, is_uri=True)
-        files.append(SourceFile(uri, file.length(), file.modified_at()))
-    return files
+    return [
+        SourceFile(uri, *HadoopFile(spark, uri, is_uri=True).length_and_change())
+        for uri in _list_uris(spark, source)
+    ]
 
 
 def read_files(

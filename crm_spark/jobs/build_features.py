@@ -45,8 +45,9 @@ class Due:
     """
 
     whole: tuple[date, ...]
-    touched: DataFrame | None
-    n_touched: int
+    touched: DataFrame | None = None
+    n_touched: int = 0
+    touched_dates: tuple[date, ...] = ()
 
 
 def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
@@ -213,7 +214,7 @@ def _due(job: Run, table: Table, settings: str, wanted: Sequence[date]) -> Due:
         changed = _changed_lines(lines, runs).where(known_at() < midnight(F.lit(day)))
         touched.append(changed.select("customer_id", F.lit(day).alias("as_of_date")))
     if not touched:
-        return Due(tuple(whole), None, 0)
+        return Due(tuple(whole))
     pairs = touched[0]
     for more in touched[1:]:
         pairs = pairs.unionByName(more)
@@ -225,14 +226,15 @@ def _by_share(job: Run, table: Table, whole: Sequence[date], pairs: DataFrame) -
     n_pairs = {row["as_of_date"]: row["count"] for row in
                pairs.groupBy("as_of_date").count().collect()}  # fmt: skip
     n_held = {row["as_of_date"]: row["n"] for row in
-              job.lake.read(table).groupBy("as_of_date")
+              job.lake.read(table).where(F.col("as_of_date").isin(list(n_pairs)))
+              .groupBy("as_of_date")
               .agg(F.count_distinct("customer_id").alias("n")).collect()}  # fmt: skip
     many = [day for day, n in n_pairs.items() if n > MOST_TOUCHED * n_held.get(day, 0)]
     few = sorted(set(n_pairs) - set(many))
     if not few:
-        return Due((*whole, *many), None, 0)
+        return Due((*whole, *many))
     of_few = pairs.where(F.col("as_of_date").isin(few))
-    return Due((*whole, *many), of_few, sum(n_pairs[day] for day in few))
+    return Due((*whole, *many), of_few, sum(n_pairs[day] for day in few), tuple(few))
 
 
 def _refresh(
@@ -245,15 +247,14 @@ def _refresh(
     """Write the rows of the touched customers again; no other row is rewritten."""
     if due.touched is None:
         return
+    log.info("%s: %s customers of %d earlier dates are touched", table.name,
+             f"{due.n_touched:,}", len(due.touched_dates))  # fmt: skip
+    grain, key = ["customer_id", "as_of_date"], list(table.key)
     touched = due.touched.persist()
+    built = build(touched, due.touched_dates).join(touched, grain, "left_semi")
+    # Read for what goes and for what comes: computed once.
+    rows = job.stamp(_stamped(built, settings)).persist()
     try:
-        dates = [row[0] for row in touched.select("as_of_date").distinct().collect()]
-        log.info("%s: %s customers of %d earlier dates are touched", table.name,
-                 f"{due.n_touched:,}", len(dates))  # fmt: skip
-        grain = ["customer_id", "as_of_date"]
-        built = build(touched, dates).join(touched, grain, "left_semi")
-        rows = job.stamp(_stamped(built, settings))
-        key = list(table.key)
         held = job.lake.read(table).join(touched, grain, "left_semi").select(*key)
         with stage(job.spark, f"{table.name} of touched customers"):
             written = job.lake.merge(table, rows, held.join(rows.select(*key), key, "left_anti"))
@@ -261,6 +262,7 @@ def _refresh(
         counted = Written(before + written.rows, written.version, written.content_checksum)
         job.note(table, counted)
     finally:
+        rows.unpersist()
         touched.unpersist()
 
 

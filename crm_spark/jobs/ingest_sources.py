@@ -20,7 +20,7 @@ from crm_spark.io.sources import (
 )
 from crm_spark.jobs.lifecycle import Run, job_run
 from crm_spark.jobs.load_source import Load, without_broken_files
-from crm_spark.jobs.source_plans import BrokenFiles, is_broken, plan_source
+from crm_spark.jobs.source_plans import BrokenFiles, plan_source, readable_files
 from crm_spark.run import RunSummary
 from crm_spark.tables.core import SOURCE_TABLES, TRANSACTIONS
 from crm_spark.transforms.mapping import REASONS, mapping_faults
@@ -98,8 +98,9 @@ def _check_source(
     time_zone = source.time_zone or config.time_zone
     df = _readable(spark, source, broken, time_zone)
     table = SOURCE_TABLES[name]
-    expressions = {**source.columns}
-    faults += mapping_faults(df, expressions, where=source.where, time_zone=time_zone, table=table)
+    faults += mapping_faults(
+        df, source.columns, where=source.where, time_zone=time_zone, table=table
+    )
     if source.watermark is not None:
         told = mapping_faults(df, {"_": source.watermark}, where=None, time_zone=time_zone)
         faults += [fault.replace("columns._", "watermark", 1) for fault in told]
@@ -111,10 +112,8 @@ def _readable(
     """Give the rows of all that a source holds and that can be opened."""
     if source.format not in FILE_FORMATS:
         return read_whole(spark, source)
-    files = [file.uri for file in list_files(spark, source) if not is_broken(file.uri, broken)]
-    if not files:
-        told = "; ".join(f"{file} cannot be read: {why}" for file, why in broken.items())
-        raise DataError(f"source {source.description}: {told or 'it holds no file'}")
+    uris = [file.uri for file in list_files(spark, source)]
+    files = readable_files(source, uris, broken)
     return read_files(spark, source, files, time_zone=time_zone)
 
 

@@ -95,11 +95,15 @@ def map_rows(
 
 @dataclass(frozen=True)
 class Came:
-    """How many rows a source gave, how many of them `where` kept, and how many were rejected."""
+    """How many rows a source gave, how many of them `where` kept, and how many were rejected.
+
+    `gave_way` are the rows held before that a contradicting new row has taken the place of.
+    """
 
     seen: int
     mapped: int
     rejected: int
+    gave_way: int = 0
 
 
 _STATUSES = (KEPT, DUPLICATE, CONFLICT)
@@ -107,6 +111,16 @@ _STATUSES = (KEPT, DUPLICATE, CONFLICT)
 
 def _counts() -> list[Column]:
     return [F.count(F.lit(1)).alias("n"), F.count_if(F.size(REASONS) > 0).alias("rejected")]
+
+
+def _as_rejected(rows: DataFrame) -> DataFrame:
+    """Give the rows that have reasons as they are kept in a table of rejected rows."""
+    return rows.where(F.size(REASONS) > 0).select(
+        F.col(SOURCE_ROW).alias("row"),
+        F.col(REASONS).alias("reasons"),
+        SOURCE_FILE,
+        F.lit(None).cast("string").alias("replay_run_id"),
+    )
 
 
 @dataclass
@@ -172,11 +186,10 @@ class Load:
         if self._has_rows:
             rows = self.read()
             schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in rows.schema)
-            n_rejected, n_conflicts = self._write_rows(rows)
-            self._write_rejected(n_rejected, n_conflicts)
+            self._write_rejected(*self._write_rows(rows))
         else:
             self._note_unchanged()
-            self._write_rejected(0, 0)
+            self._write_rejected(Came(0, 0, 0), 0)
         items = [held for held in self.plan.items if not is_broken(held.item, self.broken)]
         write_ledger(self.job, self.name, self.source, self.plan, items, schema)
         self._tell()
@@ -211,8 +224,8 @@ class Load:
         if self.plan.mode == "unchanged":
             log.info("%s: nothing new", self.name)
 
-    def _write_rows(self, rows: DataFrame) -> tuple[int, int]:
-        """Write what is accepted; give how many rows were rejected, and how many contradict."""
+    def _write_rows(self, rows: DataFrame) -> tuple[Came, int]:
+        """Write what is accepted; give what came, and how many rows contradict another."""
         write = self._write_all if self.plan.mode == "rebuild" else self._write_new
         with stage(self.job.spark, f"read {self.name}"):
             came, status = write(rows)
@@ -222,7 +235,7 @@ class Load:
         counts.rows_duplicate = status[DUPLICATE] + of_copies
         counts.rows_filtered = came.seen - came.mapped
         counts.rows_read = came.seen + of_copies + len(self.broken)
-        return came.rejected, status[CONFLICT]
+        return came, status[CONFLICT]
 
     def _write_all(self, rows: DataFrame) -> tuple[Came, dict[str, int]]:
         """Replace the whole table. Counts are taken in passing: a whole source is read once."""
@@ -257,14 +270,13 @@ class Load:
             touched = made.written.where(IS_HELD)
             is_addition = touched.isEmpty() and made.removed.isEmpty()
             n_new = n.get((KEPT, False), 0)
-            self._held_in_conflict = n.get((CONFLICT, True), 0)
             if is_addition and n_new == 0:
                 self._note_unchanged()
             else:
                 self._write_changes(made, n_new, is_addition=is_addition)
         finally:
             mapped.unpersist()
-        came = Came(n_seen, n_mapped, n_rejected)
+        came = Came(n_seen, n_mapped, n_rejected, gave_way=n.get((CONFLICT, True), 0))
         return came, {held: n.get((held, False), 0) for held in _STATUSES}
 
     def _accepted(self, mapped: DataFrame) -> DataFrame:
@@ -295,17 +307,15 @@ class Load:
         near = held.join(touched.distinct(), list(self.identity.neighbours), "left_semi")
         return changes(new, near, leftover, self.identity, run_id=self.job.summary.run_id)
 
-    _held_in_conflict: int = 0
-
     def _rows_of_copies(self) -> int:
         """Count the rows of files whose content had been given before."""
         time_zone = self.source.time_zone or self.job.config.time_zone
         return sum(
             times * read_files(self.job.spark, self.source, [uri], time_zone=time_zone).count()
-            for uri, times in (self.plan.copies or {}).items()
+            for uri, times in self.plan.copies.items()
         )
 
-    def _write_rejected(self, n_rejected: int, n_conflicts: int) -> None:
+    def _write_rejected(self, came: Came, n_conflicts: int) -> None:
         """Keep the rejected rows as they came, with all reasons; none is written twice or lost."""
         kept = rejected(self.table)
         files = self.job.spark.createDataFrame(
@@ -316,10 +326,10 @@ class Load:
             "row string, reasons array<string>, source_file string, replay_run_id string",
         )
         parts = [files]
-        expected = n_rejected + n_conflicts
+        expected = came.rejected + n_conflicts
         if expected:
             parts.append(self._rejected_rows(with_conflicts=n_conflicts > 0))
-        if self._held_in_conflict:
+        if came.gave_way:
             parts.append(self._held_rows_in_conflict())
         rows = self.job.stamp(reduce(DataFrame.unionByName, parts))
         lake = self.job.lake
@@ -332,7 +342,7 @@ class Load:
                 # Files that could not be read are tried again each time.
                 written = lake.replace(kept, rows, f"row IS NULL OR run_id IN ({runs})")
         self.job.note(kept, written)
-        wanted = expected + len(self.broken) + self._held_in_conflict
+        wanted = expected + len(self.broken) + came.gave_way
         if written.rows != wanted:
             raise DataError(
                 f"source {self.source.description} changed while it was read: {wanted} rows were "
@@ -344,12 +354,7 @@ class Load:
         if with_conflicts:
             now = add_content_hashes(self.job.lake.read(self.table), self.table)
             mapped = conflicting(mapped, now, self.identity)
-        return mapped.where(F.size(REASONS) > 0).select(
-            F.col(SOURCE_ROW).alias("row"),
-            F.col(REASONS).alias("reasons"),
-            SOURCE_FILE,
-            F.lit(None).cast("string").alias("replay_run_id"),
-        )
+        return _as_rejected(mapped)
 
     def _held_rows_in_conflict(self) -> DataFrame:
         """Give the rows held that gave way to a new row, as we knew them."""
@@ -363,12 +368,7 @@ class Load:
         )
         hashed = add_content_hashes(as_row, self.table)
         told = conflicting(hashed, add_content_hashes(now, self.table), self.identity)
-        return told.where(F.size(REASONS) > 0).select(
-            F.col(SOURCE_ROW).alias("row"),
-            F.col(REASONS).alias("reasons"),
-            SOURCE_FILE,
-            F.lit(None).cast("string").alias("replay_run_id"),
-        )
+        return _as_rejected(told)
 
     def _tell(self) -> None:
         counts = self.job.summary.table(self.table.name)

@@ -165,13 +165,20 @@ def check_row(
             job.summary.run_id)  # fmt: skip
 
 
-def write_checks(job: Run, day: date, rows: Sequence[CheckRow], *, checks: Sequence[str]) -> None:
-    """Replace what this job left for the date of these checks; its others stay."""
+def write_checks(
+    job: Run,
+    day: date,
+    rows: Sequence[CheckRow],
+    *,
+    checks: Sequence[str] = (),
+    but: Sequence[str] = (),
+) -> None:
+    """Replace what this job left for the date: of these checks, or of all `but` those."""
     frame = job.spark.createDataFrame(list(rows), CHECKS.schema)
-    names = ", ".join(f"'{name}'" for name in checks)
+    names = ", ".join(f"'{name}'" for name in checks or but)
     where = (
         f"job = '{job.summary.job}' AND as_of_date = DATE'{day.isoformat()}' "
-        f"AND `check` IN ({names})"
+        f"AND `check` {'IN' if checks else 'NOT IN'} ({names})"
     )
     job.note(CHECKS, job.lake.replace(CHECKS, frame, where))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from delta.tables import DeltaTable
@@ -57,7 +57,7 @@ class Plan:
     mode: Literal["rebuild", "append", "unchanged"]
     items: tuple[Item, ...]
     read: tuple[str, ...] = ()
-    copies: Mapping[str, int] | None = None
+    copies: Mapping[str, int] = field(default_factory=dict)
     after: str | None = None
     up_to: str | None = None
     unfinished: tuple[str, ...] = ()
@@ -118,10 +118,7 @@ def read_planned(job: Run, source: SourceSection, plan: Plan, broken: BrokenFile
     """Give the source's rows that the plan says, without the files that cannot be read."""
     time_zone = source.time_zone or job.config.time_zone
     if source.format in FILE_FORMATS:
-        left = [uri for uri in plan.read if not is_broken(uri, broken)]
-        if not left:
-            told = "; ".join(f"{file} cannot be read: {why}" for file, why in broken.items())
-            raise DataError(f"source {source.description}: {told or 'it holds no file'}")
+        left = readable_files(source, plan.read, broken)
         return read_files(job.spark, source, left, time_zone=time_zone)
     df = read_whole(job.spark, source)
     if source.watermark is None or plan.up_to is None:
@@ -133,6 +130,15 @@ def read_planned(job: Run, source: SourceSection, plan: Plan, broken: BrokenFile
         if plan.after is None:
             return df.where(is_due | mark.isNull())
         return df.where(is_due & (mark > F.lit(plan.after).cast(kind)))
+
+
+def readable_files(source: SourceSection, uris: Iterable[str], broken: BrokenFiles) -> list[str]:
+    """Leave out the files that cannot be read. Raises DataError where none is left."""
+    left = [uri for uri in uris if not is_broken(uri, broken)]
+    if not left:
+        told = "; ".join(f"{file} cannot be read: {why}" for file, why in broken.items())
+        raise DataError(f"source {source.description}: {told or 'it holds no file'}")
+    return left
 
 
 def is_broken(uri: str, broken: BrokenFiles) -> bool:

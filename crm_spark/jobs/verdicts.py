@@ -11,13 +11,13 @@ from pyspark.sql import functions as F
 from crm_spark.errors import DataError, listed
 from crm_spark.jobs.feature_checks import FEATURE_CHECKS
 from crm_spark.jobs.lifecycle import Run
+from crm_spark.jobs.model_runs import check_row, write_checks
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.usability.churn import ChurnClasses
 from crm_spark.models.usability.facts import DataFacts, IngestFacts, OrderDay, Verdict
 from crm_spark.progress import log, stage
 from crm_spark.tables.core import TRANSACTIONS, rejected
 from crm_spark.tables.features import CUSTOMER_ORDERS
-from crm_spark.tables.ops import CHECKS
 from crm_spark.transforms.data_facts import (
     customer_shares,
     customers_by_class,
@@ -50,23 +50,17 @@ def require_usable(
 def _write(job: Run, day: date, verdicts: Sequence[Verdict]) -> None:
     """Replace the verdicts that this job left for the date; its checks of features stay."""
     rows = [
-        (job.summary.job, day, held.check, held.subject, held.found, held.needed, held.level,
-         held.message, job.summary.run_id)
+        check_row(job, day, held.check, held.subject, found=held.found, needed=held.needed,
+                  level=held.level, message=held.message)
         for held in verdicts
     ]  # fmt: skip
-    others = ", ".join(f"'{name}'" for name in FEATURE_CHECKS)
-    where = (
-        f"job = '{job.summary.job}' AND as_of_date = DATE'{day.isoformat()}' "
-        f"AND `check` NOT IN ({others})"
-    )
-    checks = job.spark.createDataFrame(rows, CHECKS.schema)
-    job.note(CHECKS, job.lake.replace(CHECKS, checks, where))
+    write_checks(job, day, rows, but=FEATURE_CHECKS)
 
 
 def data_facts(job: Run, day: date) -> DataFacts:
     """Count what was known of the orders before the midnight of the date.
 
-    Of the ingest it is the newest one that counts: rejected rows have no date that could be read.
+    Of rejected rows all count that core holds: they have no date that could be read.
     """
     orders, lines = job.lake.read(CUSTOMER_ORDERS), job.lake.read(TRANSACTIONS)
     n_changed = changed_later(orders, dates=[day]).count()

@@ -56,7 +56,7 @@ class Identity:
         return ("customer_id", self.table.event_time)
 
 
-def content_columns(table: Table) -> tuple[str, ...]:
+def _said_columns(table: Table) -> tuple[str, ...]:
     """The mapped columns besides the id: what a row says."""
     return tuple(c.name for c in table.columns if c.mapping is not None and c.name != table.key[0])
 
@@ -66,7 +66,7 @@ def add_content_hashes(df: DataFrame, table: Table) -> DataFrame:
 
     Call it when everything is filled in, so that a held row and a new one can be compared.
     """
-    names = content_columns(table)
+    names = _said_columns(table)
     first = row_hash(names)
     return df.withColumns(
         {_CONTENT_HASH: first, _SECOND_HASH: F.xxhash64(F.lit("crm_spark"), first, *names)}

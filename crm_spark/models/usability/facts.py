@@ -35,7 +35,7 @@ class OrderDay:
 
 @dataclass(frozen=True)
 class IngestFacts:
-    """What the newest ingest made of the order lines that `where` let through.
+    """What was made of the order lines that `where` let through, all ingests together.
 
     A row without a customer id that has another fault, too, counts as both. A file that could not
     be read at all is no row.

@@ -28,6 +28,7 @@ JOBS = (
     "recommend_products",
     "write_report",
     "run_pipeline",
+    "replay_rejected",
     "backtest_churn",
     "maintain_tables",
     "check_config",

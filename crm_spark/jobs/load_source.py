@@ -78,17 +78,21 @@ def identity_of(source: SourceSection, table: Table) -> Identity:
 
 def map_rows(
     job: Run, source: SourceSection, table: Table, df: DataFrame, source_file: Column, *,
-    keep_row: bool
+    keep_row: bool, keep: tuple[str, ...] = ()
 ) -> DataFrame:  # fmt: skip
-    """Give the rows that `where` keeps, mapped, filled in and hashed, each with its reasons."""
+    """Give the rows that `where` keeps, mapped, filled in and hashed, each with its reasons.
+
+    The source's columns in `keep` stay as they are.
+    """
     time_zone = source.time_zone or job.config.time_zone
     expressions = [*source.columns.values(), *([source.where] if source.where else [])]
     df = refuse_cut_decimals(df, expressions, time_zone=time_zone)
     if source.where:
         df = keep_where(df, source.where, time_zone=time_zone)
     mapped = map_source(
-        df, table, source.columns, time_zone=time_zone, source_file=source_file, keep_row=keep_row
-    )
+        df, table, source.columns, time_zone=time_zone, source_file=source_file,
+        keep_row=keep_row, keep=keep,
+    )  # fmt: skip
     completed = complete_versions(mapped, table) if table.event_time else mapped
     return add_content_hashes(completed, table)
 
@@ -188,7 +192,7 @@ class Load:
             schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in rows.schema)
             self._write_rejected(*self._write_rows(rows))
         else:
-            self._note_unchanged()
+            self._take_out_leftovers()
             self._write_rejected(Came(0, 0, 0), 0)
         items = [held for held in self.plan.items if not is_broken(held.item, self.broken)]
         write_ledger(self.job, self.name, self.source, self.plan, items, schema)
@@ -196,8 +200,8 @@ class Load:
 
     @property
     def _has_rows(self) -> bool:
-        if self.plan.unfinished or self.source.format not in FILE_FORMATS:
-            return True
+        if self.source.format not in FILE_FORMATS:
+            return self.plan.mode == "rebuild" or self.plan.up_to is not None
         return any(not is_broken(uri, self.broken) for uri in self.plan.read)
 
     def _intent(self) -> str:
@@ -278,6 +282,14 @@ class Load:
             mapped.unpersist()
         came = Came(n_seen, n_mapped, n_rejected, gave_way=n.get((CONFLICT, True), 0))
         return came, {held: n.get((held, False), 0) for held in _STATUSES}
+
+    def _take_out_leftovers(self) -> None:
+        """Put right what a run left that was cut off, where nothing new has come since."""
+        if not self.plan.unfinished:
+            self._note_unchanged()
+            return
+        nothing = add_content_hashes(self.job.lake.read(self.table).limit(0), self.table)
+        self._write_changes(self._changes(nothing), 0, is_addition=False)
 
     def _accepted(self, mapped: DataFrame) -> DataFrame:
         return self.job.stamp(mapped.where(F.size(REASONS) == 0))

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from crm_spark.config import fingerprint
 from crm_spark.contracts import Table
 from crm_spark.errors import DataError, listed
+from crm_spark.io.lake import Commit
 from crm_spark.io.sources import (
     FILE_FORMATS,
     SourceSection,
@@ -25,12 +26,15 @@ from crm_spark.io.sources import (
 )
 from crm_spark.jobs.lifecycle import Run
 from crm_spark.progress import log
-from crm_spark.tables.core import SOURCE_TABLES
+from crm_spark.tables.core import SOURCE_TABLES, rejected
 from crm_spark.tables.ops import SOURCE_LEDGER
 from crm_spark.transforms.mapping import lenient_analysis
 
 # Raise it with every change of ingest that can change a row: all sources are loaded anew then.
 INGEST_VERSION = 2
+
+# What the ledger calls the rows that replay_rejected took back.
+REPLAY = "replay of rejected rows"
 
 # Files that cannot be read, with the reason.
 BrokenFiles = dict[str, str]
@@ -70,9 +74,10 @@ def plan_source(job: Run, name: str, source: SourceSection, *, rebuild: bool) ->
     A table that is not bitemporal is loaded anew with every change.
     """
     table = SOURCE_TABLES[name]
-    ledger = ledger_rows(job, name)
+    noted = ledger_rows(job, name)
+    unfinished, is_torn = unfinished_runs(job, name, table, noted)
+    ledger = [row for row in noted if row["item"] != REPLAY]
     found = _look(job, source, ledger)
-    unfinished, is_torn = _unfinished(job, name, table, ledger)
     why = _why_anew(job, table, source, ledger, found, is_torn=is_torn, rebuild=rebuild)
     if why is None and table.event_time is None and (_is_new(found, ledger) or unfinished):
         why = "it changed"
@@ -189,29 +194,36 @@ def _highest_watermark(job: Run, source: SourceSection) -> str | None:
     return None if found is None else str(found)
 
 
-def _unfinished(
+def unfinished_runs(
     job: Run, name: str, table: Table, ledger: Sequence[Row]
 ) -> tuple[tuple[str, ...], bool]:
     """Give the runs whose load of a source was cut off, and whether one replaced the table."""
     if not job.lake.exists(table):
         return (), True
     finished = {row["run_id"] for row in ledger}
-    left = job.version_left(table)
-    commits = [
-        held
-        for held in job.lake.commits_since(table, -1 if left is None else left)
-        if held.run_id not in finished
-    ]
+    commits = _commits_since_left(job, table, finished)
     for held in commits:
         if held.run_id is None and held.version > 0:
             raise DataError(
                 f"{table.name} in {job.lake.root} was changed by another program at version "
-                f"{held.version}: restore version {left}, or run ingest_sources --rebuild"
+                f"{held.version}: restore version {job.version_left(table)}, or run ingest_sources "
+                "--rebuild"
             )
+    is_torn = any(held.replaces_all for held in commits)
+    commits += _commits_since_left(job, rejected(table), finished)
     runs = tuple(sorted({held.run_id for held in commits if held.run_id}))
     if runs:
         log.warning("%s: a run was cut off while loading it; what it left is put right", name)
-    return runs, any(held.replaces_all for held in commits)
+    return runs, is_torn
+
+
+def _commits_since_left(job: Run, table: Table, finished: set[str]) -> list[Commit]:
+    """Give the commits that no finished run stands for, since the last succeeded run."""
+    if not job.lake.exists(table):
+        return []
+    left = job.version_left(table)
+    since = job.lake.commits_since(table, -1 if left is None else left)
+    return [held for held in since if held.run_id not in finished]
 
 
 def _why_anew(

@@ -19,6 +19,13 @@ CORRUPT_RECORD = "_corrupt_record"
 REASONS = "_reasons"
 SOURCE_ROW = "_row"
 
+# How a rejected row is written, so that it can be read again as it was.
+ROW_JSON = {
+    "ignoreNullFields": "false",
+    "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
+    "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
+}
+
 # A mapping that says by itself when it gives null is not at fault when it does.
 _GIVES_NULL_ON_PURPOSE = re.compile(r"\b(nullif|case|if|iff|try_\w+|coalesce|nvl|get)\b", re.I)
 
@@ -153,19 +160,21 @@ def map_source(
     time_zone: str,
     source_file: Column,
     keep_row: bool,
+    keep: tuple[str, ...] = (),
 ) -> DataFrame:
     """Give the source's rows in the columns of `table`, each with its reasons for rejection.
 
     Reads the source's columns; gives every mappable column of `table` (null where not mapped),
-    source_file and _reasons (empty for a row that can be used), and with `keep_row` the row as it
-    came, as JSON. A value that an expression or the column's type cannot turn becomes null, and is
-    a reason. Raises AnalysisException for an expression that does not fit the source.
+    source_file and _reasons (empty for a row that can be used), the columns in `keep` as they are,
+    and with `keep_row` the row as it came, as JSON. A value that an expression or the column's type
+    cannot turn becomes null, and is a reason. Raises AnalysisException for an expression that does
+    not fit the source.
     """
     spark = df.sparkSession
     df = widen_whole_numbers(df)
     needed_of_deletions = {*table.key, "customer_id", "order_id"}
     row_columns = [name for name in df.columns if name != CORRUPT_RECORD]
-    columns: list[Column] = []
+    columns: list[Column] = [F.col(name) for name in keep]
     reasons: list[Column] = []
     with lenient_analysis(spark, time_zone):
         for column in table.columns:
@@ -196,7 +205,7 @@ def map_source(
         columns += [source_file.alias(SOURCE_FILE), all_reasons.alias(REASONS)]
         if keep_row:
             row = F.to_json(F.struct(*[F.col(_quoted(name)) for name in row_columns]),
-                            {"ignoreNullFields": "false"})  # fmt: skip
+                            ROW_JSON)  # fmt: skip
             if CORRUPT_RECORD in df.columns:
                 row = F.coalesce(F.col(CORRUPT_RECORD), row)
             columns.append(row.alias(SOURCE_ROW))

@@ -16,7 +16,7 @@ from crm_spark.jobs.lifecycle import Run, job_run
 from crm_spark.models.churn.params import cutoffs_for_test, latest_closed
 from crm_spark.progress import log, stage
 from crm_spark.run import RunSummary
-from crm_spark.tables.core import PRODUCTS, TRANSACTIONS
+from crm_spark.tables.core import CAMPAIGN_CONTACTS, EVENTS, FEEDBACK, PRODUCTS, TRANSACTIONS
 from crm_spark.tables.features import (
     CUSTOMER_ORDERS,
     CUSTOMER_SNAPSHOT,
@@ -134,7 +134,17 @@ def snapshots(job: Run, dates: Sequence[date], touched: DataFrame | None = None)
         dates=dates,
         horizon_days=job.config.churn.horizon_days,
         n_changed=n_changed,
+        events=_given(job, EVENTS),
+        feedback=_given(job, FEEDBACK),
+        contacts=_given(job, CAMPAIGN_CONTACTS),
+        with_channels="channel" in job.config.sources.transactions.columns,
     )
+
+
+def _given(job: Run, table: Table) -> DataFrame | None:
+    """Give a table besides the transactions where its source is mapped."""
+    name = table.name.split(".")[1]
+    return job.lake.read(table) if name in job.config.sources.given() else None
 
 
 def snapshot_dates(config: Config, day: date, first: date) -> list[date]:
@@ -159,10 +169,13 @@ def _has_departments(job: Run) -> bool:
 
 def _snapshot_settings(job: Run) -> str:
     """Hash all that a snapshot depends on besides its date and the order lines."""
-    products = job.require_current(PRODUCTS, "ingest_sources") if _has_departments(job) else None
+    tables = [PRODUCTS] if _has_departments(job) else []
+    besides = (EVENTS, FEEDBACK, CAMPAIGN_CONTACTS)
+    tables += [held for held in besides if _given(job, held) is not None]
+    checksums = {held.name: job.require_current(held, "ingest_sources") for held in tables}
     formulas = [feature.formula for feature in FEATURES]
     zone, horizon = job.config.time_zone, job.config.churn.horizon_days
-    return fingerprint([FEATURES_VERSION, products, zone, horizon, formulas])
+    return fingerprint([FEATURES_VERSION, checksums, zone, horizon, formulas])
 
 
 def _stamped(rows: DataFrame, settings: str) -> DataFrame:

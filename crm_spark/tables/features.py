@@ -45,6 +45,11 @@ CUSTOMER_ORDERS = Table(
             T.BooleanType(),
             "It has a line that is no return, and was not taken back as a whole",
         ),
+        Column(
+            "channel",
+            T.StringType(),
+            "Channel of its bought lines, the first by name; null: not known",
+        ),
         Column("n_lines", T.LongType(), "Lines that are no returns"),
         Column("n_return_lines", T.LongType(), "Lines that are returns"),
         Column("n_products", T.LongType(), "Distinct products bought; null: none known"),

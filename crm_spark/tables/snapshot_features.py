@@ -16,12 +16,16 @@ WINDOW_DAYS = (7, 14, 28, 56, 84, 180, 365)
 HALF_LIFE_DAYS = (7, 21, 60)
 TREND_DAYS = (28, 84)
 VARIETY_DAYS = 84
+VISIT_DAYS = (28, 84)
+FEEDBACK_DAYS = 365
+CONTACT_DAYS = 180
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # Part of the day -> first hour and hour after the last, on the local clock.
 DAY_PARTS = {"night": (0, 6), "morning": (6, 12), "afternoon": (12, 18), "evening": (18, 24)}
 
 Unit = Literal["orders", "days", "items", "lines", "products", "departments", "money", "share",
-               "ratio", "-1 to 1"]  # fmt: skip
+               "ratio", "-1 to 1", "nats", "channels", "visits", "seconds", "contacts", "feedback",
+               "complaints", "score"]  # fmt: skip
 
 NEVER_NULL = "never null"
 
@@ -196,6 +200,69 @@ def _trends() -> list[Feature]:
     return features
 
 
+def _habits() -> list[Feature]:
+    no_product = "null when no product of the customer is known"
+    no_channel = "null when no channel of the customer's orders is known"
+    return [
+        Feature("gap_trend", "(newer - older) / (newer + older): means of the newer and the older "
+                "half of gaps in order of time, the middle one left out", "-1 to 1",
+                "null with fewer than 3 order days", fill=-2.0),
+        Feature("repeat_products_share", "products bought in two or more orders / n_products",
+                "share", no_product),
+        Feature("department_entropy", "-sum of p ln p, p: share of a department in the bought "
+                "lines of known department (Shannon 1948, section 6)", "nats",
+                "null when no department of the customer's products is known"),
+        _count("n_channels", "distinct channels of orders", "channels", no_channel),
+        Feature("main_channel_share", "orders in the channel with the most / orders with a known "
+                "channel", "share", no_channel),
+    ]  # fmt: skip
+
+
+def _visits() -> list[Feature]:
+    never = "null without core.events; 0 when the customer has none"
+    none = "null when no visit before D is known"
+    return [
+        *[_count(f"n_visits_{days}d", f"events of ages 1 to {days}", "visits", never)
+          for days in VISIT_DAYS],
+        _count("days_since_last_visit", "age of the newest event - 1", "days", none),
+        Feature("mean_visit_seconds", "mean of known duration_seconds of events", "seconds",
+                "null when no duration is known"),
+    ]  # fmt: skip
+
+
+def _feedback() -> list[Feature]:
+    window = f"of ages 1 to {FEEDBACK_DAYS}"
+    never = "null without core.feedback; 0 when the customer has none"
+    return [
+        _count(f"n_feedback_{FEEDBACK_DAYS}d", f"feedback {window}", "feedback", never),
+        _count(f"n_complaints_{FEEDBACK_DAYS}d", f"complaints {window}", "complaints", never),
+        _count("days_since_last_complaint", "age of the newest complaint - 1", "days",
+               "null without a complaint"),
+        Feature("mean_rating", "mean of ratings before D", "score", "null without a rating"),
+        Feature("mean_csat_score", "mean of CSAT answers before D", "score",
+                "null without an answer"),
+        Feature("last_nps_score", "newest answer to the NPS question (Reichheld 2003) before D",
+                "score", "null without an answer"),
+    ]  # fmt: skip
+
+
+def _contacts() -> list[Feature]:
+    window = f"contacts of ages 1 to {CONTACT_DAYS}"
+    never = "null without core.campaign_contacts; 0 when the customer has none"
+    none = f"null without a contact in the last {CONTACT_DAYS} days"
+    return [
+        _count(f"n_contacts_{CONTACT_DAYS}d", window, "contacts", never),
+        _count("days_since_last_contact", "age of the newest contact - 1", "days",
+               "null without a contact before D"),
+        *[Feature(f"{response}_contacts_share_{CONTACT_DAYS}d",
+                  f"{window} that were {response} before D / {window}", "share", none)
+          for response in ("opened", "clicked", "converted")],
+    ]  # fmt: skip
+
+
+# Features of core.events, core.feedback and core.campaign_contacts.
+VISITS, FEEDBACK, CONTACTS = tuple(_visits()), tuple(_feedback()), tuple(_contacts())
+
 FEATURES: tuple[Feature, ...] = (
     *_rfm(),
     *_windows(),
@@ -206,4 +273,8 @@ FEATURES: tuple[Feature, ...] = (
     *_discounts(),
     *_calendar(),
     *_trends(),
+    *_habits(),
+    *VISITS,
+    *FEEDBACK,
+    *CONTACTS,
 )

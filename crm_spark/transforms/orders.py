@@ -105,6 +105,7 @@ def _aggregate_orders(lines: DataFrame, grain: tuple[str, ...], is_current: Colu
         F.max(F.greatest(known_at(), F.col("superseded_at"), F.col("netting_changed_at"))).alias(
             "last_change_at"
         ),
+        F.min(F.when(is_bought, F.col("channel"))).alias("channel"),
         F.count_if(is_bought).alias("n_lines"),
         F.count_if(is_returned).alias("n_return_lines"),
         _sum_when(is_bought, items.cast(T.LongType())).alias("items_milli"),
@@ -124,6 +125,7 @@ def _aggregate_orders(lines: DataFrame, grain: tuple[str, ...], is_current: Colu
         F.min("ordered_at").alias("ordered_at"),
         F.min("first_known_at").alias("first_known_at"),
         F.max("last_change_at").alias("last_change_at"),
+        F.min("channel").alias("channel"),
         *[F.sum(name).alias(name) for name in totals],
         F.count_if(is_product_bought).alias("n_products"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from pyspark.sql import Column, DataFrame
@@ -17,7 +17,9 @@ from crm_spark.tables.snapshot_features import (
     VARIETY_DAYS,
     WEEKDAYS,
     WINDOW_DAYS,
+    Feature,
 )
+from crm_spark.transforms.behaviour import contact_features, feedback_features, visit_features
 from crm_spark.transforms.orders import (
     ITEM_FRACTIONS,
     MINOR_UNITS,
@@ -39,25 +41,60 @@ def customer_snapshot(
     dates: Sequence[date],
     horizon_days: int,
     n_changed: int | None = None,
+    events: DataFrame | None = None,
+    feedback: DataFrame | None = None,
+    contacts: DataFrame | None = None,
+    with_channels: bool = False,
 ) -> DataFrame:
     """Give every feature of every customer with an order before each date.
 
     Grain: customer_id, as_of_date. Reads features.customer_orders, core.transactions and, for
-    department variety, `departments` (product_id, department). Gives the columns of the feature
-    catalogue; their formulas, units and null rules stand there. No row ordered or arrived on or
-    after a date has any influence on that date's rows.
+    department variety, `departments` (product_id, department); core.events, core.feedback and
+    core.campaign_contacts where they are given, else their features are null. Gives the columns of
+    the feature catalogue; their formulas, units and null rules stand there. No row ordered or
+    arrived on or after a date has any influence on that date's rows.
     """
-    days = order_days(orders_as_of(orders, lines, dates=dates, n_changed=n_changed))
+    known = orders_as_of(orders, lines, dates=dates, n_changed=n_changed)
+    days = order_days(known)
     customers = (
         days.groupBy(*_GRAIN)
         .agg(*_totals(), *_windows(), *_trend_sums(), *_decayed_sums(), *_calendar_sums())
         .where(F.col("n_orders") > 0)
     )
     features = _derive(customers, horizon_days=horizon_days)
-    with_variety = features.join(
-        product_variety(lines, departments, dates=dates), list(_GRAIN), "left"
+    parts = [product_variety(lines, departments, dates=dates)]
+    if with_channels:
+        parts.append(channel_mix(known))
+    besides = {visit_features: events, feedback_features: feedback, contact_features: contacts}
+    parts += [make(df, dates=dates) for make, df in besides.items() if df is not None]
+    for part in parts:
+        features = features.join(part, list(_GRAIN), "left")
+    given = {"visits": events, "feedback": feedback, "complaints": feedback, "contacts": contacts}
+    return features.select(*_GRAIN, *[_feature(features, held, given) for held in FEATURES])
+
+
+def _feature(df: DataFrame, feature: Feature, given: Mapping[str, DataFrame | None]) -> Column:
+    """Give a feature's column: null without its table, and a count of nothing is 0 with it."""
+    if feature.name not in df.columns:
+        data_type = T.LongType() if feature.is_count else T.DoubleType()
+        return F.lit(None).cast(data_type).alias(feature.name)
+    if feature.is_count and given.get(feature.unit) is not None:
+        return F.coalesce(F.col(feature.name), F.lit(0).cast(T.LongType())).alias(feature.name)
+    return F.col(feature.name)
+
+
+def channel_mix(orders: DataFrame) -> DataFrame:
+    """Give over how many channels each customer's orders spread, and the share of the main one.
+
+    Grain: customer_id, as_of_date, customers with an order of known channel. Reads orders as of
+    dates.
+    """
+    known = orders.where(F.col("is_counted") & F.col("channel").isNotNull())
+    by_channel = known.groupBy(*_GRAIN, "channel").agg(F.count(F.lit(1)).alias("_n"))
+    return by_channel.groupBy(*_GRAIN).agg(
+        F.count(F.lit(1)).alias("n_channels"),
+        (F.max("_n") / F.sum("_n").cast(T.DoubleType())).alias("main_channel_share"),
     )
-    return with_variety.select(*_GRAIN, *[feature.name for feature in FEATURES])
 
 
 def order_days(orders: DataFrame) -> DataFrame:
@@ -237,11 +274,17 @@ def _gap_features(horizon_days: int) -> dict[str, Column]:
         gaps, zero, lambda held, gap: held + F.greatest(gap - horizon_days, F.lit(0))
     )
     n_windows = F.col("tenure_days") - horizon_days
+    half = F.floor(n / 2).cast(T.IntegerType())
+    older = F.aggregate(F.slice(gaps, F.lit(1), half), zero, lambda held, gap: held + gap)
+    newer = F.aggregate(
+        F.slice(gaps, F.greatest(n - half + 1, F.lit(1)), half), zero, lambda held, gap: held + gap
+    )
     empty_now = F.greatest(silence + 1 - horizon_days, F.lit(0))
     return {
         "median_gap_days": F.when(n > 0, (F.get(ordered, middle) + below) / 2.0),
         "mean_gap_days": F.when(n > 0, total / n.cast(T.DoubleType())),
         "stddev_gap_days": F.when(n > 1, F.sqrt(spread)),
+        "gap_trend": F.when(n > 1, (newer - older) / (newer + older).cast(T.DoubleType())),
         "longest_gap_days": F.array_max(gaps).cast(T.LongType()),
         "longer_gaps_share": F.when(n > 0, n_longer / n.cast(T.DoubleType())),
         "empty_windows_share": F.when(
@@ -298,49 +341,69 @@ def product_variety(
     """Count the different products and departments each customer had bought by each date.
 
     Grain: customer_id, as_of_date. Reads core.transactions (lines that are no returns) and
-    `departments` (product_id, department). Lines shrink to customer and product, then to customer
-    and department, with a column a date; only then does each date get rows of its own.
+    `departments` (product_id, department). Lines shrink to orders of a product, to customer and
+    product, then to customer and department, with a column a date; only then does each date get
+    rows of its own.
     """
     days = dict(enumerate(sorted(set(dates))))
-    last_bought = [
-        F.max(F.when(is_visible(midnight(F.lit(day))), F.col("ordered_at"))).alias(f"_last_{index}")
-        for index, day in days.items()
-    ]
+    by_order: list[Column] = []
+    by_product: list[Column] = []
+    by_department: list[Column] = []
+    of_dates: list[Column] = []
+    for index, day in days.items():
+        at = F.when(is_visible(midnight(F.lit(day))), F.col("ordered_at"))
+        by_order += [F.max(at).alias(f"_last_{index}"), F.count(at).alias(f"_lines_{index}")]
+        by_product += [
+            F.max(f"_last_{index}").alias(f"_last_{index}"),
+            F.count(f"_last_{index}").alias(f"_orders_{index}"),
+            F.sum(f"_lines_{index}").alias(f"_lines_{index}"),
+        ]
+        is_recent = F.to_date(f"_last_{index}") >= F.date_sub(F.lit(day), VARIETY_DAYS)
+        by_department += [
+            F.count(f"_last_{index}").alias(f"_n_{index}"),
+            F.count_if(is_recent).alias(f"_n_recent_{index}"),
+            F.count_if(F.col(f"_orders_{index}") > 1).alias(f"_n_repeat_{index}"),
+            F.sum(f"_lines_{index}").alias(f"_n_lines_{index}"),
+        ]
+        names = ("n", "n_recent", "n_repeat", "n_lines")
+        of_dates.append(
+            F.struct(
+                F.lit(day).alias("as_of_date"),
+                *[F.col(f"_{name}_{index}").alias(name) for name in names],
+            )
+        )
     pairs = (
         lines.where(~F.col("is_return") & F.col("product_id").isNotNull())
+        .groupBy("customer_id", "product_id", "order_id")
+        .agg(*by_order)
         .groupBy("customer_id", "product_id")
-        .agg(*last_bought)
+        .agg(*by_product)
     )
     if departments is None:
         pairs = pairs.withColumn("department", F.lit(None).cast(T.StringType()))
     else:
         pairs = pairs.join(departments, "product_id", "left")
-    counts: list[Column] = []
-    for index, day in days.items():
-        bought_on = F.to_date(F.col(f"_last_{index}"))
-        is_recent = bought_on >= F.date_sub(F.lit(day), VARIETY_DAYS)
-        counts.append(F.count(f"_last_{index}").alias(f"_n_{index}"))
-        counts.append(F.count_if(is_recent).alias(f"_n_recent_{index}"))
-    by_department = pairs.groupBy("customer_id", "department").agg(*counts)
-    of_dates = F.inline(
-        F.array(
-            *[
-                F.struct(
-                    F.lit(day).alias("as_of_date"),
-                    F.col(f"_n_{index}").alias("n"),
-                    F.col(f"_n_recent_{index}").alias("n_recent"),
-                )
-                for index, day in days.items()
-            ]
-        )
+    bought = (
+        pairs.groupBy("customer_id", "department")
+        .agg(*by_department)
+        .select("customer_id", "department", F.inline(F.array(*of_dates)))
+        .where(F.col("n") > 0)
     )
-    bought = by_department.select("customer_id", "department", of_dates).where(F.col("n") > 0)
     is_department = F.col("department").isNotNull()
     n_departments = F.count_if(is_department)
     n_recent_departments = F.count_if(is_department & (F.col("n_recent") > 0))
     return bought.groupBy(*_GRAIN).agg(
         F.sum("n").alias("n_products"),
         F.sum("n_recent").alias(f"n_products_{VARIETY_DAYS}d"),
+        (F.sum("n_repeat") / F.sum("n").cast(T.DoubleType())).alias("repeat_products_share"),
         F.when(n_departments > 0, n_departments).alias("n_departments"),
         F.when(n_departments > 0, n_recent_departments).alias(f"n_departments_{VARIETY_DAYS}d"),
+        _entropy(F.when(is_department, F.col("n_lines"))).alias("department_entropy"),
     )
+
+
+def _entropy(n: Column) -> Column:
+    """Give the entropy of counts, in nats: ln N - sum of n ln n / N, each term to 9 decimals."""
+    term = F.round(n * F.log(n.cast(T.DoubleType())) * DECAY_STEPS).cast(T.LongType())
+    total = F.sum(n).cast(T.DoubleType())
+    return F.greatest(F.log(total) - F.sum(term) / float(DECAY_STEPS) / total, F.lit(0.0))

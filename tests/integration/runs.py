@@ -84,6 +84,7 @@ def demo_arguments(folder: Path, data: Path) -> list[str]:
         "sources.transactions.path": data / "transactions.parquet",
         "sources.products.path": data / "products.parquet",
         "sources.customers.path": data / "demographics.parquet",
+        "sources.campaign_contacts.path": data / "campaign_contacts.parquet",
         "report.path": folder / "report.html",
     }
     arguments = ["--config", "conf/demo.yml", "--as-of", "2017-12-01"]

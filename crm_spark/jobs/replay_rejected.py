@@ -109,8 +109,10 @@ class Replay(Load):
     def mapped(self, df: DataFrame | None = None, *, keep_row: bool = False) -> DataFrame:
         """Give the rejected rows in our columns, each with the text that it was kept as."""
         assert df is not None
-        return map_rows(self.job, self.name, self.source, df, F.col(_FILE),
-                        written_at=F.lit(None), keep_row=keep_row, keep={_ROW: F.col(_ROW)})  # fmt: skip
+        return map_rows(
+            self.job, self.name, self.source, df, F.col(_FILE),
+            written_at=F.lit(None), keep_row=keep_row, keep={_ROW: F.col(_ROW)},
+        )  # fmt: skip
 
     def take_back(self, rows: DataFrame) -> None:
         """Mark what can be used now, then add it to core; the ledger makes both count."""

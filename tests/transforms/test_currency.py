@@ -22,7 +22,7 @@ LINES = [
     ("the rate before holds on", "EUR", 4, "10.00", "8.80"),
     ("until the next", "EUR", 5, "10.00", "9.00"),
     ("as long as is allowed", "USD", 4, "1.00", "0.78"),
-    ("half a cent is rounded up", "USD", 1, "0.08", "0.06"),
+    ("half a cent is rounded up", "USD", 1, "0.16", "0.13"),
     ("not a day longer", "USD", 5, "1.00", None),
     ("not before the first", "EUR", 0, "10.00", None),
     ("never heard of", "XXX", 1, "10.00", None),

@@ -98,13 +98,13 @@ def planted(draw: random.Random) -> Planted:
         rows.write("twice", price=price)
     rows.write(
         "future",
-        at=datetime(2999, 1, 1, tzinfo=UTC),
+        at=datetime(2999, 1, 1, 12, tzinfo=UTC),
         known=FIRST,
         reason="ordered_at is 2999-01-01, in the future of 2024-01-01, when it was known",
     )
     rows.write(
         "ancient",
-        at=datetime(1900, 1, 1, tzinfo=UTC),
+        at=datetime(1900, 1, 1, 12, tzinfo=UTC),
         known=FIRST,
         reason="ordered_at is 1900-01-01, before earliest_date 1990-01-01",
     )

@@ -47,6 +47,9 @@ LOCAL_SETTINGS = {
     "spark.ui.showConsoleProgress": "false",
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.sql.shuffle.partitions": "8",
+    # Each sort and hash table holds a page at least. By default a page is 1/16 of a task's memory,
+    # and a stage of the snapshot with 16 of them would find none left, however much there is.
+    "spark.buffer.pageSize": "2m",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",

@@ -19,6 +19,17 @@ SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 TIME_ZONE = "America/New_York"
 
 
+# Workers of pytest-xdist have a main module without a file, which PySpark takes for its doctests and
+# ends the process.
+if not hasattr(sys.modules["__main__"], "__file__"):
+    sys.modules["__main__"].__file__ = __file__
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Look at the demo last, when another process has made it for the cluster's tests."""
+    items.sort(key=lambda item: item.path.stem == "test_demo")
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Give the session that production code would open, small enough for tests."""
@@ -29,6 +40,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.driver.memory": "2g",
+        # Compiling takes longer than small tables do; whole runs are tested with compiled code.
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder / 'derby'}",
     }
     with open_session("tests", time_zone=TIME_ZONE, properties=properties) as session:

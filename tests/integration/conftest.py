@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from integration.runs import Lake, command, demo_arguments
+from integration.runs import Ended, Lake, command, demo_arguments
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory, complete_journey: Path) -> Lake:
-    """Give the lake that the demo's pipeline leaves in local mode."""
-    folder = tmp_path_factory.mktemp("demo folder")  # with a space, as users have it
-    run = command("run_pipeline", *demo_arguments(folder, complete_journey))
+    """Give the lake that the demo's pipeline leaves in local mode, once for all processes."""
+    folder = tmp_path_factory.getbasetemp().parent / "demo folder"  # with a space, as users have it
+    folder.mkdir(exist_ok=True)
+    ended = folder / "ended.json"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ended.exists():
+            run = command("run_pipeline", *demo_arguments(folder, complete_journey))
+            ended.write_text(json.dumps(asdict(run)), encoding="utf-8")
+    run = Ended(**json.loads(ended.read_text(encoding="utf-8")))
     assert run.code == 0, run.log[-3000:]
     return Lake(folder / "lake", f"sqlite:///{folder / 'mlflow.db'}", run)

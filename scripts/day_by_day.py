@@ -1,0 +1,141 @@
+"""Load Complete Journey day by day, print what each day rewrote, and compare with one clean load.
+
+    python scripts/day_by_day.py FOLDER                                # the whole year: hours
+    python scripts/day_by_day.py FOLDER --from 2017-11-24 --days 7     # a week: the past at once
+
+Each day one file arrives, with late, corrected, deleted and returned lines; it is ingested, and the
+features are built as of the day after. The end compares the checksums of all tables with those of a
+lake that loads every file at once, and fails where one differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+from complete_journey_feed import write_feed
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from crm_spark.config import Config, load_config
+from crm_spark.contracts import Table, content_checksum
+from crm_spark.io.lake import Lake
+from crm_spark.jobs import build_features, ingest_sources
+from crm_spark.session import open_session
+from crm_spark.tables.core import TRANSACTIONS, rejected
+from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
+
+TABLES = (TRANSACTIONS, CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS)
+HEADER = (f"{'day':10} {'rows':>7} {'customers':>9}" + "".join(
+    f" | {name:>13} {'MB':>6}" for name in ("lines written", "orders", "snapshot rows"))
+    + f" | {'seconds':>7}")  # fmt: skip
+
+
+def config_of(folder: Path, lake: str, source: Path) -> Config:
+    """Give the feed's configuration with a lake and files of its own."""
+    text = (folder / "feed.yml").read_text(encoding="utf-8")
+    overrides = [f"storage.root={folder / lake}", f"sources.transactions.path={source}"]
+    return load_config(text, name="feed.yml", overrides=overrides)
+
+
+def written(lake: Lake, table: Table, since: int) -> tuple[int, float]:
+    """Give the rows and megabytes that a table's commits after a version wrote."""
+    history = DeltaTable.forPath(lake.spark, lake.path(table)).history()
+    rows, size = 0, 0
+    for commit in history.where(F.col("version") > since).collect():
+        held = commit["operationMetrics"]
+        merged = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsCopied")
+        names = merged if commit["operation"] == "MERGE" else ("numOutputRows",)
+        rows += sum(int(held.get(name, 0)) for name in names)
+        size += int(held.get("numTargetBytesAdded", held.get("numOutputBytes", 0)))
+    return rows, size / 1e6
+
+
+def newest(lake: Lake, table: Table) -> int:
+    """Give a table's newest version, -1 before there is one."""
+    if not lake.exists(table):
+        return -1
+    found = DeltaTable.forPath(lake.spark, lake.path(table)).history(1).collect()[0]["version"]
+    return int(found)
+
+
+def load(spark: SparkSession, config: Config, as_of: date) -> None:
+    """Ingest what is new and build the features of a date."""
+    ingest_sources.run(spark, config, None)
+    build_features.run(spark, config, as_of)
+
+
+def one_day(spark: SparkSession, config: Config, day: date, file: Path) -> None:
+    """Load a day's file and print its line of the table."""
+    lake = Lake(spark, config.storage, "day_by_day")
+    shown = (TRANSACTIONS, CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT)
+    before = {table.name: newest(lake, table) for table in shown}
+    began = time.perf_counter()
+    load(spark, config, day + timedelta(days=1))
+    seconds = time.perf_counter() - began
+    delivered = spark.read.parquet(str(file))
+    n_rows = delivered.count()
+    n_customers = delivered.select("household_id").distinct().count()
+    cells = [written(lake, table, before[table.name]) for table in shown]
+    print(f"{day} {n_rows:7,} {n_customers:9,}" + "".join(
+        f" | {rows:13,} {size:6.2f}" for rows, size in cells) + f" | {seconds:7.1f}",
+        flush=True)  # fmt: skip
+
+
+def main() -> int:
+    """Run it, and give 1 where the tables differ from those of one load."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="an empty folder to work in")
+    parser.add_argument("--from", dest="first", type=date.fromisoformat)
+    parser.add_argument("--days", type=int, help="default: to the end")
+    parser.add_argument("--customers", type=int, help="so many households; default: all 2,469")
+    given = parser.parse_args()
+    write_feed(given.folder, n_customers=given.customers, n_files=366)
+    files = {date.fromisoformat(file.stem): file
+             for file in sorted((given.folder / "source").iterdir())}  # fmt: skip
+    first = given.first or min(files)
+    days = [day for day in files if day >= first][: given.days]
+    last = days[-1] + timedelta(days=1)
+    arrived = given.folder / "arrived"
+    arrived.mkdir()
+    with open_session("day_by_day", time_zone="America/New_York") as spark:
+        config = config_of(given.folder, "lake", arrived)
+        past = [file for day, file in files.items() if day < first]
+        for file in past:
+            (arrived / file.name).symlink_to(file.resolve())
+        if past:
+            print(f"{len(past)} files from before {first} at once", flush=True)
+            load(spark, config, first)
+        print(HEADER, flush=True)
+        for day in days:
+            (arrived / files[day].name).symlink_to(files[day].resolve())
+            one_day(spark, config, day, files[day])
+        print(f"all {len(past) + len(days)} files in one clean load", flush=True)
+        whole = config_of(given.folder, "clean", arrived)
+        load(spark, whole, last)
+        return compare(spark, config, whole, last)
+
+
+def compare(spark: SparkSession, config: Config, whole: Config, as_of: date) -> int:
+    """Print the checksums of both lakes; of dated tables, those of the dates that both have."""
+    lakes = [Lake(spark, held.storage, "day_by_day") for held in (config, whole)]
+    n_differences = 0
+    for table in (*TABLES, rejected(TRANSACTIONS)):
+        frames = [lake.read(table) for lake in lakes]
+        if "as_of_date" in frames[0].columns:
+            held = [row[0] for row in frames[1].select("as_of_date").distinct().collect()]
+            frames = [frame.where(F.col("as_of_date").isin(held)) for frame in frames]
+        sums = [content_checksum(frame, table) for frame in frames]
+        n_differences += sums[0] != sums[1]
+        verdict = "the same" if sums[0] == sums[1] else "DIFFERENT"
+        print(f"{table.name:35} {sums[0]:>40} {verdict}")
+    print(f"as of {as_of}: {n_differences} of {len(TABLES) + 1} tables differ")
+    return 1 if n_differences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -19,8 +19,8 @@ SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 TIME_ZONE = "America/New_York"
 
 
-# Workers of pytest-xdist have a main module without a file, which PySpark takes for its doctests and
-# ends the process.
+# Workers of pytest-xdist have a main module without a file, which PySpark takes for its doctests,
+# and ends the process.
 if not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__file__ = __file__
 

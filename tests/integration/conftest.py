@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from integration.runs import Ended, Lake, command, demo_arguments
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory, complete_journey: Path) -> Lake:
     """Give the lake that the demo's pipeline leaves in local mode, once for all processes."""
-    folder = tmp_path_factory.getbasetemp().parent / "demo folder"  # with a space, as users have it
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "demo folder"  # with a space, as users have it
     folder.mkdir(exist_ok=True)
     ended = folder / "ended.json"
     with (folder / "lock").open("w") as lock:

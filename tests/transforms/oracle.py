@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+from pyspark.sql import DataFrame, SparkSession
+
+from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.tables.snapshot_features import (
     CONTACTS,
     DAY_PARTS,
@@ -46,6 +49,20 @@ class Line:
     discount_amount: Decimal | None = None
     is_return: bool = False
     channel: str | None = None
+
+
+def as_frame(spark: SparkSession, lines: Sequence[Line]) -> DataFrame:
+    """Give the lines as core.transactions."""
+    rows = [
+        {**asdict(line), "line_id": f"{number:06d}", "is_deleted": False,
+         "replaces_order": False, "is_zero_amount": line.amount == 0,
+         "is_zero_quantity": line.quantity == 0}
+        for number, line in enumerate(lines)
+    ]  # fmt: skip
+    names = TRANSACTIONS.schema.names
+    return spark.createDataFrame(
+        [tuple(row.get(name) for name in names) for row in rows], TRANSACTIONS.schema
+    )
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:

@@ -19,7 +19,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.contracts import content_checksum
-from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.tables.features import CUSTOMER_SNAPSHOT
 from crm_spark.tables.snapshot_features import (
     CONTACTS,
@@ -30,7 +29,7 @@ from crm_spark.tables.snapshot_features import (
 )
 from crm_spark.transforms.orders import customer_orders
 from crm_spark.transforms.snapshot import customer_snapshot
-from tests.transforms.oracle import Line, Value, midnight, snapshot_row
+from tests.transforms.oracle import Line, Value, as_frame, midnight, snapshot_row
 
 NEW_YORK = ZoneInfo("America/New_York")
 # Clocks go forward on 2017-03-12 and back on 2017-11-05.
@@ -162,20 +161,6 @@ def drawn(strategy: st.SearchStrategy[list[Line]], n: int) -> list[Line]:
 
 
 # --- Spark ---------------------------------------------------------------------------------------
-
-
-def as_frame(spark: SparkSession, lines: Sequence[Line]) -> DataFrame:
-    """Give the lines as core.transactions."""
-    rows = [
-        {**dataclasses.asdict(line), "line_id": f"{number:06d}", "is_deleted": False,
-         "replaces_order": False, "is_zero_amount": line.amount == 0,
-         "is_zero_quantity": line.quantity == 0}
-        for number, line in enumerate(lines)
-    ]  # fmt: skip
-    names = TRANSACTIONS.schema.names
-    return spark.createDataFrame(
-        [tuple(row.get(name) for name in names) for row in rows], TRANSACTIONS.schema
-    )
 
 
 def department_frame(spark: SparkSession) -> DataFrame:

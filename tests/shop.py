@@ -50,9 +50,9 @@ def write_shop(
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def shop_config(folder: Path, lake: str, *overrides: str, without: str = "-") -> Config:
-    """Give the configuration of the shop with a lake of this name in the folder."""
-    text = f"""
+def shop_text(folder: Path, lake: str) -> str:
+    """Give the text of the shop's configuration, with a lake of this name in the folder."""
+    return f"""
 storage: {{root: "{folder / lake}"}}
 tracking: {{uri: "sqlite:///{folder / lake}.db"}}
 time_zone: America/New_York
@@ -76,5 +76,10 @@ churn:
   importance_rows: 200
   forest: {{n_trees: 5, max_depth: 3, min_instances_per_node: 5}}
 """
-    lines = [line for line in text.splitlines() if not line.strip().startswith(f"{without}:")]
-    return load_config("\n".join(lines), name="shop.yml", overrides=overrides)
+
+
+def shop_config(folder: Path, lake: str, *overrides: str, without: str = "-") -> Config:
+    """Give the configuration of the shop, but for one mapped column."""
+    lines = shop_text(folder, lake).splitlines()
+    kept = [line for line in lines if not line.strip().startswith(f"{without}:")]
+    return load_config("\n".join(kept), name="shop.yml", overrides=overrides)

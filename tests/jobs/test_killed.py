@@ -8,31 +8,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import lakes
 import mlflow
 import pytest
 from delta.tables import DeltaMergeBuilder, DeltaTable, DeltaTableBuilder
 from pyspark.sql import DataFrameWriter, SparkSession
 from shop import shop_config, write_shop
 
-from crm_spark.config import Config
-from crm_spark.contracts import Table, checksum_aggregates, content_checksum, format_checksum
 from crm_spark.io.hadoop import HadoopFile
-from crm_spark.io.lake import Lake
 from crm_spark.jobs import lifecycle, run_pipeline
-from crm_spark.tables.core import TRANSACTIONS, rejected
-from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
-from crm_spark.tables.scores import (
-    CUSTOMER_CHURN,
-    CUSTOMER_RFM,
-    CUSTOMER_SEGMENTS,
-    PRODUCT_RECOMMENDATIONS,
-    SEGMENT_PROFILES,
-)
 
 AS_OF = date(2024, 7, 1)
-WHOLE = (TRANSACTIONS, rejected(TRANSACTIONS), CUSTOMER_ORDERS)
-DATED = (CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS, CUSTOMER_CHURN, CUSTOMER_RFM, CUSTOMER_SEGMENTS,
-         SEGMENT_PROFILES, PRODUCT_RECOMMENDATIONS)  # fmt: skip
 Place = tuple[str, int, str]
 
 
@@ -101,36 +87,6 @@ def exits_at_every_write(exits: Exits, monkeypatch: pytest.MonkeyPatch) -> Itera
         yield
 
 
-def checksums(spark: SparkSession, config: Config) -> dict[str, str]:
-    lake = Lake(spark, config.storage, "test")
-    return {held.name: content_checksum(lake.read(held), held) for held in (*WHOLE, *DATED)}
-
-
-def models(config: Config) -> dict[str, tuple[list[str], dict[str, str]]]:
-    """Give each model's versions and aliases."""
-    client = mlflow.MlflowClient(config.tracking.uri, config.tracking.uri)
-    return {
-        model.name: (
-            sorted(held.version for held in client.search_model_versions(f"name='{model.name}'")),
-            dict(client.get_registered_model(model.name).aliases),
-        )
-        for model in client.search_registered_models()
-    }
-
-
-def dates_of_all_versions(spark: SparkSession, config: Config, table: Table) -> dict[Any, set[str]]:
-    """Give each date's checksums in all versions that a table ever had."""
-    path = Lake(spark, config.storage, "test").path(table)
-    newest = DeltaTable.forPath(spark, path).history(1).collect()[0]["version"]
-    found: dict[Any, set[str]] = {}
-    for version in range(newest + 1):
-        rows = spark.read.format("delta").option("versionAsOf", version).load(path)
-        sums = checksum_aggregates(table.content_columns)
-        for row in rows.groupBy("as_of_date").agg(*sums).collect():
-            found.setdefault(row["as_of_date"], set()).add(format_checksum(row.asDict()))
-    return found
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     held = tmp_path_factory.mktemp("killed")
@@ -160,9 +116,9 @@ def test_a_pipeline_that_dies_anywhere_goes_on_to_the_tables_of_an_undisturbed_r
 
     assert {what for what, _, _ in seen.tried} <= {what for what, _, _ in exits.tried}
     assert n_deaths == len(exits.tried) >= len(seen.tried)
-    assert checksums(spark, config) == checksums(spark, undisturbed)
-    assert models(config) == models(undisturbed)
-    for table in DATED:
-        final = dates_of_all_versions(spark, undisturbed, table)
-        assert dates_of_all_versions(spark, config, table) == final, table.name
+    assert lakes.checksums(spark, config) == lakes.checksums(spark, undisturbed)
+    assert lakes.models(config) == lakes.models(undisturbed)
+    for table in lakes.DATED:
+        final = lakes.dates_of_all_versions(spark, undisturbed, table)
+        assert lakes.dates_of_all_versions(spark, config, table) == final, table.name
         assert all(len(held) == 1 for held in final.values())

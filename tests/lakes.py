@@ -1,0 +1,56 @@
+"""What two lakes have to agree on, whatever happened to the runs that made them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlflow
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+
+from crm_spark.config import Config
+from crm_spark.contracts import Table, checksum_aggregates, content_checksum, format_checksum
+from crm_spark.io.lake import Lake
+from crm_spark.tables.core import TRANSACTIONS, rejected
+from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
+from crm_spark.tables.scores import (
+    CUSTOMER_CHURN,
+    CUSTOMER_RFM,
+    CUSTOMER_SEGMENTS,
+    PRODUCT_RECOMMENDATIONS,
+    SEGMENT_PROFILES,
+)
+
+WHOLE = (TRANSACTIONS, rejected(TRANSACTIONS), CUSTOMER_ORDERS)
+DATED = (CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS, CUSTOMER_CHURN, CUSTOMER_RFM, CUSTOMER_SEGMENTS,
+         SEGMENT_PROFILES, PRODUCT_RECOMMENDATIONS)  # fmt: skip
+
+
+def checksums(spark: SparkSession, config: Config) -> dict[str, str]:
+    lake = Lake(spark, config.storage, "test")
+    return {held.name: content_checksum(lake.read(held), held) for held in (*WHOLE, *DATED)}
+
+
+def models(config: Config) -> dict[str, tuple[list[str], dict[str, str]]]:
+    """Give each model's versions and aliases."""
+    client = mlflow.MlflowClient(config.tracking.uri, config.tracking.uri)
+    return {
+        model.name: (
+            sorted(held.version for held in client.search_model_versions(f"name='{model.name}'")),
+            dict(client.get_registered_model(model.name).aliases),
+        )
+        for model in client.search_registered_models()
+    }
+
+
+def dates_of_all_versions(spark: SparkSession, config: Config, table: Table) -> dict[Any, set[str]]:
+    """Give each date's checksums in all versions that a table ever had."""
+    path = Lake(spark, config.storage, "test").path(table)
+    newest = DeltaTable.forPath(spark, path).history(1).collect()[0]["version"]
+    found: dict[Any, set[str]] = {}
+    for version in range(newest + 1):
+        rows = spark.read.format("delta").option("versionAsOf", version).load(path)
+        sums = checksum_aggregates(table.content_columns)
+        for row in rows.groupBy("as_of_date").agg(*sums).collect():
+            found.setdefault(row["as_of_date"], set()).add(format_checksum(row.asDict()))
+    return found

@@ -20,6 +20,7 @@ from crm_spark.io.sources import (
 )
 from crm_spark.jobs.lifecycle import Run, job_run
 from crm_spark.jobs.load_source import Load, without_broken_files
+from crm_spark.jobs.rejections import write_rejections
 from crm_spark.jobs.source_plans import BrokenFiles, plan_source, readable_files
 from crm_spark.run import RunSummary
 from crm_spark.tables.core import SOURCE_TABLES, TRANSACTIONS
@@ -58,6 +59,7 @@ def run(
             without_broken_files(loads[0].broken, partial(_require_order_before, loads[0], as_of))
         for load in loads:
             without_broken_files(load.broken, load.run)
+        write_rejections(job)
         return job.summary
 
 

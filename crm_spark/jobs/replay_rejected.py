@@ -15,6 +15,7 @@ from crm_spark.errors import ConfigError, DataError, listed
 from crm_spark.io.sources import SourceSection
 from crm_spark.jobs.lifecycle import Run, job_run
 from crm_spark.jobs.load_source import Load, map_rows
+from crm_spark.jobs.rejections import write_rejections
 from crm_spark.jobs.source_plans import (
     REPLAY,
     Item,
@@ -48,6 +49,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
             kept = rejected(SOURCE_TABLES[name])
             if job.lake.exists(kept):
                 _replay(job, name, source)
+        write_rejections(job)
         return job.summary
 
 

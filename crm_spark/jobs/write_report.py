@@ -22,9 +22,9 @@ from crm_spark.report.blocks import render
 from crm_spark.report.content.inputs import ReportInputs
 from crm_spark.report.content.page import build_page
 from crm_spark.run import RunSummary
-from crm_spark.tables.core import PRODUCTS, SOURCE_TABLES, rejected
+from crm_spark.tables.core import PRODUCTS, SOURCE_TABLES
 from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
-from crm_spark.tables.ops import JOB_RUNS, METRICS, MODEL_DECISIONS
+from crm_spark.tables.ops import JOB_RUNS, METRICS, MODEL_DECISIONS, REJECTIONS
 from crm_spark.tables.scores import (
     CUSTOMER_CHURN,
     CUSTOMER_RFM,
@@ -326,22 +326,19 @@ def _sources(job: Run) -> list[Values]:
 
 
 def _rejected(job: Run) -> list[Values]:
-    found: list[Values] = []
-    for table in SOURCE_TABLES.values():
-        held = rejected(table)
-        if not job.lake.exists(held):
-            continue
-        reasons = (
-            job.lake.read(held)
-            .select(F.explode("reasons").alias("reason"))
-            .groupBy("reason")
-            .agg(F.count(F.lit(1)).alias("n"))
-            .orderBy(F.desc("n"), "reason")
-            .limit(N_REASONS)
-            .collect()
-        )
-        found += [{"table": table.name, **row.asDict()} for row in reasons]
-    return found
+    """Give the rows still rejected of each table and reason, the most frequent first."""
+    if not job.lake.exists(REJECTIONS):
+        return []
+    reasons = (
+        job.lake.read(REJECTIONS)
+        .groupBy(F.col("table_name").alias("table"), "reason")
+        .agg((F.sum("n_rows") - F.sum("n_taken_back")).alias("n"),
+             F.sum("n_taken_back").alias("n_taken_back"),
+             F.max("rejected_on").alias("newest"))
+        .orderBy(F.desc("n"), "table", "reason")
+        .limit(N_REASONS)
+    )  # fmt: skip
+    return _dicts(reasons.collect())
 
 
 def _runs(job: Run, day: date) -> list[Values]:

@@ -125,6 +125,20 @@ SOURCE_LEDGER = Table(
     ),
 )
 
+REJECTIONS = Table(
+    name="ops.rejections",
+    comment="How many rows could not be used, by table, day and reason; a row may have several.",
+    key=("table_name", "rejected_on", "reason"),
+    columns=(
+        Column("table_name", T.StringType(), "Core table that lacks the rows", nullable=False),
+        Column("rejected_on", T.DateType(), "Local day of the ingest", provenance=True),
+        Column("reason", T.StringType(), "Why, with # for each figure", nullable=False),
+        Column("n_rows", T.LongType(), "Rows with that reason", nullable=False),
+        Column("n_taken_back", T.LongType(), "Those that replay_rejected took back since"),
+        Column("run_id", T.StringType(), "Run that counted", provenance=True),
+    ),
+)
+
 FEATURE_LEDGER = Table(
     name="ops.feature_ledger",
     comment="What each as-of date of a feature table was last brought up to.",

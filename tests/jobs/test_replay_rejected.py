@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from crm_spark.config import Config, load_config
 from crm_spark.contracts import content_checksum
@@ -13,6 +14,7 @@ from crm_spark.errors import ConfigError
 from crm_spark.io.lake import Lake
 from crm_spark.jobs import ingest_sources, replay_rejected
 from crm_spark.tables.core import TRANSACTIONS, rejected
+from crm_spark.tables.ops import REJECTIONS
 
 ROWS = [
     "customer,order,at,price",
@@ -73,6 +75,11 @@ def test_what_a_fixed_mapping_can_use_is_taken_back_once_and_the_rest_stays(
     assert kept.where("replay_run_id IS NOT NULL").count() == 3
     again = replay_rejected.run(spark, fixed, None).tables["core.transactions"]
     assert (again.rows_read, again.rows_written) == (2, 0)
+    summary = Lake(spark, strict.storage, "test").read(REJECTIONS).collect()
+    assert {row["table_name"] for row in summary} == {"core.transactions"}
+    open_rows = kept.where("replay_run_id IS NULL").select(F.explode("reasons")).count()
+    assert sum(row["n_rows"] - row["n_taken_back"] for row in summary) == open_rows > 0
+    assert all(row["rejected_on"] is not None for row in summary)
     # The same table as a load under the fixed mapping, and an ingest finds nothing to do.
     clean = config_of(tmp_path, "clean", FIXED)
     ingest_sources.run(spark, clean, None)

@@ -251,7 +251,15 @@ def rich(**changed: Any) -> ReportInputs:
         ),
         examples=[example("C1"), example("C2", segment_name=None, n_orders=1)],
         sources=[source("core.transactions", rejected=70), source("core.products")],
-        rejected=[{"table": "core.transactions", "reason": "amount is no number", "n": 70}],
+        rejected=[
+            {
+                "table": "core.transactions",
+                "reason": "amount is no number",
+                "n": 70,
+                "n_taken_back": 3,
+                "newest": date(2024, 5, 1),
+            }
+        ],
         runs=[
             job_row("ingest_sources"),
             job_row("score_rfm", core_seconds=None, peak_memory_bytes=None, shuffle_bytes=999),

@@ -86,7 +86,7 @@ def told_by_others(text: str) -> ReportInputs:
         segments=[segment(1, text)],
         examples=[example(text, segment_name=text, bought=[(text, 7)], offered=[(text, text)])],
         sources=[{**source("x"), "name": text}],
-        rejected=[{"table": text, "reason": text, "n": 1}],
+        rejected=[{"table": text, "reason": text, "n": 1, "n_taken_back": 0, "newest": text}],
         runs=[job_row(text)],
     )
 
@@ -787,7 +787,7 @@ def test_the_counts_of_each_table_are_there() -> None:
         ["core.products", "10,000", "9,000", "0", "400", "600"],
     ]
     assert table(section, "Rows that could not be used") == [
-        ["core.transactions", "amount is no number", "70"]
+        ["core.transactions", "amount is no number", "2024-05-01", "70", "3"]
     ]
     assert "No row was rejected." not in section.text
 
@@ -929,7 +929,8 @@ def test_very_long_names_are_kept_whole() -> None:
                        "histogram": [0] * 4 + [1] + [0] * 5},
                 churn_first=[first_to_call(word, [(word, 1.0, 0.1)])],
                 examples=[example(word, bought=[(word, 1)], offered=[(word, "als")])],
-                rejected=[{"table": "core.transactions", "reason": word, "n": 1}],
+                rejected=[{"table": "core.transactions", "reason": word, "n": 1, "n_taken_back": 0,
+                           "newest": word}],
             )
         )  # fmt: skip
     assert root.one("h1").text == word

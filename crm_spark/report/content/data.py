@@ -30,13 +30,17 @@ def data_section(held: ReportInputs) -> Section:
     if held.rejected:
         blocks.append(
             TextTable(
-                "Rows that could not be used, by reason; a row may have several (kept in "
-                "core.*_rejected as they came)",
-                ["Table", "Reason", "Rows"],
-                [[row["table"], row["reason"], f"{row['n']:,}"] for row in held.rejected],
-                numbers=["Rows"],
+                "Rows that could not be used, by reason; a row may have several (ops.rejections; "
+                "the rows are in core.*_rejected, and replay_rejected takes them in after a fix)",
+                ["Table", "Reason", "Newest", "Still out", "Taken back"],
+                [
+                    [row["table"], row["reason"], str(row["newest"]), f"{row['n']:,}",
+                     f"{row['n_taken_back']:,}"]
+                    for row in held.rejected
+                ],
+                numbers=["Still out", "Taken back"],
             )
-        )
+        )  # fmt: skip
     elif held.sources:
         blocks.append(Text("No row was rejected."))
     return Section("data", "What the numbers rest on", blocks)

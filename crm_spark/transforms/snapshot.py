@@ -406,4 +406,6 @@ def _entropy(n: Column) -> Column:
     """Give the entropy of counts, in nats: ln N - sum of n ln n / N, each term to 9 decimals."""
     term = F.round(n * F.log(n.cast(T.DoubleType())) * DECAY_STEPS).cast(T.LongType())
     total = F.sum(n).cast(T.DoubleType())
-    return F.greatest(F.log(total) - F.sum(term) / float(DECAY_STEPS) / total, F.lit(0.0))
+    entropy = F.log(total) - F.sum(term) / float(DECAY_STEPS) / total
+    # Rounded terms can leave less than nothing; the greatest of null and 0 would be 0.
+    return F.when(total.isNotNull(), F.greatest(entropy, F.lit(0.0)))

@@ -24,13 +24,14 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 class CleaningSection(BaseModel):
     """The rules of one source; a row that breaks one is rejected with its reason.
 
-    `duplicates`: whether identical rows without a mapped id count each, or once. `earliest_date`
-    and `latest_date`: local days outside which a time is not believed. `ahead_days`: by how much a
-    row may lie after its own arrival, or after its file was written where no arrival is mapped;
-    null: any. `negative_amounts`: whether a line below zero is a return, an adjustment to keep, or
-    unusable. `zero_amounts`: whether they are kept, flagged. `test_customers`: regular expressions
-    that a whole customer_id matches. `missing`: constants in place of missing values, by column.
-    `broken_text`: whether ids with characters that could not be decoded are kept.
+    `duplicates`: whether rows without a mapped id that are the same in every mapped column count
+    each, or once. `earliest_date` and `latest_date`: local days outside which a time is not
+    believed. `ahead_days`: by how much a row may lie after its own arrival, or after its file was
+    written where no arrival is mapped; null: any. `negative_amounts`: whether a line below zero is
+    a return, an adjustment to keep, or unusable. `zero_amounts`: whether they are kept, flagged.
+    `test_customers`: regular expressions that a whole customer_id matches. `missing`: constants in
+    place of missing values, by column. `broken_text`: whether ids with characters that could not be
+    decoded are kept.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

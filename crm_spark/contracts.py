@@ -80,6 +80,23 @@ class Table:
         """The columns that are the table's content: all but those of provenance."""
         return tuple(column.name for column in self.columns if not column.provenance)
 
+    @property
+    def statistics_columns(self) -> tuple[str, ...]:
+        """The columns of which Delta's log keeps the lowest and highest value of each file.
+
+        Times and runs, by which rows are looked for; nothing that a person said or is known by,
+        since the log outlives deleted rows.
+        """
+        return tuple(
+            column.name
+            for column in self.columns
+            if column.name not in self.partition_by
+            and (
+                isinstance(column.type, T.DateType | T.TimestampType)
+                or column.name.endswith("run_id")
+            )
+        )
+
     def conform(self, df: DataFrame) -> DataFrame:
         """Give `df` with exactly this table's columns, in order.
 

@@ -301,6 +301,9 @@ class Lake:
         )
         for key, value in self._storage.retention_properties().items():
             builder = builder.property(key, value)
+        builder = builder.property(
+            "delta.dataSkippingStatsColumns", ",".join(table.statistics_columns)
+        )
         if table.event_time or table.layer == "features":
             # A day that touches few customers must not rewrite the files that they lie in.
             builder = builder.property("delta.enableDeletionVectors", "true")

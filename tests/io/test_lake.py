@@ -9,6 +9,8 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
 from crm_spark.io.lake import Lake, StorageSection
+from crm_spark.tables import ALL_TABLES
+from crm_spark.tables.core import TRANSACTIONS, rejected
 from crm_spark.tables.scores import RFM_CUT_POINTS
 
 OLD, NEW = date(2024, 1, 1), date(2024, 1, 8)
@@ -66,3 +68,23 @@ def test_a_changed_retention_reaches_tables_that_are_there(
     detail = DeltaTable.forPath(spark, later.path(RFM_CUT_POINTS)).detail().collect()[0]
     assert detail["properties"]["delta.deletedFileRetentionDuration"] == "interval 60 days"
     assert detail["properties"]["delta.logRetentionDuration"] == "interval 60 days"
+
+
+def test_the_log_tells_of_no_customer(spark: SparkSession, tmp_path: Path) -> None:
+    lake = _lake(spark, tmp_path)
+    held = rejected(TRANSACTIONS)
+    text = '{"customer": "person-4711"}'
+    rows = [(text, ["no date"], None, "file.csv", "run-1")]
+    by_name = {"row": 0, "reasons": 1, "replay_run_id": 2, "source_file": 3, "run_id": 4}
+    ordered = [tuple(row[by_name[name]] for name in held.schema.names) for row in rows]
+    lake.append(held, spark.createDataFrame(ordered, held.schema))
+    log = Path(lake.path(held)) / "_delta_log"
+    told = "".join(file.read_text(encoding="utf-8") for file in log.glob("*.json"))
+    assert "person-4711" not in told
+    assert '\\"minValues\\":{\\"run_id\\":\\"run-1\\"}' in told
+
+
+def test_no_personal_column_of_any_table_has_statistics() -> None:
+    personal = {"customer_id", "order_id", "row", "text", "age_group", "income_group"}
+    assert {name for table in ALL_TABLES for name in table.statistics_columns}.isdisjoint(personal)
+    assert all(table.statistics_columns for table in ALL_TABLES)

@@ -24,7 +24,7 @@ from crm_spark.report.content.page import build_page
 from crm_spark.run import RunSummary
 from crm_spark.tables.core import PRODUCTS, SOURCE_TABLES
 from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
-from crm_spark.tables.ops import JOB_RUNS, METRICS, MODEL_DECISIONS, REJECTIONS
+from crm_spark.tables.ops import CHECKS, JOB_RUNS, METRICS, MODEL_DECISIONS, REJECTIONS
 from crm_spark.tables.scores import (
     CUSTOMER_CHURN,
     CUSTOMER_RFM,
@@ -41,6 +41,7 @@ NEEDS_AS_OF = True
 N_FIRST = 10
 N_LISTED = 5
 N_REASONS = 20
+LEVELS = ("error", "warning", "advice")
 MODEL_JOBS = ("train_churn", "train_segments", "train_recommender")
 
 Values = Mapping[str, Any]
@@ -92,6 +93,7 @@ def collect(job: Run, day: date) -> ReportInputs:
         examples=_examples(job, day),
         sources=_sources(job),
         rejected=_rejected(job),
+        checks=_checks(job, day),
         runs=_runs(job, day),
     )
 
@@ -339,6 +341,16 @@ def _rejected(job: Run) -> list[Values]:
         .limit(N_REASONS)
     )  # fmt: skip
     return _dicts(reasons.collect())
+
+
+def _checks(job: Run, day: date) -> list[Values]:
+    """Give the verdicts on the data of the date that are not plainly good, the gravest first."""
+    rows = _of_date(job, CHECKS, day)
+    if rows is None:
+        return []
+    gravity = F.array_position(F.array(*[F.lit(level) for level in LEVELS]), F.col("level"))
+    told = rows.where(F.col("level").isin(*LEVELS)).orderBy(gravity, "job", "check", "subject")
+    return _dicts(told.select("job", "level", "check", "message").limit(N_REASONS).collect())
 
 
 def _runs(job: Run, day: date) -> list[Values]:

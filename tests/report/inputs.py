@@ -251,6 +251,10 @@ def rich(**changed: Any) -> ReportInputs:
         ),
         examples=[example("C1"), example("C2", segment_name=None, n_orders=1)],
         sources=[source("core.transactions", rejected=70), source("core.products")],
+        checks=[
+            {"job": "train_churn", "level": "warning", "check": "customers",
+             "message": "with 80 customers the share that leaves is known to within 11 points"},
+        ],
         rejected=[
             {
                 "table": "core.transactions",

@@ -790,6 +790,13 @@ def test_the_counts_of_each_table_are_there() -> None:
         ["core.transactions", "amount is no number", "2024-05-01", "70", "3"]
     ]
     assert "No row was rejected." not in section.text
+    assert table(section, "What the data lack") == [
+        [
+            "train_churn",
+            "warning",
+            "with 80 customers the share that leaves is known to within 11 points",
+        ]
+    ]
 
 
 def test_nothing_rejected_is_told() -> None:

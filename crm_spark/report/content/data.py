@@ -12,7 +12,7 @@ from crm_spark.report.content.inputs import ReportInputs
 
 
 def data_section(held: ReportInputs) -> Section:
-    """Give the rows read, accepted and rejected, with the reasons."""
+    """Give the rows read, accepted and rejected, with the reasons, and the verdicts on the data."""
     blocks: list[Block] = [
         Text("Read = accepted + rejected + filtered + duplicate, for every table.")
     ]
@@ -43,6 +43,14 @@ def data_section(held: ReportInputs) -> Section:
         )  # fmt: skip
     elif held.sources:
         blocks.append(Text("No row was rejected."))
+    if held.checks:
+        blocks.append(
+            TextTable(
+                "What the data lack, and what to do (ops.checks)",
+                ["Job", "Level", "Verdict"],
+                [[row["job"], row["level"], row["message"]] for row in held.checks],
+            )
+        )
     return Section("data", "What the numbers rest on", blocks)
 
 

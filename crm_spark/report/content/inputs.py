@@ -35,4 +35,5 @@ class ReportInputs:
     examples: Sequence[Values] = ()
     sources: Sequence[Values] = ()
     rejected: Sequence[Values] = ()
+    checks: Sequence[Values] = ()
     runs: Sequence[Values] = ()

@@ -18,7 +18,7 @@ from shop import shop_config, shop_text, write_shop
 AS_OF = "2024-07-01"
 N_KILLS = 10
 # A run writes from some 12 s after its start, and its longest job takes some 20 s.
-SECONDS = (10, 45)
+SECONDS = (15, 60)
 # Small work: compiling it takes longer than doing it.
 SPARK = """
 spark:

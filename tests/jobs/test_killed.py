@@ -22,7 +22,7 @@ from crm_spark.jobs import lifecycle, run_pipeline
 
 AS_OF = date(2024, 7, 1)
 # As little to fit as will do: what is tried is the writing.
-QUICK = ("churn.n_training_cutoffs=1", "churn.importance_rows=100", "churn.forest.n_trees=2",
+QUICK = ("churn.importance_rows=100", "churn.forest.n_trees=2",
          "segments.k=4", "segments.n_starts=1")  # fmt: skip
 Place = tuple[str, str, int]
 

@@ -14,7 +14,7 @@ from crm_spark.config import Config
 from crm_spark.contracts import Table
 from crm_spark.io.hadoop import HadoopFile
 from crm_spark.io.lock import local_path
-from crm_spark.jobs.feature_checks import FEATURES_MODEL
+from crm_spark.jobs.feature_checks import FEATURE_CHECKS, FEATURES_MODEL
 from crm_spark.jobs.lifecycle import Run, job_run
 from crm_spark.models.churn.params import latest_closed
 from crm_spark.progress import log, stage
@@ -344,12 +344,18 @@ def _rejected(job: Run) -> list[Values]:
 
 
 def _checks(job: Run, day: date) -> list[Values]:
-    """Give the verdicts on the data of the date that are not plainly good, the gravest first."""
+    """Give the verdicts on the data of the date that are not plainly good, the gravest first.
+
+    Advice on single features stays in ops.checks: there is some on every run.
+    """
     rows = _of_date(job, CHECKS, day)
     if rows is None:
         return []
     gravity = F.array_position(F.array(*[F.lit(level) for level in LEVELS]), F.col("level"))
-    told = rows.where(F.col("level").isin(*LEVELS)).orderBy(gravity, "job", "check", "subject")
+    of_features = F.col("check").isin(*FEATURE_CHECKS) & (F.col("level") == "advice")
+    told = rows.where(F.col("level").isin(*LEVELS) & ~of_features).orderBy(
+        gravity, "job", "check", "subject"
+    )
     return _dicts(told.select("job", "level", "check", "message").limit(N_REASONS).collect())
 
 

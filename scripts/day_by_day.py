@@ -55,14 +55,6 @@ def written(lake: Lake, table: Table, since: int) -> tuple[int, float]:
     return rows, size / 1e6
 
 
-def newest(lake: Lake, table: Table) -> int:
-    """Give a table's newest version, -1 before there is one."""
-    if not lake.exists(table):
-        return -1
-    found = DeltaTable.forPath(lake.spark, lake.path(table)).history(1).collect()[0]["version"]
-    return int(found)
-
-
 def load(spark: SparkSession, config: Config, as_of: date) -> None:
     """Ingest what is new and build the features of a date."""
     ingest_sources.run(spark, config, None)
@@ -73,7 +65,7 @@ def one_day(spark: SparkSession, config: Config, day: date, file: Path) -> None:
     """Load a day's file and print its line of the table."""
     lake = Lake(spark, config.storage, "day_by_day")
     shown = (TRANSACTIONS, CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT)
-    before = {table.name: newest(lake, table) for table in shown}
+    before = {table.name: lake.version(table) if lake.exists(table) else -1 for table in shown}
     began = time.perf_counter()
     load(spark, config, day + timedelta(days=1))
     seconds = time.perf_counter() - began

@@ -143,8 +143,11 @@ def snapshots(job: Run, dates: Sequence[date], touched: DataFrame | None = None)
 
 def _given(job: Run, table: Table) -> DataFrame | None:
     """Give a table besides the transactions where its source is mapped."""
-    name = table.name.split(".")[1]
-    return job.lake.read(table) if name in job.config.sources.given() else None
+    return job.lake.read(table) if _is_given(job, table) else None
+
+
+def _is_given(job: Run, table: Table) -> bool:
+    return table.name.split(".")[1] in job.config.sources.given()
 
 
 def snapshot_dates(config: Config, day: date, first: date) -> list[date]:
@@ -171,7 +174,7 @@ def _snapshot_settings(job: Run) -> str:
     """Hash all that a snapshot depends on besides its date and the order lines."""
     tables = [PRODUCTS] if _has_departments(job) else []
     besides = (EVENTS, FEEDBACK, CAMPAIGN_CONTACTS)
-    tables += [held for held in besides if _given(job, held) is not None]
+    tables += [held for held in besides if _is_given(job, held)]
     checksums = {held.name: job.require_current(held, "ingest_sources") for held in tables}
     formulas = [feature.formula for feature in FEATURES]
     zone, horizon = job.config.time_zone, job.config.churn.horizon_days

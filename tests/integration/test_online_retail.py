@@ -10,11 +10,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from integration.runs import REPOSITORY, Ended, Lake, command
-from pyspark.sql import DataFrame, SparkSession
+from integration.runs import REPOSITORY, Lake, command
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from crm_spark.contracts import Table
 from crm_spark.tables.core import TRANSACTIONS, rejected
 from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
 
@@ -43,7 +42,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, online_retail: Path) -> Lak
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, online_retail: Path) -> tuple[Path, Ended]:
+def whole(tmp_path_factory: pytest.TempPathFactory, online_retail: Path) -> Lake:
     """Give the lake with every row, without `where`, and the run that ingested it."""
     folder = tmp_path_factory.mktemp("whole")
     arguments = _arguments(folder, online_retail, config="online_retail_whole.yml")
@@ -51,11 +50,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, online_retail: Path) -> tupl
     assert run.code == 0, run.log[-3000:]
     built = command("build_features", *arguments, "--as-of", "2011-12-10")
     assert built.code == 0, built.log[-3000:]
-    return folder / "lake", run
-
-
-def _read(spark: SparkSession, root: Path, table: Table) -> DataFrame:
-    return spark.read.format("delta").load(str(root / table.name.replace(".", "/")))
+    return Lake(folder / "lake", "", run)
 
 
 def test_the_usual_recipe_gives_the_published_figures(spark: SparkSession, recipe: Lake) -> None:
@@ -137,10 +132,9 @@ def netted(rows: pd.DataFrame) -> Netted:
 
 
 def test_every_row_of_the_file_is_where_the_page_says(
-    spark: SparkSession, whole: tuple[Path, Ended], rows: pd.DataFrame
+    spark: SparkSession, whole: Lake, rows: pd.DataFrame
 ) -> None:
-    root, run = whole
-    counts = run.summary["tables"]["core.transactions"]
+    counts = whole.run.summary["tables"]["core.transactions"]
     assert {key: counts[key] for key in counts if key.startswith("rows_")} == {
         "rows_read": 541_909,
         "rows_written": 401_604,
@@ -149,14 +143,14 @@ def test_every_row_of_the_file_is_where_the_page_says(
         "rows_duplicate": 5_225,
     }
     names = ["InvoiceNo", "StockCode", "Quantity"]
-    kept = _read(spark, root, rejected(TRANSACTIONS))
+    kept = whole.read(spark, rejected(TRANSACTIONS))
     of_row = [F.get_json_object("row", f"$.{name}") for name in names]
     held = Counter(map(tuple, kept.select(*of_row, F.concat_ws("; ", "reasons")).collect()))
     reason = "customer_id is missing (CustomerID)"
     expected = rows.loc[rows["is_rejected"], names].itertuples(index=False)
     assert held == Counter((*row, reason) for row in expected)
 
-    lines = _read(spark, root, TRANSACTIONS).select(
+    lines = whole.read(spark, TRANSACTIONS).select(
         "customer_id", "order_id", "product_id", F.col("quantity").cast("int"), "is_return",
         (F.col("amount") * 100).cast("int"),
     )  # fmt: skip
@@ -170,10 +164,9 @@ def test_every_row_of_the_file_is_where_the_page_says(
 
 
 def test_no_cancelled_line_counts_twice_and_none_takes_more_than_there_was(
-    spark: SparkSession, whole: tuple[Path, Ended], netted: Netted
+    spark: SparkSession, whole: Lake, netted: Netted
 ) -> None:
-    root, _ = whole
-    by_customer = _read(spark, root, CUSTOMER_ORDERS).groupBy("customer_id").agg(
+    by_customer = whole.read(spark, CUSTOMER_ORDERS).groupBy("customer_id").agg(
         *[F.sum(f"{name}_amount_minor").alias(name)
           for name in ("spend", "returned", "kept", "orphan_returned")]
     ).toPandas()  # fmt: skip
@@ -184,7 +177,7 @@ def test_no_cancelled_line_counts_twice_and_none_takes_more_than_there_was(
     assert (found["spend"] - explained == found["kept"]).all()
     assert (found["kept"] >= 0).all()
     assert found.loc["16446", "kept"] == 290
-    snapshot = _read(spark, root, CUSTOMER_SNAPSHOT).where("as_of_date = '2011-12-10'")
+    snapshot = whole.read(spark, CUSTOMER_SNAPSHOT).where("as_of_date = '2011-12-10'")
     net = {row["customer_id"]: row["net_spend_amount"] for row in
            snapshot.select("customer_id", "net_spend_amount").collect()}  # fmt: skip
     assert net["16446"] == 2.90

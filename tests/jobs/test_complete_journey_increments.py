@@ -8,6 +8,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import lakes
 import pandas as pd
 import pytest
 from conftest import REPOSITORY
@@ -15,16 +16,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.config import Config, load_config
-from crm_spark.contracts import content_checksum
 from crm_spark.io.lake import Lake
 from crm_spark.jobs import build_features, ingest_sources
-from crm_spark.tables.core import TRANSACTIONS, rejected
-from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
+from crm_spark.tables.core import TRANSACTIONS
+from crm_spark.tables.features import CUSTOMER_ORDERS
 
 pytestmark = pytest.mark.real_data
 
-TABLES = (TRANSACTIONS, rejected(TRANSACTIONS), CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT,
-          PRODUCT_INTERACTIONS)  # fmt: skip
 N_FILES = 30
 AS_OF = date(2017, 12, 1)
 
@@ -46,11 +44,6 @@ def config_of(feed: Path, lake: Path, source: Path) -> Config:
     return load_config(text, name="feed.yml", overrides=overrides)
 
 
-def checksums(spark: SparkSession, config: Config) -> dict[str, str]:
-    lake = Lake(spark, config.storage, "test")
-    return {table.name: content_checksum(lake.read(table), table) for table in TABLES}
-
-
 @pytest.fixture(scope="module")
 def clean(
     spark: SparkSession, feed: Path, tmp_path_factory: pytest.TempPathFactory
@@ -59,7 +52,7 @@ def clean(
     config = config_of(feed, tmp_path_factory.mktemp("clean") / "lake", feed / "source")
     ingest_sources.run(spark, config, None)
     build_features.run(spark, config, AS_OF)
-    return checksums(spark, config)
+    return lakes.checksums(spark, config, lakes.BUILT)
 
 
 # Deliveries per run, and after which runs the features are built.
@@ -93,7 +86,7 @@ def test_deliveries_in_any_order_give_the_tables_of_one_load(
         assert counts.rows_read == sum(len(pd.read_parquet(file)) for file in delivered)
         if number in built_after:
             built = build_features.run(spark, config, AS_OF)
-    assert checksums(spark, config) == clean
+    assert lakes.checksums(spark, config, lakes.BUILT) == clean
     if order == "as it arrived":
         of_day = pd.concat(map(pd.read_parquet, files[26:]))
         orders = Lake(spark, config.storage, "test").read(CUSTOMER_ORDERS)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import lakes
 import pytest
 from pyspark.sql import SparkSession
 
@@ -19,9 +20,8 @@ from crm_spark.errors import DataError
 from crm_spark.io.lake import Lake
 from crm_spark.jobs import build_features, ingest_sources
 from crm_spark.run import RunSummary
-from crm_spark.tables.core import TRANSACTIONS, rejected
+from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.tables.features import (
-    CUSTOMER_ORDERS,
     CUSTOMER_SNAPSHOT,
     PRODUCT_INTERACTIONS,
 )
@@ -29,8 +29,6 @@ from crm_spark.tables.features import (
 HEADER = ("customer", "order", "line", "product", "at", "known", "price", "op")
 FIRST_DAY = datetime(2024, 1, 1, 12)  # noqa: DTZ001 - the file has no zones
 AS_OF = date(2024, 4, 1)
-TABLES = (TRANSACTIONS, rejected(TRANSACTIONS), CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT,
-          PRODUCT_INTERACTIONS)  # fmt: skip
 
 
 @dataclass
@@ -109,12 +107,6 @@ churn: {{horizon_days: 14, active_days: 28, n_training_cutoffs: 2, cutoff_every_
     return load_config(text, name="shop.yml", overrides=overrides)
 
 
-def checksums(spark: SparkSession, config: Config) -> dict[str, str]:
-    """Give the checksum of every table's whole content."""
-    lake = Lake(spark, config.storage, "test")
-    return {table.name: content_checksum(lake.read(table), table) for table in TABLES}
-
-
 def brought_in(spark: SparkSession, config: Config, as_of: date = AS_OF) -> RunSummary:
     summary = ingest_sources.run(spark, config, None)
     build_features.run(spark, config, as_of)
@@ -131,7 +123,7 @@ def clean(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict
     write_files(folder / "in", [ROWS])
     config = config_of(folder / "lake", folder / "in")
     brought_in(spark, config)
-    return checksums(spark, config)
+    return lakes.checksums(spark, config, lakes.BUILT)
 
 
 def test_batches_in_any_order_give_the_tables_of_one_load(
@@ -152,7 +144,7 @@ def test_batches_in_any_order_give_the_tables_of_one_load(
             brought_in(spark, config)
         else:
             ingest_sources.run(spark, config, None)
-    assert checksums(spark, config) == clean
+    assert lakes.checksums(spark, config, lakes.BUILT) == clean
 
 
 def test_the_tables_of_a_date_see_no_later_row_and_no_order_of_files(
@@ -188,9 +180,9 @@ def test_nothing_new_changes_nothing_and_a_rerun_says_so(
     write_files(tmp_path / "in", [ROWS])
     config = config_of(tmp_path / "lake", tmp_path / "in")
     first = brought_in(spark, config)
-    before = checksums(spark, config)
+    before = lakes.checksums(spark, config, lakes.BUILT)
     again = brought_in(spark, config)
-    assert checksums(spark, config) == before
+    assert lakes.checksums(spark, config, lakes.BUILT) == before
     counts = again.tables["core.transactions"]
     assert (counts.rows_read, counts.rows_written) == (0, 0)
     assert counts.version == first.tables["core.transactions"].version

@@ -18,12 +18,14 @@ from crm_spark.progress import log, stage
 from crm_spark.run import RunSummary
 from crm_spark.tables.core import CAMPAIGN_CONTACTS, EVENTS, FEEDBACK, PRODUCTS, TRANSACTIONS
 from crm_spark.tables.features import (
+    CUSTOMER_DEPARTMENTS,
     CUSTOMER_ORDERS,
     CUSTOMER_SNAPSHOT,
     PRODUCT_INTERACTIONS,
 )
 from crm_spark.tables.ops import FEATURE_LEDGER
 from crm_spark.tables.snapshot_features import FEATURES
+from crm_spark.transforms.departments import customer_departments
 from crm_spark.transforms.interactions import product_interactions
 from crm_spark.transforms.orders import changed_later, customer_orders, known_at, midnight
 from crm_spark.transforms.snapshot import customer_snapshot
@@ -59,6 +61,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         _write_orders(job)
         _write_snapshots(job, snapshot_dates(config, day, first))
         _write_interactions(job, day, first)
+        _write_departments(job, day)
         return job.summary
 
 
@@ -116,6 +119,18 @@ def _write_interactions(job: Run, day: date, first: date) -> None:
 
     _refresh(job, PRODUCT_INTERACTIONS, due, settings, of_touched)
     _write_ledger(job, PRODUCT_INTERACTIONS, settings, wanted)
+
+
+def _write_departments(job: Run, day: date) -> None:
+    """Write what customers bought of each department before the date."""
+    departments = product_departments(job)
+    if departments is None:
+        return
+    settings = fingerprint([FEATURES_VERSION, job.config.time_zone])
+    lines = job.lake.read(TRANSACTIONS)
+    with stage(job.spark, "purchases by department"):
+        rows = _stamped(customer_departments(lines, departments, day=day), settings)
+        job.replace_dates(CUSTOMER_DEPARTMENTS, rows, [day])
 
 
 def snapshots(job: Run, dates: Sequence[date], touched: DataFrame | None = None) -> DataFrame:

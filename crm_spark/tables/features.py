@@ -126,3 +126,26 @@ PRODUCT_INTERACTIONS = Table(
         _RUN_ID,
     ),
 )
+
+CUSTOMER_DEPARTMENTS = Table(
+    name="features.customer_departments",
+    comment=(
+        "Recency, frequency and monetary value of each customer in each department, as of the date."
+    ),
+    key=("customer_id", "department", "as_of_date"),
+    partition_by=("as_of_date",),
+    columns=(
+        Column("customer_id", T.StringType(), "Customer", nullable=False),
+        Column("department", T.StringType(), "Department of the products", nullable=False),
+        _AS_OF_DATE,
+        Column("days_since_last_order", T.LongType(), "Days since the last order with a line of it"
+               " that is no return; 0: yesterday"),
+        Column("n_orders", T.LongType(), "Orders with a line of it that is no return"),
+        Column("n_products", T.LongType(), "Distinct products of it bought"),
+        Column("spend_amount", T.DoubleType(), "Amounts of these lines, before returns"),
+        Column("spend_share", T.DoubleType(), "Share of the customer's spend in all departments; "
+               "null where that is not above 0"),
+        _INPUT_FINGERPRINT,
+        _RUN_ID,
+    ),
+)  # fmt: skip

@@ -19,6 +19,8 @@ VARIETY_DAYS = 84
 VISIT_DAYS = (28, 84)
 FEEDBACK_DAYS = 365
 CONTACT_DAYS = 180
+# The modified z-score of Iglewicz and Hoaglin (1993) and its limit; fewer amounts tell no outlier.
+Z_SCALE, MOST_Z, LEAST_FOR_Z = 0.6745, 3.5, 5
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # Part of the day -> first hour and hour after the last, on the local clock.
 DAY_PARTS = {"night": (0, 6), "morning": (6, 12), "afternoon": (12, 18), "evening": (18, 24)}
@@ -77,6 +79,20 @@ def _rfm() -> list[Feature]:
         _count("days_since_last_order", "silence; 0: ordered on the day before D", "days"),
         _count("tenure_days", "age of the first order", "days"),
     ]
+
+
+def _unusual() -> list[Feature]:
+    amounts = "amounts above 0 of orders"
+    fence = f"exp(median + {MOST_Z} MAD / {Z_SCALE}) of the logarithms"
+    return [
+        Feature("median_order_amount", f"median of {amounts}", "money", "null without any"),
+        Feature("unusual_orders_share", f"of {amounts}: share whose modified z, "
+                f"{Z_SCALE} (ln amount - median) / MAD, lies outside -{MOST_Z} to {MOST_Z} "
+                "(Iglewicz and Hoaglin 1993)", "share",
+                f"null with fewer than {LEAST_FOR_Z}, or when half of them are equal"),
+        Feature("capped_spend_amount", f"sum of {amounts}, each counted up to {fence}; whole where "
+                "unusual_orders_share is null", "money", "null without any"),
+    ]  # fmt: skip
 
 
 def _windows() -> list[Feature]:
@@ -265,6 +281,7 @@ VISITS, FEEDBACK, CONTACTS = tuple(_visits()), tuple(_feedback()), tuple(_contac
 
 FEATURES: tuple[Feature, ...] = (
     *_rfm(),
+    *_unusual(),
     *_windows(),
     *_decayed(),
     *_gaps(),

@@ -13,10 +13,13 @@ from crm_spark.tables.snapshot_features import (
     DAY_PARTS,
     FEATURES,
     HALF_LIFE_DAYS,
+    LEAST_FOR_Z,
+    MOST_Z,
     TREND_DAYS,
     VARIETY_DAYS,
     WEEKDAYS,
     WINDOW_DAYS,
+    Z_SCALE,
     Feature,
 )
 from crm_spark.transforms.behaviour import contact_features, feedback_features, visit_features
@@ -121,6 +124,9 @@ def order_days(orders: DataFrame) -> DataFrame:
     return orders.groupBy(*_GRAIN, "order_date").agg(
         F.count_if(is_counted).alias("n_day_orders"),
         *[F.sum(F.when(is_counted, F.col(name))).alias(total) for total, name in counted.items()],
+        F.collect_list(
+            F.when(is_counted & (F.col("spend_amount_minor") > 0), F.col("spend_amount_minor"))
+        ).alias("order_amounts_minor"),
         F.sum("spend_amount_minor").alias("bought_amount_minor"),
         F.sum("returned_amount_minor").alias("returned_amount_minor"),
         F.sum("orphan_returned_amount_minor").alias("orphan_returned_amount_minor"),
@@ -157,6 +163,7 @@ def _totals() -> list[Column]:
         F.sum("n_day_orders").alias("n_orders"),
         F.count_if(_is_order_day()).alias("n_order_days"),
         F.array_sort(F.collect_list(order_date)).alias("_days"),
+        F.array_sort(F.flatten(F.collect_list("order_amounts_minor"))).alias("_amounts"),
         *[F.sum(name).alias(f"_{name}") for name in sums],
     ]
 
@@ -213,19 +220,29 @@ def _calendar_sums() -> list[Column]:
 
 def _derive(customers: DataFrame, *, horizon_days: int) -> DataFrame:
     """Turn sums and sorted order days into features."""
-    with_gaps = customers.withColumn("_gaps", _gaps(F.col("_days"))).withColumns(
-        {
-            "days_since_last_order": (F.datediff("as_of_date", F.element_at("_days", -1)) - 1).cast(
-                T.LongType()
-            ),
-            "tenure_days": F.datediff("as_of_date", F.get("_days", 0)).cast(T.LongType()),
-            "_sorted_gaps": F.array_sort("_gaps"),
-            "_n_gaps": F.size("_gaps"),
-        }
+    with_gaps = (
+        customers.withColumn("_gaps", _gaps(F.col("_days")))
+        .withColumns(
+            {
+                "days_since_last_order": (
+                    F.datediff("as_of_date", F.element_at("_days", -1)) - 1
+                ).cast(T.LongType()),
+                "tenure_days": F.datediff("as_of_date", F.get("_days", 0)).cast(T.LongType()),
+                "_sorted_gaps": F.array_sort("_gaps"),
+                "_n_gaps": F.size("_gaps"),
+                "_logs": F.transform("_amounts", lambda amount: F.log(amount.cast(T.DoubleType()))),
+            }
+        )
+        .withColumn("_centre", _middle("_logs"))
     )
-    return with_gaps.withColumns(
+    distances = F.transform("_logs", lambda held: F.abs(held - F.col("_centre")))
+    with_spread = with_gaps.withColumn("_distances", F.array_sort(distances)).withColumn(
+        "_spread", F.nullif(_middle("_distances"), F.lit(0.0))
+    )
+    return with_spread.withColumns(
         {
             **_money_features(),
+            **_unusual_features(),
             **_gap_features(horizon_days),
             **_basket_features(),
             **_discount_features(),
@@ -255,6 +272,28 @@ def _money_features() -> dict[str, Column]:
         "net_spend_amount": _money(F.col("_kept_amount_minor")),
         "orphan_returned_amount": _money(orphan),
         "returned_share": (F.col("_returned_amount_minor") - orphan) / bought,
+    }
+
+
+def _middle(ordered: str) -> Column:
+    """Give the median of a sorted array, null of an empty one."""
+    n = F.size(ordered)
+    upper = F.get(ordered, F.floor(n / 2).cast(T.IntegerType()))
+    return (upper + F.get(ordered, F.floor((n - 1) / 2).cast(T.IntegerType()))) / 2.0
+
+
+def _unusual_features() -> dict[str, Column]:
+    n = F.size("_amounts")
+    fence = F.when(n >= LEAST_FOR_Z, F.col("_spread") * (MOST_Z / Z_SCALE))
+    n_outside = F.size(F.filter("_distances", lambda distance: distance > fence))
+    most = F.exp(F.col("_centre") + fence)
+    zero = F.lit(0.0)
+    # Added up in order of size: the same sum wherever the rows came from.
+    capped = F.aggregate("_amounts", zero, lambda held, amount: held + F.least(amount, most))
+    return {
+        "median_order_amount": _money(_middle("_amounts")),
+        "unusual_orders_share": F.when(fence.isNotNull(), n_outside / n.cast(T.DoubleType())),
+        "capped_spend_amount": F.when(n > 0, _money(capped)),
     }
 
 

@@ -147,6 +147,7 @@ def snapshot_row(
     return (
         _rfm(orders)
         | _returns(orders, every, returned, orphaned)
+        | _unusual(orders)
         | _windows(orders)
         | _decayed(orders)
         | _gaps(orders, horizon_days)
@@ -186,6 +187,25 @@ def _rfm(orders: list[Order]) -> dict[str, Value]:
 
 def _in_window(orders: list[Order], first_age: int, last_age: int) -> list[Order]:
     return [order for order in orders if first_age <= order.age <= last_age]
+
+
+def _unusual(orders: list[Order]) -> dict[str, Value]:
+    amounts = [float(order.spend) for order in orders if order.spend > 0]
+    logs = [math.log(amount) for amount in amounts]
+    if not amounts:
+        return dict.fromkeys(("median_order_amount", "unusual_orders_share", "capped_spend_amount"))
+    centre = statistics.median(logs)
+    spread = statistics.median(abs(held - centre) for held in logs)
+    share, most = None, math.inf
+    if len(amounts) >= 5 and spread > 0:
+        z_scores = [0.6745 * (held - centre) / spread for held in logs]
+        share = sum(abs(z) > 3.5 for z in z_scores) / len(logs)
+        most = math.exp(centre + 3.5 * spread / 0.6745)
+    return {
+        "median_order_amount": statistics.median(amounts),
+        "unusual_orders_share": share,
+        "capped_spend_amount": sum(min(amount, most) for amount in amounts),
+    }
 
 
 def _windows(orders: list[Order]) -> dict[str, Value]:

@@ -92,7 +92,7 @@ def _run_of(metadata: str | None) -> str | None:
 
 def _replaces_all(row: Row) -> bool:
     parameters = row["operationParameters"] or {}
-    is_part = "predicate" in parameters or "replaceUsingCols" in parameters
+    is_part = "predicate" in parameters
     return parameters.get("mode") == "Overwrite" and not is_part
 
 
@@ -191,10 +191,6 @@ class Lake:
         """Add rows."""
         return self._write(table, df, mode="append")
 
-    def replace_keys(self, table: Table, df: DataFrame, keys: Sequence[str]) -> Written:
-        """Replace the rows whose values in `keys` occur in `df`; no other row is touched."""
-        return self._write(table, df, mode="overwrite", replace_using=keys)
-
     def merge(self, table: Table, written: DataFrame, removed: DataFrame) -> Written:
         """Write rows by the table's key, and take those with the keys of `removed` out."""
         self._require_version(table)
@@ -258,7 +254,6 @@ class Lake:
         *,
         mode: str,
         replace_where: str | None = None,
-        replace_using: Sequence[str] = (),
     ) -> Written:
         is_new = self._create(table)
         observed = Observation()
@@ -271,8 +266,6 @@ class Lake:
         )
         if replace_where:
             writer = writer.option("replaceWhere", replace_where)
-        if replace_using:
-            writer = writer.option("replaceUsing", ", ".join(replace_using))
         try:
             with _told_when_busy(table):
                 writer.save(self.path(table))

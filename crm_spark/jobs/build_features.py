@@ -77,11 +77,20 @@ def _write_orders(job: Run) -> None:
     elif not runs:
         _note_unchanged(job, CUSTOMER_ORDERS)
     else:
-        changed = _changed_lines(lines, runs).select("customer_id").distinct()
-        with stage(job.spark, "customer orders of changed customers"):
-            orders = customer_orders(lines.join(changed, "customer_id", "left_semi"))
-            written = job.lake.replace_keys(CUSTOMER_ORDERS, job.stamp(orders), ["customer_id"])
-        job.note(CUSTOMER_ORDERS, _whole(job, CUSTOMER_ORDERS, written))
+        changed = _changed_lines(lines, runs).select("customer_id").distinct().persist()
+        key = list(CUSTOMER_ORDERS.key)
+        of_changed = customer_orders(lines.join(changed, "customer_id", "left_semi"))
+        orders = job.stamp(of_changed).persist()  # read for what comes and for what goes
+        try:
+            held = job.lake.read(CUSTOMER_ORDERS).join(changed, "customer_id", "left_semi")
+            gone = held.select(*key).join(orders.select(*key), key, "left_anti")
+            with stage(job.spark, "customer orders of changed customers"):
+                # A merge, with deletion vectors, leaves the files of other customers as they are.
+                written = job.lake.merge(CUSTOMER_ORDERS, orders, gone)
+            job.note(CUSTOMER_ORDERS, _whole(job, CUSTOMER_ORDERS, written))
+        finally:
+            orders.unpersist()
+            changed.unpersist()
     _write_ledger(job, CUSTOMER_ORDERS, settings, [None])
 
 

@@ -18,6 +18,14 @@ SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 TIME_ZONE = "America/New_York"
 
+# Compiling and planning anew between stages take longer than small tables do. Whole runs on real
+# data are tested with both.
+QUICK_FOR_SMALL_TABLES = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+}
+
 
 # Workers of pytest-xdist have a main module without a file, which PySpark takes for its doctests,
 # and ends the process.
@@ -40,9 +48,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.driver.memory": "2g",
-        # Compiling takes longer than small tables do; whole runs are tested with compiled code.
-        "spark.sql.codegen.wholeStage": "false",
-        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        **QUICK_FOR_SMALL_TABLES,
         "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder / 'derby'}",
     }
     with open_session("tests", time_zone=TIME_ZONE, properties=properties) as session:

@@ -52,20 +52,32 @@ class Due:
     touched_dates: tuple[date, ...] = ()
 
 
+@dataclass(frozen=True)
+class UpToDate:
+    """The dates of a table, None where it has none, that a run brought up to date."""
+
+    table: Table
+    settings: str
+    dates: Sequence[date | None]
+
+
 def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     """Bring customer orders up to date, and the snapshots and interactions of the date."""
     with job_run(spark, config, "build_features", as_of) as job:
         job.require_current(TRANSACTIONS, "ingest_sources")
         day = job.day()
         first, _ = job.order_dates()
-        _write_orders(job)
-        _write_snapshots(job, snapshot_dates(config, day, first))
-        _write_interactions(job, day, first)
+        written = [
+            _write_orders(job),
+            _write_snapshots(job, snapshot_dates(config, day, first)),
+            _write_interactions(job, day, first),
+        ]
         _write_departments(job, day)
+        _write_ledger(job, [held for held in written if held])
         return job.summary
 
 
-def _write_orders(job: Run) -> None:
+def _write_orders(job: Run) -> UpToDate:
     """Write the orders of the customers whose lines changed, or all where that is not known."""
     settings = fingerprint([FEATURES_VERSION, job.config.time_zone])
     lines = job.lake.read(TRANSACTIONS)
@@ -91,10 +103,10 @@ def _write_orders(job: Run) -> None:
         finally:
             orders.unpersist()
             changed.unpersist()
-    _write_ledger(job, CUSTOMER_ORDERS, settings, [None])
+    return UpToDate(CUSTOMER_ORDERS, settings, [None])
 
 
-def _write_snapshots(job: Run, dates: Sequence[date]) -> None:
+def _write_snapshots(job: Run, dates: Sequence[date]) -> UpToDate:
     settings = _snapshot_settings(job)
     due = _due(job, CUSTOMER_SNAPSHOT, settings, dates)
     if due.whole:
@@ -104,14 +116,14 @@ def _write_snapshots(job: Run, dates: Sequence[date]) -> None:
             job.replace_dates(CUSTOMER_SNAPSHOT, rows, due.whole)
     _refresh(job, CUSTOMER_SNAPSHOT, due, settings,
              lambda touched, held: snapshots(job, held, touched))  # fmt: skip
-    _write_ledger(job, CUSTOMER_SNAPSHOT, settings, dates)
+    return UpToDate(CUSTOMER_SNAPSHOT, settings, dates)
 
 
-def _write_interactions(job: Run, day: date, first: date) -> None:
+def _write_interactions(job: Run, day: date, first: date) -> UpToDate | None:
     """Write the product interactions of the date and of the cut-off that a test as of it needs."""
     if "product_id" not in job.config.sources.transactions.columns:
         log.info("no product interactions: they need product_id, mapped in sources.transactions")
-        return
+        return None
     settings = fingerprint([FEATURES_VERSION, job.config.time_zone])
     test = job.config.recommendations.test_cutoff(day)
     wanted = [day, *([test] if test > first else [])]
@@ -127,14 +139,14 @@ def _write_interactions(job: Run, day: date, first: date) -> None:
         return product_interactions(of_customers, dates=dates)
 
     _refresh(job, PRODUCT_INTERACTIONS, due, settings, of_touched)
-    _write_ledger(job, PRODUCT_INTERACTIONS, settings, wanted)
+    return UpToDate(PRODUCT_INTERACTIONS, settings, wanted)
 
 
 def _write_departments(job: Run, day: date) -> None:
     """Write what customers bought of each department before the date."""
-    departments = product_departments(job)
-    if departments is None:
+    if not _has_departments(job):
         return
+    departments = job.lake.read(PRODUCTS).select("product_id", "department")
     settings = fingerprint([FEATURES_VERSION, job.config.time_zone])
     lines = job.lake.read(TRANSACTIONS)
     with stage(job.spark, "purchases by department"):
@@ -318,12 +330,15 @@ def _note_unchanged(job: Run, table: Table) -> None:
     job.note(table, Written(0, left.version, left.content_checksum))
 
 
-def _write_ledger(job: Run, table: Table, settings: str, dates: Sequence[date | None]) -> None:
-    """Note that these dates of a table are up to date with the lines."""
-    version = job.lake.version(TRANSACTIONS)
-    rows = [(table.name, day, settings, version, job.summary.run_id) for day in dates]
-    held = ", ".join(f"DATE'{day.isoformat()}'" for day in dates if day)
-    of_dates = f"as_of_date IN ({held})" if held else "as_of_date IS NULL"
+def _write_ledger(job: Run, written: Sequence[UpToDate]) -> None:
+    """Note what is up to date with the lines, last of all: a run that died before says nothing."""
+    version, run_id = job.lake.version(TRANSACTIONS), job.summary.run_id
+    rows, places = [], []
+    for held in written:
+        name, days = held.table.name, [day for day in held.dates if day]
+        rows += [(name, day, held.settings, version, run_id) for day in held.dates]
+        literals = ", ".join(f"DATE'{day.isoformat()}'" for day in days)
+        of_dates = f"as_of_date IN ({literals})" if days else "as_of_date IS NULL"
+        places.append(f"(table_name = '{name}' AND {of_dates})")
     frame = job.spark.createDataFrame(rows, FEATURE_LEDGER.schema)
-    where = f"table_name = '{table.name}' AND {of_dates}"
-    job.note(FEATURE_LEDGER, job.lake.replace(FEATURE_LEDGER, frame, where))
+    job.note(FEATURE_LEDGER, job.lake.replace(FEATURE_LEDGER, frame, " OR ".join(places)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import lakes
 import pytest
+from conftest import QUICK_FOR_SMALL_TABLES
 from integration.runs import REPOSITORY, command
 from pyspark.sql import SparkSession
 from shop import shop_config, shop_text, write_shop
@@ -19,21 +21,19 @@ AS_OF = "2024-07-01"
 N_KILLS = 10
 # A run writes from some 12 s after its start, and its longest job takes some 20 s.
 SECONDS = (15, 60)
-# Small work: compiling it takes longer than doing it.
-SPARK = """
-spark:
-  spark.master: "local[2]"
-  spark.driver.memory: 2g
-  spark.sql.shuffle.partitions: 2
-  spark.sql.codegen.wholeStage: false
-  spark.sql.codegen.factoryMode: NO_CODEGEN
-"""
+SPARK = {
+    "spark.master": "local[2]",
+    "spark.driver.memory": "2g",
+    "spark.sql.shuffle.partitions": "2",
+    **QUICK_FOR_SMALL_TABLES,
+}
 
 
 def written(folder: Path, lake: str) -> list[str]:
     """Write a configuration, and give the arguments of its pipeline."""
     path = folder / f"{lake}.yml"
-    path.write_text(shop_text(folder, lake) + SPARK, encoding="utf-8")
+    text = f"{shop_text(folder, lake)}\nspark: {json.dumps(SPARK)}\n"
+    path.write_text(text, encoding="utf-8")
     return ["run_pipeline", "--config", str(path), "--as-of", AS_OF]
 
 

@@ -20,32 +20,14 @@ from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
 pytestmark = pytest.mark.real_data
 
 
-def _arguments(
-    folder: Path, data: Path, *more: str, config: str = "online_retail.yml"
-) -> list[str]:
-    return [
+def _built(folder: Path, data: Path, config: str) -> Lake:
+    """Give the lake that holds the file and its features, and the run that ingested it."""
+    arguments = [
         "--config", f"conf/examples/{config}",
         "--set", f"storage.root={folder / 'lake'}",
         "--set", f"tracking.uri=sqlite:///{folder / 'mlflow.db'}",
         "--set", f"sources.transactions.path={data / 'online_retail.csv.gz'}",
-        *more,
     ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory, online_retail: Path) -> Lake:
-    """Give the lake of the whole pipeline with the usual recipe as `where`."""
-    folder = tmp_path_factory.mktemp("recipe")
-    run = command("run_pipeline", *_arguments(folder, online_retail, "--as-of", "2011-12-10"))
-    assert run.code == 0, run.log[-3000:]
-    return Lake(folder / "lake", "", run)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, online_retail: Path) -> Lake:
-    """Give the lake with every row, without `where`, and the run that ingested it."""
-    folder = tmp_path_factory.mktemp("whole")
-    arguments = _arguments(folder, online_retail, config="online_retail_whole.yml")
     run = command("ingest_sources", *arguments)
     assert run.code == 0, run.log[-3000:]
     built = command("build_features", *arguments, "--as-of", "2011-12-10")
@@ -53,8 +35,20 @@ def whole(tmp_path_factory: pytest.TempPathFactory, online_retail: Path) -> Lake
     return Lake(folder / "lake", "", run)
 
 
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory, online_retail: Path) -> Lake:
+    """Give the lake with the usual recipe as `where`."""
+    return _built(tmp_path_factory.mktemp("recipe"), online_retail, "online_retail.yml")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, online_retail: Path) -> Lake:
+    """Give the lake with every row, without `where`, and the run that ingested it."""
+    return _built(tmp_path_factory.mktemp("whole"), online_retail, "online_retail_whole.yml")
+
+
 def test_the_usual_recipe_gives_the_published_figures(spark: SparkSession, recipe: Lake) -> None:
-    counts = recipe.run.job("ingest_sources")["tables"]["core.transactions"]
+    counts = recipe.run.summary["tables"]["core.transactions"]
     assert counts["rows_read"] == 541_909
     assert counts["rows_written"] == 397_884
     snapshot = recipe.read(spark, CUSTOMER_SNAPSHOT).where("as_of_date = '2011-12-10'")

@@ -26,7 +26,8 @@ class Column:
 
     `mapping` says whether users map the column from their source; None means we compute it.
     `provenance` columns tell where a row came from and are left out of content checksums. A mapped
-    value outside `minimum` to `maximum` is a reason for rejection.
+    value outside `minimum` to `maximum` is a reason for rejection; one that we compute can never be
+    written: Delta refuses the commit.
     """
 
     name: str
@@ -96,6 +97,21 @@ class Table:
                 or column.name.endswith("run_id")
             )
         )
+
+    @property
+    def constraints(self) -> dict[str, str]:
+        """The conditions that Delta checks with every write, by name: the ranges of columns."""
+        found = {}
+        for column in self.columns:
+            limits = [
+                f"{column.name} {sign} {limit:g}"
+                for sign, limit in ((">=", column.minimum), ("<=", column.maximum))
+                if limit is not None
+            ]
+            if limits:  # Delta takes an unknown condition for a broken one
+                condition = " AND ".join(limits)
+                found[f"{column.name}_range"] = f"{column.name} IS NULL OR ({condition})"
+        return found
 
     def conform(self, df: DataFrame) -> DataFrame:
         """Give `df` with exactly this table's columns, in order.

@@ -297,6 +297,8 @@ class Lake:
         builder = builder.property(
             "delta.dataSkippingStatsColumns", ",".join(table.statistics_columns)
         )
+        for name, condition in table.constraints.items():
+            builder = builder.property(f"delta.constraints.{name}", condition)
         if table.event_time or table.layer == "features":
             # A day that touches few customers must not rewrite the files that they lie in.
             builder = builder.property("delta.enableDeletionVectors", "true")

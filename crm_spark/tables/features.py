@@ -83,7 +83,7 @@ CUSTOMER_ORDERS = Table(
 def _feature_column(feature: Feature) -> Column:
     data_type = T.LongType() if feature.is_count else T.DoubleType()
     comment = f"{feature.formula} [{feature.unit}; {feature.null_rule}]"
-    return Column(feature.name, data_type, comment)
+    return Column(feature.name, data_type, comment, minimum=0 if feature.is_count else None)
 
 
 CUSTOMER_SNAPSHOT = Table(

@@ -24,21 +24,22 @@ CUSTOMER_RFM = Table(
     columns=(
         _CUSTOMER_ID,
         _AS_OF_DATE,
-        Column(
-            "days_since_last_order", T.LongType(), "Days since the last order; 0: the day before"
-        ),
-        Column("n_orders", T.LongType(), "Orders"),
+        Column("days_since_last_order", T.LongType(),
+               "Days since the last order; 0: the day before", minimum=0),
+        Column("n_orders", T.LongType(), "Orders", minimum=1),
         Column("spend_amount", T.DoubleType(), "Amount bought"),
-        Column("recency_score", T.IntegerType(), "1 longest ago to 5 most recent"),
-        Column("frequency_score", T.IntegerType(), "1 fewest orders to 5 most"),
-        Column("monetary_score", T.IntegerType(), "1 least spend to 5 most"),
+        Column("recency_score", T.IntegerType(), "1 longest ago to 5 most recent",
+               minimum=1, maximum=5),
+        Column("frequency_score", T.IntegerType(), "1 fewest orders to 5 most",
+               minimum=1, maximum=5),
+        Column("monetary_score", T.IntegerType(), "1 least spend to 5 most", minimum=1, maximum=5),
         Column("rfm_segment", T.StringType(), "Named segment from the table in the configuration"),
         Column(
             "cut_points_as_of", T.DateType(), "Date whose cut points were used; null: fixed ones"
         ),
         *_MODEL_PROVENANCE[2:],
     ),
-)
+)  # fmt: skip
 
 RFM_CUT_POINTS = Table(
     name="scores.rfm_cut_points",
@@ -50,7 +51,7 @@ RFM_CUT_POINTS = Table(
         Column("measure", T.StringType(), "days_since_last_order, n_orders or spend_amount",
                nullable=False),
         Column("position", T.IntegerType(), "1 to 4: the cut between position and position + 1",
-               nullable=False),
+               nullable=False, minimum=1, maximum=4),
         Column("value", T.DoubleType(), "Values up to and including it lie below the cut"),
         Column("run_id", T.StringType(), "Run", provenance=True),
     ),
@@ -72,14 +73,10 @@ CUSTOMER_CHURN = Table(
     columns=(
         _CUSTOMER_ID,
         _AS_OF_DATE,
-        Column(
-            "churn_probability", T.DoubleType(), "Calibrated probability of no order in the horizon"
-        ),
-        Column(
-            "churn_decile",
-            T.IntegerType(),
-            "1: the tenth most likely to leave; ties by customer_id",
-        ),
+        Column("churn_probability", T.DoubleType(),
+               "Calibrated probability of no order in the horizon", minimum=0, maximum=1),
+        Column("churn_decile", T.IntegerType(),
+               "1: the tenth most likely to leave; ties by customer_id", minimum=1, maximum=10),
         Column(
             "horizon_days", T.IntegerType(), "Days from the as-of date that the probability is for"
         ),
@@ -94,7 +91,7 @@ CUSTOMER_CHURN = Table(
         ),
         *_MODEL_PROVENANCE,
     ),
-)
+)  # fmt: skip
 
 CUSTOMER_SEGMENTS = Table(
     name="scores.customer_segments",
@@ -137,7 +134,9 @@ SEGMENT_PROFILES = Table(
         _AS_OF_DATE,
         Column("segment_name", T.StringType(), "What sets the segment apart, in words"),
         Column("n_customers", T.LongType(), "Customers in it"),
-        Column("customer_share", T.DoubleType(), "Its share of all customers"),
+        Column(
+            "customer_share", T.DoubleType(), "Its share of all customers", minimum=0, maximum=1
+        ),
         Column("spend_share", T.DoubleType(), "Its share of all that was ever bought"),
         Column("mean_days_since_last_order", T.DoubleType(), "Mean days since the last order"),
         Column("mean_n_orders", T.DoubleType(), "Mean number of orders"),
@@ -161,7 +160,7 @@ PRODUCT_RECOMMENDATIONS = Table(
     columns=(
         _CUSTOMER_ID,
         _AS_OF_DATE,
-        Column("rank", T.IntegerType(), "1: the first to offer", nullable=False),
+        Column("rank", T.IntegerType(), "1: the first to offer", nullable=False, minimum=1),
         Column("product_id", T.StringType(), "Product", nullable=False),
         Column(
             "score",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
 from crm_spark.io.lake import Lake, StorageSection
 from crm_spark.tables import ALL_TABLES
 from crm_spark.tables.core import TRANSACTIONS, rejected
-from crm_spark.tables.scores import RFM_CUT_POINTS
+from crm_spark.tables.scores import CUSTOMER_CHURN, RFM_CUT_POINTS
 
 OLD, NEW = date(2024, 1, 1), date(2024, 1, 8)
 
@@ -82,6 +83,27 @@ def test_the_log_tells_of_no_customer(spark: SparkSession, tmp_path: Path) -> No
     told = "".join(file.read_text(encoding="utf-8") for file in log.glob("*.json"))
     assert "person-4711" not in told
     assert '\\"minValues\\":{\\"run_id\\":\\"run-1\\"}' in told
+
+
+def test_a_value_outside_its_range_is_refused_and_nothing_is_written(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = _lake(spark, tmp_path)
+    good = [(NEW, "n_orders", 4, None, "run")]
+    lake.append(RFM_CUT_POINTS, spark.createDataFrame(good, RFM_CUT_POINTS.schema))
+    bad = spark.createDataFrame([(NEW, "n_orders", 5, 1.0, "run")], RFM_CUT_POINTS.schema)
+    for write in (lake.append, lambda table, rows: lake.merge(table, rows, rows.limit(0))):
+        with pytest.raises(Exception, match="position_range"):
+            write(RFM_CUT_POINTS, bad)
+    held = lake.read(RFM_CUT_POINTS).collect()
+    assert [row["position"] for row in held] == [4]
+
+
+def test_an_unknown_value_is_within_every_range(spark: SparkSession, tmp_path: Path) -> None:
+    churn = {"customer_id": "c1", "as_of_date": NEW}
+    rows = spark.createDataFrame([churn], CUSTOMER_CHURN.schema)
+    assert set(CUSTOMER_CHURN.constraints) == {"churn_probability_range", "churn_decile_range"}
+    assert _lake(spark, tmp_path).append(CUSTOMER_CHURN, rows).rows == 1
 
 
 def test_no_personal_column_of_any_table_has_statistics() -> None:

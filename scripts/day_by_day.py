@@ -5,16 +5,20 @@
 
 Each day one file arrives, with late, corrected, deleted and returned lines; it is ingested, and the
 features are built as of the day after. The end compares the checksums of all tables with those of a
-lake that loads every file at once, and fails where one differs.
+lake that loads every file at once, and fails where one differs. The lines printed are kept in
+FOLDER/days.json: the same command goes on after the last of them.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from complete_journey_feed import write_feed
 from delta.tables import DeltaTable
@@ -30,6 +34,7 @@ from crm_spark.tables.core import TRANSACTIONS, rejected
 from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
 
 TABLES = (TRANSACTIONS, CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS)
+SHOWN = (TRANSACTIONS, CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT)
 HEADER = (f"{'day':10} {'rows':>7} {'customers':>9}" + "".join(
     f" | {name:>13} {'MB':>6}" for name in ("lines written", "orders", "snapshot rows"))
     + f" | {'seconds':>7}")  # fmt: skip
@@ -44,7 +49,8 @@ def config_of(folder: Path, lake: str, source: Path) -> Config:
 
 def written(lake: Lake, table: Table, since: int) -> tuple[int, float]:
     """Give the rows and megabytes that a table's commits after a version wrote."""
-    history = DeltaTable.forPath(lake.spark, lake.path(table)).history()
+    newest = lake.version(table)
+    history = DeltaTable.forPath(lake.spark, lake.path(table)).history(max(newest - since, 1))
     rows, size = 0, 0
     for commit in history.where(F.col("version") > since).collect():
         held = commit["operationMetrics"]
@@ -61,21 +67,35 @@ def load(spark: SparkSession, config: Config, as_of: date) -> None:
     build_features.run(spark, config, as_of)
 
 
-def one_day(spark: SparkSession, config: Config, day: date, file: Path) -> None:
-    """Load a day's file and print its line of the table."""
+def line_of(day: Mapping[str, Any]) -> str:
+    """Give a day's line of the table."""
+    head = f"{day['day']} {day['rows']:7,} {day['customers']:9,}"
+    cells = [f" | {rows:13,} {size:6.2f}" for rows, size in day["written"]]
+    return f"{head}{''.join(cells)} | {day['seconds']:7.1f}"
+
+
+def one_day(
+    spark: SparkSession, config: Config, day: date, file: Path, before: Mapping[str, int]
+) -> dict[str, Any]:
+    """Load a day's file, and give what it held and what was written since the versions before."""
     lake = Lake(spark, config.storage, "day_by_day")
-    shown = (TRANSACTIONS, CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT)
-    before = {table.name: lake.version(table) if lake.exists(table) else -1 for table in shown}
     began = time.perf_counter()
     load(spark, config, day + timedelta(days=1))
     seconds = time.perf_counter() - began
     delivered = spark.read.parquet(str(file))
-    n_rows = delivered.count()
-    n_customers = delivered.select("household_id").distinct().count()
-    cells = [written(lake, table, before[table.name]) for table in shown]
-    print(f"{day} {n_rows:7,} {n_customers:9,}" + "".join(
-        f" | {rows:13,} {size:6.2f}" for rows, size in cells) + f" | {seconds:7.1f}",
-        flush=True)  # fmt: skip
+    return {
+        "day": day.isoformat(),
+        "rows": delivered.count(),
+        "customers": delivered.select("household_id").distinct().count(),
+        "written": [written(lake, table, before[table.name]) for table in SHOWN],
+        "seconds": seconds,
+        "versions": versions(lake),
+    }
+
+
+def versions(lake: Lake) -> dict[str, int]:
+    """Give the version of each table that is shown, -1 before there is one."""
+    return {table.name: lake.version(table) if lake.exists(table) else -1 for table in SHOWN}
 
 
 def main() -> int:
@@ -86,30 +106,50 @@ def main() -> int:
     parser.add_argument("--days", type=int, help="default: to the end")
     parser.add_argument("--customers", type=int, help="so many households; default: all 2,469")
     given = parser.parse_args()
-    write_feed(given.folder, n_customers=given.customers, n_files=366)
-    files = {date.fromisoformat(file.stem): file
+    arrived, kept = given.folder / "arrived", given.folder / "days.json"
+    if not arrived.exists():
+        write_feed(given.folder, n_customers=given.customers, n_files=366)
+        arrived.mkdir()
+    files = {date.fromisoformat(file.stem): file.resolve()
              for file in sorted((given.folder / "source").iterdir())}  # fmt: skip
     first = given.first or min(files)
     days = [day for day in files if day >= first][: given.days]
-    last = days[-1] + timedelta(days=1)
-    arrived = given.folder / "arrived"
-    arrived.mkdir()
+    past = [day for day in files if day < first]
     with open_session("day_by_day", time_zone="America/New_York") as spark:
         config = config_of(given.folder, "lake", arrived)
-        past = [file for day, file in files.items() if day < first]
-        for file in past:
-            (arrived / file.name).symlink_to(file.resolve())
-        if past:
+        if past and not kept.exists():
             print(f"{len(past)} files from before {first} at once", flush=True)
+            arrive(arrived, [files[day] for day in past])
             load(spark, config, first)
-        print(HEADER, flush=True)
-        for day in days:
-            (arrived / files[day].name).symlink_to(files[day].resolve())
-            one_day(spark, config, day, files[day])
+        lake = Lake(spark, config.storage, "day_by_day")
+        done = json.loads(kept.read_text()) if kept.exists() else []
+        before = done[-1]["versions"] if done else versions(lake)
+        print("\n".join([HEADER, *map(line_of, done)]), flush=True)
+        for day in days[len(done) :]:
+            arrive(arrived, [files[day]])
+            done.append(one_day(spark, config, day, files[day], before))
+            before = done[-1]["versions"]
+            print(line_of(done[-1]), flush=True)
+            keep(kept, done)
         print(f"all {len(past) + len(days)} files in one clean load", flush=True)
         whole = config_of(given.folder, "clean", arrived)
+        last = days[-1] + timedelta(days=1)
         load(spark, whole, last)
         return compare(spark, config, whole, last)
+
+
+def arrive(folder: Path, files: Sequence[Path]) -> None:
+    """Put files where the source is read, where they are not there already."""
+    for file in files:
+        (folder / file.name).unlink(missing_ok=True)
+        (folder / file.name).symlink_to(file)
+
+
+def keep(path: Path, done: Sequence[Mapping[str, Any]]) -> None:
+    """Write the days that are done, whole or not at all."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(done), encoding="utf-8")
+    fresh.replace(path)
 
 
 def compare(spark: SparkSession, config: Config, whole: Config, as_of: date) -> int:

@@ -90,8 +90,8 @@ def _unusual() -> list[Feature]:
                 f"{Z_SCALE} (ln amount - median) / MAD, lies outside -{MOST_Z} to {MOST_Z} "
                 "(Iglewicz and Hoaglin 1993)", "share",
                 f"null with fewer than {LEAST_FOR_Z}, or when half of them are equal"),
-        Feature("capped_spend_amount", f"sum of {amounts}, each counted up to {fence}; whole where "
-                "unusual_orders_share is null", "money", "null without any"),
+        Feature("capped_spend_amount", f"sum of {amounts}, each counted up to {fence} (in "
+                "minor units, rounded); whole where unusual_orders_share is null", "money", "null without any"),
     ]  # fmt: skip
 
 

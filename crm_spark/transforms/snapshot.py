@@ -230,7 +230,8 @@ def _derive(customers: DataFrame, *, horizon_days: int) -> DataFrame:
                 "tenure_days": F.datediff("as_of_date", F.get("_days", 0)).cast(T.LongType()),
                 "_sorted_gaps": F.array_sort("_gaps"),
                 "_n_gaps": F.size("_gaps"),
-                "_logs": F.transform("_amounts", lambda amount: F.log(amount.cast(T.DoubleType()))),
+                # Nine decimals: no machine's last bit shows.
+                "_logs": F.transform("_amounts", lambda held: F.round(F.log(held), 9)),
             }
         )
         .withColumn("_centre", _middle("_logs"))
@@ -286,9 +287,8 @@ def _unusual_features() -> dict[str, Column]:
     n = F.size("_amounts")
     fence = F.when(n >= LEAST_FOR_Z, F.col("_spread") * (MOST_Z / Z_SCALE))
     n_outside = F.size(F.filter("_distances", lambda distance: distance > fence))
-    most = F.exp(F.col("_centre") + fence)
-    zero = F.lit(0.0)
-    # Added up in order of size: the same sum wherever the rows came from.
+    most = F.round(F.exp(F.col("_centre") + fence)).cast(T.LongType())
+    zero = F.lit(0).cast(T.LongType())
     capped = F.aggregate("_amounts", zero, lambda held, amount: held + F.least(amount, most))
     return {
         "median_order_amount": _money(_middle("_amounts")),

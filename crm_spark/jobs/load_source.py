@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 
 from pyspark import StorageLevel
@@ -37,7 +37,7 @@ from crm_spark.tables.core import (
     TRANSACTIONS,
     rejected,
 )
-from crm_spark.transforms.cleaning import cleaning_reasons
+from crm_spark.transforms.cleaning import cleaning_effects, cleaning_reasons
 from crm_spark.transforms.currency import RATE, CurrenciesSection, convert
 from crm_spark.transforms.mapping import (
     CUT_DECIMALS,
@@ -158,20 +158,18 @@ def _no_rate(currencies: CurrenciesSection) -> Column:
 class Came:
     """How many rows a source gave, how many of them `where` kept, and how many were rejected.
 
-    `gave_way` are the rows held before that a contradicting new row has taken the place of.
+    `gave_way` are the rows held before that a contradicting new row has taken the place of;
+    `cleaned` are the rows that could be used after a cleaning rule had changed or marked them.
     """
 
     seen: int
     mapped: int
     rejected: int
     gave_way: int = 0
+    cleaned: Mapping[str, int] = field(default_factory=dict)
 
 
 _STATUSES = (KEPT, DUPLICATE, CONFLICT)
-
-
-def _counts() -> list[Column]:
-    return [F.count(F.lit(1)).alias("n"), F.count_if(F.size(REASONS) > 0).alias("rejected")]
 
 
 def _as_rejected(rows: DataFrame) -> DataFrame:
@@ -298,13 +296,14 @@ class Load:
         counts.rows_duplicate = status[DUPLICATE] + of_copies
         counts.rows_filtered = came.seen - came.mapped
         counts.rows_read = came.seen + of_copies + len(self.broken)
+        counts.cleaned = {effect: n for effect, n in came.cleaned.items() if n}
         return came, status[CONFLICT]
 
     def _write_all(self, rows: DataFrame) -> tuple[Came, dict[str, int]]:
         """Replace the whole table. Counts are taken in passing: a whole source is read once."""
         seen, mapped, resolved = Observation(), Observation(), Observation()
         told = self.mapped(rows.observe(seen, F.count(F.lit(1)).alias("n")))
-        accepted = self._accepted(told.observe(mapped, *_counts()))
+        accepted = self._accepted(told.observe(mapped, *self._counts()))
         named = resolve(accepted, None, self.identity).observe(
             resolved, *[F.count_if(F.col(STATUS) == held).alias(held) for held in _STATUSES]
         )
@@ -315,7 +314,7 @@ class Load:
                 F.when(F.col("superseded_at").isNotNull(), F.lit(self.job.summary.run_id)),
             )
         self.job.note(self.table, self.job.lake.overwrite(self.table, kept))
-        came = Came(seen.get["n"], mapped.get["n"], mapped.get["rejected"])
+        came = self._came(seen.get["n"], mapped.get)
         return came, {held: resolved.get[held] for held in _STATUSES}
 
     def _write_new(self, rows: DataFrame) -> tuple[Came, dict[str, int]]:
@@ -325,8 +324,8 @@ class Load:
         """
         mapped = self.mapped(rows).persist(StorageLevel.DISK_ONLY)
         try:
-            n_mapped, n_rejected = mapped.agg(*_counts()).collect()[0]
-            n_seen = rows.count() if self.source.where else n_mapped
+            counted = mapped.agg(*self._counts()).collect()[0].asDict()
+            n_seen = rows.count() if self.source.where else counted["n"]
             made = self._changes(self._accepted(mapped))
             told = made.resolved.groupBy(STATUS, IS_HELD).count().collect()  # a few rows
             n = {(row[STATUS], row[IS_HELD]): row["count"] for row in told}
@@ -339,7 +338,7 @@ class Load:
                 self._write_changes(made, n_new, is_addition=is_addition)
         finally:
             mapped.unpersist()
-        came = Came(n_seen, n_mapped, n_rejected, gave_way=n.get((CONFLICT, True), 0))
+        came = self._came(n_seen, counted, gave_way=n.get((CONFLICT, True), 0))
         return came, {held: n.get((held, False), 0) for held in _STATUSES}
 
     def _take_out_leftovers(self) -> None:
@@ -349,6 +348,23 @@ class Load:
             return
         nothing = add_content_hashes(self.job.lake.read(self.table).limit(0), self.table)
         self._write_changes(self._changes(nothing), 0, is_addition=False)
+
+    @cached_property
+    def _effects(self) -> dict[str, Column]:
+        return cleaning_effects(self.table, self.source.cleaning, self.source.columns)
+
+    def _counts(self) -> list[Column]:
+        is_usable = F.size(REASONS) == 0
+        effects = enumerate(self._effects.values())
+        return [
+            F.count(F.lit(1)).alias("n"),
+            F.count_if(~is_usable).alias("rejected"),
+            *[F.count_if(is_usable & effect).alias(f"cleaned_{i}") for i, effect in effects],
+        ]
+
+    def _came(self, n_seen: int, counted: Mapping[str, int], *, gave_way: int = 0) -> Came:
+        cleaned = {effect: counted[f"cleaned_{i}"] for i, effect in enumerate(self._effects)}
+        return Came(n_seen, counted["n"], counted["rejected"], gave_way, cleaned)
 
     def _accepted(self, mapped: DataFrame) -> DataFrame:
         return self.job.stamp(mapped.where(F.size(REASONS) == 0))
@@ -457,3 +473,6 @@ class Load:
                 )
             ),
         )
+        if counts.cleaned:
+            told = ", ".join(f"{n:,} {effect}" for effect, n in counts.cleaned.items())
+            log.info("%s: cleaned: %s", self.table.name, told)

@@ -16,6 +16,7 @@ _COUNTS = T.StructType(
         T.StructField("rows_duplicate", T.LongType()),
         T.StructField("version", T.LongType()),
         T.StructField("content_checksum", T.StringType()),
+        T.StructField("cleaned", T.MapType(T.StringType(), T.LongType())),
     ]
 )
 

@@ -7,7 +7,7 @@ would change with every delivery, and would tell a snapshot of the past about th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import date
 from typing import Literal
 
@@ -16,6 +16,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from crm_spark.contracts import Table
+from crm_spark.transforms.mapping import is_filled
 
 # What a decoder puts where bytes are none of its encoding.
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -69,6 +70,22 @@ def cleaning_reasons(table: Table, rules: CleaningSection, *, known_by: Column) 
     if table.name == "core.transactions":
         reasons += _amounts(rules)
     return reasons
+
+
+def cleaning_effects(
+    table: Table, rules: CleaningSection, mapped: Container[str]
+) -> dict[str, Column]:
+    """Give, for each rule that changes or marks rows and keeps them, whether it did so with a row.
+
+    `mapped` are the columns that the source gives. Reads what map_source and complete_versions add.
+    """
+    effects = {f"{name} filled in": F.col(is_filled(name)) for name in rules.missing}
+    if table.name == "core.transactions":
+        if "is_return" not in mapped and rules.negative_amounts == "return":
+            effects["taken as returns"] = F.col("is_return")
+        if rules.zero_amounts == "keep":
+            effects["amount of zero"] = F.col("is_zero_amount")
+    return effects
 
 
 def _ids(columns: set[str], rules: CleaningSection) -> list[Column]:

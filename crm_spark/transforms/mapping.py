@@ -168,8 +168,9 @@ def map_source(
     Reads the source's columns; gives every mappable column of `table` (null where not mapped),
     source_file and _reasons (empty for a row that can be used), the columns in `keep`, and with
     `keep_row` the row as it came, as JSON. `missing` gives constants in place of missing values, by
-    column. A value that an expression or the column's type cannot turn becomes null, and is a
-    reason. Raises AnalysisException for an expression that does not fit the source.
+    column, and adds is_filled(column), whether it was. A value that an expression or the column's
+    type cannot turn becomes null, and is a reason. Raises AnalysisException for an expression that
+    does not fit the source.
     """
     spark = df.sparkSession
     df = widen_whole_numbers(df)
@@ -188,9 +189,9 @@ def map_source(
             value = _typed(F.expr(text), column)
             sources = _referenced_columns(df, text)
             if constant := (missing or {}).get(column.name):
-                value = F.when(~_has_source(sources), _typed(F.lit(constant), column)).otherwise(
-                    value
-                )
+                is_missing = ~_has_source(sources)
+                columns.append(is_missing.alias(is_filled(column.name)))
+                value = F.when(is_missing, _typed(F.lit(constant), column)).otherwise(value)
             columns.append(value.alias(column.name))
             if isinstance(column.type, T.DecimalType):
                 # A tenth of a cent is rounded to zero, but is none.
@@ -215,6 +216,11 @@ def map_source(
                 row = F.coalesce(F.col(CORRUPT_RECORD), row)
             columns.append(row.alias(SOURCE_ROW))
         return df.select(*columns)
+
+
+def is_filled(name: str) -> str:
+    """Name the column that says whether a constant stands for a missing value of another."""
+    return f"_is_filled_{name}"
 
 
 def _is_zero(name: str) -> str:

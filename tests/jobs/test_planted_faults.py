@@ -19,6 +19,7 @@ from crm_spark.jobs import build_features, ingest_sources
 from crm_spark.run import RunSummary
 from crm_spark.tables.core import TRANSACTIONS, rejected
 from crm_spark.tables.features import CUSTOMER_SNAPSHOT
+from crm_spark.tables.ops import JOB_RUNS
 
 HEADER = "line,customer,order,product,at,known,price,currency"
 FIRST = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -44,6 +45,7 @@ sources:
       arrived_at: to_timestamp(known)
       amount: price
       currency: currency
+    cleaning: {{missing: {{product_id: unknown}}}}
   exchange_rates:
     path: "{folder}/rates.csv"
     format: csv
@@ -67,7 +69,7 @@ class Planted:
     def write(self, line: str, *, customer: str = "c", order: str = "o", product: str = "soap",
               at: datetime = FIRST, shown: str | None = None, known: datetime | None = None,
               price: str = "5.00", currency: str = "GBP", worth: str | None = None,
-              reason: str | None = None) -> None:  # fmt: skip
+              taken_as: str | None = None, reason: str | None = None) -> None:  # fmt: skip
         """Write a row; it is good unless there is a reason."""
         stamp = shown or f"{at:%Y-%m-%d %H:%M:%S}"
         arrived = f"{known or at:%Y-%m-%d %H:%M:%S}"
@@ -78,7 +80,7 @@ class Planted:
             self.reasons[line] = reason
         else:
             amount = Decimal(worth or price)
-            self.good[line] = (customer, product, at, amount, amount < 0)
+            self.good[line] = (customer, taken_as or product, at, amount, amount < 0)
 
 
 def planted(draw: random.Random) -> Planted:
@@ -110,6 +112,8 @@ def planted(draw: random.Random) -> Planted:
     )
     rows.write("negative", customer="orphan", product="never sold", price="-7.00")
     rows.write("orphan", customer="orphan", order="first", price="9.00")
+    rows.write("free", price="0.00")
+    rows.write("no product", product="", taken_as="unknown")
     rows.write("euro", price="10.00", currency="EUR", worth="8.80")
     rows.write(
         "no rate", price="10.00", currency="XXX", reason="no exchange rate of XXX for 2024-01-01"
@@ -195,6 +199,14 @@ def test_read_is_accepted_and_rejected_and_duplicate(ingested: Ingested) -> None
     assert (counts.rows_rejected, counts.rows_duplicate) == (n_rejected, 1)
     assert counts.rows_read == len(ingested.planted.lines) + 2
     assert counts.rows_read == counts.rows_written + counts.rows_rejected + counts.rows_duplicate
+
+
+def test_what_cleaning_changed_or_marked_is_counted_and_kept(ingested: Ingested) -> None:
+    expected = {"product_id filled in": 1, "taken as returns": 1, "amount of zero": 1}
+    assert ingested.summary.tables["core.transactions"].cleaned == expected
+    runs = ingested.lake.read(JOB_RUNS).where("job = 'ingest_sources'")
+    held = runs.select(F.inline("tables")).where("name = 'core.transactions'").collect()
+    assert [row["cleaned"] for row in held] == [expected]
 
 
 def test_features_tell_the_orphan_the_late_and_the_giant(ingested: Ingested) -> None:

@@ -799,6 +799,19 @@ def test_the_counts_of_each_table_are_there() -> None:
     ]
 
 
+def test_what_cleaning_changed_is_told_and_nothing_where_it_changed_nothing() -> None:
+    cleaned = {"taken as returns": 12, "quantity filled in": 3_000}
+    lines = {**source("core.transactions"), "cleaned": cleaned}
+    before = {**source("core.products"), "cleaned": None}  # of a run of an older version
+    section = tree(poor(sources=[lines, before])).section("data")
+    assert table(section, "Accepted rows that a cleaning rule changed") == [
+        ["core.transactions", "quantity filled in", "3,000"],
+        ["core.transactions", "taken as returns", "12"],
+    ]
+    without = tree(poor(sources=[{**lines, "cleaned": {}}, before]))
+    assert "cleaning rule" not in without.section("data").text
+
+
 def test_nothing_rejected_is_told() -> None:
     root = tree(poor(sources=[source("core.transactions")]))
     assert "No row was rejected." in root.section("data").text

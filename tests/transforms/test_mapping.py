@@ -21,6 +21,7 @@ from crm_spark.transforms.mapping import (
     SOURCE_FILE,
     SOURCE_ROW,
     complete_versions,
+    is_filled,
     keep_where,
     map_source,
     mapping_faults,
@@ -167,6 +168,19 @@ def test_a_constant_that_is_null_is_missing(spark: SparkSession) -> None:
     row = one(spark, "id int", (1,), required(customer_id="null"))
     assert len(row[REASONS]) == 1
     assert row[REASONS][0].startswith("customer_id is missing")
+
+
+def test_a_constant_stands_for_what_is_missing_and_not_for_what_cannot_be_read(
+    spark: SparkSession,
+) -> None:
+    df = spark.createDataFrame([("3",), ("  ",), (None,), ("many",)], "pieces string")
+    rows = mapped(df, required(quantity="pieces"), missing={"quantity": "1"}).collect()
+    assert [(row["quantity"], row[is_filled("quantity")]) for row in rows] == [
+        (3, False), (1, True), (1, True), (None, False),
+    ]  # fmt: skip
+    assert [row[REASONS] for row in rows] == [
+        [], [], [], ["quantity cannot be read as decimal(18,3) from pieces"],
+    ]  # fmt: skip
 
 
 def test_a_division_by_zero_is_a_reason_and_no_crash(spark: SparkSession) -> None:

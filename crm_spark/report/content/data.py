@@ -27,6 +27,14 @@ def data_section(held: ReportInputs) -> Section:
                 numbers=columns[1:],
             )
         )
+    cleaned = [
+        [row["name"], effect, f"{n:,}"]
+        for row in held.sources
+        for effect, n in sorted((row.get("cleaned") or {}).items())
+    ]
+    if cleaned:
+        told = "Accepted rows that a cleaning rule changed or marked in it"
+        blocks.append(TextTable(told, ["Table", "What", "Rows"], cleaned, numbers=["Rows"]))
     if held.rejected:
         blocks.append(
             TextTable(

@@ -1,10 +1,11 @@
 """Load Complete Journey day by day, print what each day rewrote, and compare with one clean load.
 
     python scripts/day_by_day.py FOLDER                                # the whole year: hours
+    python scripts/day_by_day.py FOLDER --build-every 7                # features once a week
     python scripts/day_by_day.py FOLDER --from 2017-11-24 --days 7     # a week: the past at once
 
 Each day one file arrives, with late, corrected, deleted and returned lines; it is ingested, and the
-features are built as of the day after. The end compares the checksums of all tables with those of a
+features are built as of the day after. Rows and megabytes are those written of each table. The end compares the checksums of all tables with those of a
 lake that loads every file at once, and fails where one differs. The lines printed are kept in
 FOLDER/days.json: the same command goes on after the last of them.
 """
@@ -49,6 +50,8 @@ def config_of(folder: Path, lake: str, source: Path) -> Config:
 
 def written(lake: Lake, table: Table, since: int) -> tuple[int, float]:
     """Give the rows and megabytes that a table's commits after a version wrote."""
+    if not lake.exists(table):
+        return 0, 0.0
     newest = lake.version(table)
     history = DeltaTable.forPath(lake.spark, lake.path(table)).history(max(newest - since, 1))
     rows, size = 0, 0
@@ -61,10 +64,11 @@ def written(lake: Lake, table: Table, since: int) -> tuple[int, float]:
     return rows, size / 1e6
 
 
-def load(spark: SparkSession, config: Config, as_of: date) -> None:
-    """Ingest what is new and build the features of a date."""
+def load(spark: SparkSession, config: Config, as_of: date | None) -> None:
+    """Ingest what is new and build the features of a date, if one is given."""
     ingest_sources.run(spark, config, None)
-    build_features.run(spark, config, as_of)
+    if as_of is not None:
+        build_features.run(spark, config, as_of)
 
 
 def line_of(day: Mapping[str, Any]) -> str:
@@ -75,12 +79,17 @@ def line_of(day: Mapping[str, Any]) -> str:
 
 
 def one_day(
-    spark: SparkSession, config: Config, day: date, file: Path, before: Mapping[str, int]
+    spark: SparkSession,
+    config: Config,
+    day: date,
+    file: Path,
+    before: Mapping[str, int],
+    as_of: date | None,
 ) -> dict[str, Any]:
     """Load a day's file, and give what it held and what was written since the versions before."""
     lake = Lake(spark, config.storage, "day_by_day")
     began = time.perf_counter()
-    load(spark, config, day + timedelta(days=1))
+    load(spark, config, as_of)
     seconds = time.perf_counter() - began
     delivered = spark.read.parquet(str(file))
     return {
@@ -104,6 +113,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="an empty folder to work in")
     parser.add_argument("--from", dest="first", type=date.fromisoformat)
     parser.add_argument("--days", type=int, help="default: to the end")
+    parser.add_argument("--build-every", type=int, default=1, help="days; default: 1")
     parser.add_argument("--customers", type=int, help="so many households; default: all 2,469")
     given = parser.parse_args()
     arrived, kept = given.folder / "arrived", given.folder / "days.json"
@@ -125,9 +135,11 @@ def main() -> int:
         done = json.loads(kept.read_text()) if kept.exists() else []
         before = done[-1]["versions"] if done else versions(lake)
         print("\n".join([HEADER, *map(line_of, done)]), flush=True)
-        for day in days[len(done) :]:
+        for number, day in enumerate(days[len(done) :], start=len(done) + 1):
             arrive(arrived, [files[day]])
-            done.append(one_day(spark, config, day, files[day], before))
+            is_due = number % given.build_every == 0 or number == len(days)
+            as_of = day + timedelta(days=1) if is_due else None
+            done.append(one_day(spark, config, day, files[day], before, as_of))
             before = done[-1]["versions"]
             print(line_of(done[-1]), flush=True)
             keep(kept, done)

@@ -153,6 +153,9 @@ class Lake:
 
     def version(self, table: Table) -> int:
         """Give the newest version of a table that changed its rows."""
+        return int(self._newest_write(table)["version"])
+
+    def _newest_write(self, table: Table) -> Row:
         delta = DeltaTable.forPath(self.spark, self.path(table))
         is_quiet = F.col("operation").isin(*QUIET_OPERATIONS)
         for limit in (10, None):  # the whole of a long history takes time
@@ -160,7 +163,7 @@ class Lake:
                 delta.history(limit).where(~is_quiet).orderBy(F.desc("version")).limit(1).collect()
             )
             if newest:
-                return int(newest[0]["version"])
+                return newest[0]
         raise DataError(f"the history of {table.name} in {self.root} holds no write")
 
     def commits_since(self, table: Table, version: int) -> list[Commit]:
@@ -192,8 +195,19 @@ class Lake:
         """Add rows."""
         return self._write(table, df, mode="append")
 
-    def merge(self, table: Table, written: DataFrame, removed: DataFrame) -> Written:
-        """Write rows by the table's key, and take those with the keys of `removed` out."""
+    def merge(
+        self,
+        table: Table,
+        written: DataFrame,
+        removed: DataFrame,
+        *,
+        unless_same: Sequence[str] = (),
+    ) -> Written:
+        """Write rows by the table's key, and take those with the keys of `removed` out.
+
+        A row whose columns `unless_same` are all as they are held stays as it is. The checksum is
+        of all rows given, the number of those that were written.
+        """
         self._require_version(table)
         observed = Observation()
         rows = table.conform(written).observe(observed, *checksum_aggregates(table.content_columns))
@@ -202,6 +216,7 @@ class Lake:
             allowMissingColumns=True,
         )
         same = " AND ".join(f"held.{name} <=> changed.{name}" for name in table.key)
+        differs = [f"NOT (held.{name} <=> changed.{name})" for name in unless_same]
         values: dict[str, str | Column] = {
             column.name: f"changed.{column.name}" for column in table.columns
         }
@@ -210,9 +225,10 @@ class Lake:
             .alias("held")
             .merge(source.alias("changed"), same)
             .whenMatchedDelete("changed._is_removed")
-            .whenMatchedUpdate(set=values)
+            .whenMatchedUpdate(condition=" OR ".join(differs) or None, set=values)
             .whenNotMatchedInsert("NOT changed._is_removed", values=values)
         )
+        before = self.version(table)
         key = "spark.databricks.delta.commitInfo.userMetadata"
         self.spark.conf.set(key, self._metadata())
         try:
@@ -220,8 +236,11 @@ class Lake:
                 merge.execute()
         finally:
             self.spark.conf.unset(key)
-        counted = observed.get
-        return Written(int(counted["n_rows"]), self.version(table), format_checksum(counted))
+        commit = self._newest_write(table)
+        # A merge that changes nothing makes no commit.
+        told = commit["operationMetrics"] if commit["version"] > before else {}
+        n_rows = sum(int(told.get(f"numTargetRows{how}", 0)) for how in ("Inserted", "Updated"))
+        return Written(n_rows, int(commit["version"]), format_checksum(observed.get))
 
     def dates(self, table: Table) -> list[date]:
         """Give the as-of dates that a table holds, the newest first."""

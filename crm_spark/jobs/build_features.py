@@ -98,7 +98,9 @@ def _write_orders(job: Run) -> UpToDate:
             gone = held.select(*key).join(orders.select(*key), key, "left_anti")
             with stage(job.spark, "customer orders of changed customers"):
                 # A merge, with deletion vectors, leaves the files of other customers as they are.
-                written = job.lake.merge(CUSTOMER_ORDERS, orders, gone)
+                written = job.lake.merge(
+                    CUSTOMER_ORDERS, orders, gone, unless_same=CUSTOMER_ORDERS.content_columns
+                )
             job.note(CUSTOMER_ORDERS, _whole(job, CUSTOMER_ORDERS, written))
         finally:
             orders.unpersist()
@@ -309,7 +311,8 @@ def _refresh(
     try:
         held = job.lake.read(table).join(touched, grain, "left_semi").select(*key)
         with stage(job.spark, f"{table.name} of touched customers"):
-            written = job.lake.merge(table, rows, held.join(rows.select(*key), key, "left_anti"))
+            gone = held.join(rows.select(*key), key, "left_anti")
+            written = job.lake.merge(table, rows, gone, unless_same=table.content_columns)
         before = job.summary.tables[table.name].rows_written
         counted = Written(before + written.rows, written.version, written.content_checksum)
         job.note(table, counted)

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from crm_spark.io.lake import Lake, StorageSection
 from crm_spark.tables import ALL_TABLES
 from crm_spark.tables.core import TRANSACTIONS, rejected
+from crm_spark.tables.features import CUSTOMER_DEPARTMENTS
 from crm_spark.tables.scores import CUSTOMER_CHURN, RFM_CUT_POINTS
 
 OLD, NEW = date(2024, 1, 1), date(2024, 1, 8)
@@ -110,6 +111,34 @@ def test_a_value_outside_its_range_is_refused_and_nothing_is_written(
             write(RFM_CUT_POINTS, bad)
     held = lake.read(RFM_CUT_POINTS).collect()
     assert [row["position"] for row in held] == [4]
+
+
+def test_a_merge_writes_the_rows_that_differ_and_no_other(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    def departments(run: str, spent: dict[str, float]) -> DataFrame:
+        rows = [
+            {"customer_id": "c", "as_of_date": NEW, "department": name, "n_orders": 1,
+             "spend_amount": amount, "input_fingerprint": "f", "run_id": run}
+            for name, amount in spent.items()
+        ]  # fmt: skip
+        return spark.createDataFrame(rows, CUSTOMER_DEPARTMENTS.schema)
+
+    lake = _lake(spark, tmp_path)
+    columns = CUSTOMER_DEPARTMENTS.content_columns
+    first = departments("first", {"a": 1.0, "b": 2.0, "d": 4.0})
+    lake.append(CUSTOMER_DEPARTMENTS, first)
+    second = departments("second", {"a": 1.0, "b": 2.5, "c": 3.0})
+    gone = first.where("department = 'd'")
+    written = lake.merge(CUSTOMER_DEPARTMENTS, second, gone, unless_same=columns)
+    assert written.rows == 2
+    held = lake.read(CUSTOMER_DEPARTMENTS).orderBy("department").collect()
+    told = [(row["department"], row["spend_amount"], row["run_id"]) for row in held]
+    assert told == [("a", 1.0, "first"), ("b", 2.5, "second"), ("c", 3.0, "second")]
+    files = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")}
+    again = lake.merge(CUSTOMER_DEPARTMENTS, second, gone.limit(0), unless_same=columns)
+    assert again.rows == 0
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")} == files
 
 
 def test_an_unknown_value_is_within_every_range(spark: SparkSession, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def exits_at_every_write(exits: Exits, monkeypatch: pytest.MonkeyPatch) -> Itera
         patched.setattr(run_pipeline, "_run_job", begun)
         wrap(DeltaTableBuilder, "execute", lambda self: f"create {end(self.located_at)}")
         wrap(DataFrameWriter, "save", lambda _, path, **__: end(path))
-        wrap(Lake, "merge", lambda _, table, *__: table.name)
+        wrap(Lake, "merge", lambda _, table, *__, **___: table.name)
         wrap(HadoopFile, "write_text", lambda self, _: end(self.path))
         for name in ("create_run", "create_registered_model", "create_model_version",
                      "set_registered_model_alias"):  # fmt: skip

@@ -5,9 +5,9 @@
     python scripts/day_by_day.py FOLDER --from 2017-11-24 --days 7     # a week: the past at once
 
 Each day one file arrives, with late, corrected, deleted and returned lines; it is ingested, and the
-features are built as of the day after. Rows and megabytes are those written of each table. The end compares the checksums of all tables with those of a
-lake that loads every file at once, and fails where one differs. The lines printed are kept in
-FOLDER/days.json: the same command goes on after the last of them.
+features are built as of the day after. Rows and megabytes are those written. The end compares the
+checksums of all tables with those of a lake that loads every file at once, and fails where one
+differs. The lines printed are kept in FOLDER/days.json: the same command goes on after the last.
 """
 
 from __future__ import annotations

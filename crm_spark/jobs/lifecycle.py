@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 from datetime import date, timedelta
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -18,7 +19,7 @@ from crm_spark.errors import DataError
 from crm_spark.io.lake import Lake, Written
 from crm_spark.io.lock import lake_lock
 from crm_spark.progress import log, redact
-from crm_spark.run import RunSummary
+from crm_spark.run import RunSummary, TableCounts
 from crm_spark.session import CostMeter
 from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.tables.ops import JOB_RUNS
@@ -195,12 +196,17 @@ def record_run(lake: Lake, config: Config, summary: RunSummary) -> None:
         "seconds": summary.seconds,
         "rows_per_second": summary.rows_per_second,
         **asdict(summary.cost),
-        "tables": [{"name": name, **asdict(counts)} for name, counts in summary.tables.items()],
+        "tables": [_counts_row(name, counts) for name, counts in summary.tables.items()],
         "models": [{"name": name, "version": held} for name, held in summary.models.items()],
         "error": summary.error,
         "package_version": crm_spark.__version__,
     }
     lake.append(JOB_RUNS, lake.spark.createDataFrame([row], JOB_RUNS.schema))
+
+
+def _counts_row(name: str, counts: TableCounts) -> dict[str, Any]:
+    cleaned = [{"effect": effect, "n_rows": n} for effect, n in sorted(counts.cleaned.items())]
+    return {**asdict(counts), "name": name, "cleaned": cleaned}
 
 
 def _record_failure(lake: Lake, config: Config, summary: RunSummary) -> None:

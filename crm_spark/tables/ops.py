@@ -6,6 +6,10 @@ from pyspark.sql import types as T
 
 from crm_spark.contracts import Column, Table
 
+_CLEANED = T.StructType(
+    [T.StructField("effect", T.StringType()), T.StructField("n_rows", T.LongType())]
+)
+
 _COUNTS = T.StructType(
     [
         T.StructField("name", T.StringType()),
@@ -16,7 +20,7 @@ _COUNTS = T.StructType(
         T.StructField("rows_duplicate", T.LongType()),
         T.StructField("version", T.LongType()),
         T.StructField("content_checksum", T.StringType()),
-        T.StructField("cleaned", T.MapType(T.StringType(), T.LongType())),
+        T.StructField("cleaned", T.ArrayType(_CLEANED)),
     ]
 )
 

@@ -800,7 +800,10 @@ def test_the_counts_of_each_table_are_there() -> None:
 
 
 def test_what_cleaning_changed_is_told_and_nothing_where_it_changed_nothing() -> None:
-    cleaned = {"taken as returns": 12, "quantity filled in": 3_000}
+    cleaned = [
+        {"effect": "quantity filled in", "n_rows": 3_000},
+        {"effect": "taken as returns", "n_rows": 12},
+    ]
     lines = {**source("core.transactions"), "cleaned": cleaned}
     before = {**source("core.products"), "cleaned": None}  # of a run of an older version
     section = tree(poor(sources=[lines, before])).section("data")
@@ -808,7 +811,7 @@ def test_what_cleaning_changed_is_told_and_nothing_where_it_changed_nothing() ->
         ["core.transactions", "quantity filled in", "3,000"],
         ["core.transactions", "taken as returns", "12"],
     ]
-    without = tree(poor(sources=[{**lines, "cleaned": {}}, before]))
+    without = tree(poor(sources=[{**lines, "cleaned": []}, before]))
     assert "cleaning rule" not in without.section("data").text
 
 

@@ -28,9 +28,9 @@ def data_section(held: ReportInputs) -> Section:
             )
         )
     cleaned = [
-        [row["name"], effect, f"{n:,}"]
+        [row["name"], told["effect"], f"{told['n_rows']:,}"]
         for row in held.sources
-        for effect, n in sorted((row.get("cleaned") or {}).items())
+        for told in row.get("cleaned") or []
     ]
     if cleaned:
         told = "Accepted rows that a cleaning rule changed or marked in it"

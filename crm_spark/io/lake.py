@@ -166,13 +166,18 @@ class Lake:
                 return newest[0]
         raise DataError(f"the history of {table.name} in {self.root} holds no write")
 
-    def commits_since(self, table: Table, version: int) -> list[Commit]:
-        """Give the commits after a version that changed rows, the newest first."""
+    def commits_since(self, table: Table, version: int) -> list[Commit] | None:
+        """Give the commits after a version that changed rows, the newest first.
+
+        None where the log does not reach back that far any more.
+        """
         delta = DeltaTable.forPath(self.spark, self.path(table))
         newest = delta.history(1).collect()[0]["version"]
         if newest <= version:
             return []
         rows = delta.history(newest - version).collect()
+        if len(rows) < newest - version:
+            return None
         return [
             Commit(row["version"], _run_of(row["userMetadata"]), _replaces_all(row))
             for row in rows

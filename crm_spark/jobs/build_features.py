@@ -81,7 +81,7 @@ def _write_orders(job: Run) -> UpToDate:
     """Write the orders of the customers whose lines changed, or all where that is not known."""
     settings = fingerprint([FEATURES_VERSION, job.config.time_zone])
     lines = job.lake.read(TRANSACTIONS)
-    runs = _runs_since(job, CUSTOMER_ORDERS, settings).get(None)
+    runs = _runs_since(job, CUSTOMER_ORDERS, settings, [None]).get(None)
     if runs is None:
         with stage(job.spark, "customer orders"):
             orders = job.stamp(customer_orders(lines))
@@ -226,8 +226,10 @@ def _stamped(rows: DataFrame, settings: str) -> DataFrame:
 Runs = tuple[str, ...]
 
 
-def _runs_since(job: Run, table: Table, settings: str) -> dict[date | None, Runs | None]:
-    """Give, for each date of a table, the runs that changed lines since it was brought up to date.
+def _runs_since(
+    job: Run, table: Table, settings: str, dates: Sequence[date | None]
+) -> dict[date | None, Runs | None]:
+    """Give, for dates of a table, the runs that changed lines since it was brought up to date.
 
     None where that cannot be told: other settings, lines replaced as a whole, or a table that is
     not as the last succeeded run left it. The date of a table without dates is None.
@@ -241,12 +243,20 @@ def _runs_since(job: Run, table: Table, settings: str) -> dict[date | None, Runs
     )
     finished = held.join(job.succeeded_runs("build_features").select("run_id"), "run_id")
     rows = finished.select("as_of_date", "lines_version").collect()  # a row a date
-    runs: dict[int, Runs | None] = {}
-    for version in {row["lines_version"] for row in rows}:
-        commits = job.lake.commits_since(TRANSACTIONS, version)
-        is_known = all(held.run_id and not held.replaces_all for held in commits)
-        runs[version] = tuple(sorted({str(c.run_id) for c in commits})) if is_known else None
-    return {row["as_of_date"]: runs[row["lines_version"]] for row in rows}
+    versions = {row["as_of_date"]: row["lines_version"] for row in rows if row[0] in dates}
+    if not versions:
+        return {}
+    commits = job.lake.commits_since(TRANSACTIONS, min(versions.values()))
+
+    if commits is None:
+        return {}
+
+    def runs_after(version: int) -> Runs | None:
+        since = [held for held in commits if held.version > version]
+        is_known = all(held.run_id and not held.replaces_all for held in since)
+        return tuple(sorted({str(held.run_id) for held in since})) if is_known else None
+
+    return {day: runs_after(version) for day, version in versions.items()}
 
 
 def _changed_lines(lines: DataFrame, runs: Runs) -> DataFrame:
@@ -256,7 +266,7 @@ def _changed_lines(lines: DataFrame, runs: Runs) -> DataFrame:
 
 def _due(job: Run, table: Table, settings: str, wanted: Sequence[date]) -> Due:
     """Give what of the wanted dates is to be written: the first as a whole, others where due."""
-    since = _runs_since(job, table, settings)
+    since = _runs_since(job, table, settings, wanted)
     whole = [day for day in wanted if day == wanted[0] or since.get(day) is None]
     touched: list[DataFrame] = []
     lines = job.lake.read(TRANSACTIONS)

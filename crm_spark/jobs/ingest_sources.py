@@ -59,7 +59,8 @@ def run(
             without_broken_files(loads[0].broken, partial(_require_order_before, loads[0], as_of))
         for load in loads:
             without_broken_files(load.broken, load.run)
-        write_rejections(job)
+        if any(load.changed_rejected for load in loads):
+            write_rejections(job)
         return job.summary
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -72,22 +73,27 @@ class Run:
 
     def left_by(self, table: Table) -> Written | None:
         """Give what the last succeeded run that wrote a table left of it; None: there was none."""
+        return self._left.get(table.name)
+
+    @cached_property
+    def _left(self) -> dict[str, Written]:
+        """What succeeded runs left, by table; under the lake's lock no other run adds to it."""
         if not self.lake.exists(JOB_RUNS):
-            return None
-        left = (
+            return {}
+        rows = (
             self.lake.read(JOB_RUNS)
             .where(F.col("status") == "succeeded")
             .select("started_at", F.explode("tables").alias("left"))
-            .where((F.col("left.name") == table.name) & F.col("left.version").isNotNull())
-            .orderBy(F.desc("started_at"), F.desc("left.version"))
-            .select("left.rows_written", "left.version", "left.content_checksum")
-            .limit(1)
-            .collect()
+            .where(F.col("left.version").isNotNull())
+            .groupBy("left.name")
+            .agg(F.max_by("left", F.struct("started_at", "left.version")).alias("left"))
+            .collect()  # a row a table
         )
-        if not left:
-            return None
-        row = left[0]
-        return Written(row["rows_written"], row["version"], row["content_checksum"])
+        newest = [row["left"] for row in rows]
+        return {
+            held["name"]: Written(held["rows_written"], held["version"], held["content_checksum"])
+            for held in newest
+        }
 
     def version_left(self, table: Table) -> int | None:
         """Give the version of a table that the last succeeded run left."""

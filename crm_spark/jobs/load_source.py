@@ -191,6 +191,7 @@ class Load:
     source: SourceSection
     plan: Plan
     broken: BrokenFiles
+    changed_rejected: bool = False
 
     @cached_property
     def table(self) -> Table:
@@ -239,6 +240,7 @@ class Load:
         """Write the accepted rows, then the rejected ones, then the ledger."""
         if self.plan.mode == "unchanged":
             self._note_unchanged()
+            log.info("%s: nothing new", self.name)
             return
         log.info("%s: %s", self.name, self._intent())
         schema = ""
@@ -270,20 +272,21 @@ class Load:
 
     def _note_unchanged(self) -> None:
         """The tables stay as the last run left them, and the summary says as what."""
-        lake = self.job.lake
         for table in (self.table, rejected(self.table)):
-            if not lake.exists(table):
-                continue
-            counts, left = self.job.summary.table(table.name), self.job.left_by(table)
-            counts.version = lake.version(table)
-            is_same = left is not None and left.version == counts.version
-            counts.content_checksum = (
-                left.content_checksum
-                if left is not None and is_same
-                else content_checksum(lake.read(table), table)
-            )
-        if self.plan.mode == "unchanged":
-            log.info("%s: nothing new", self.name)
+            if self.job.lake.exists(table):
+                self._note_as_it_is(table)
+
+    def _note_as_it_is(self, table: Table) -> None:
+        lake = self.job.lake
+        counts, left = self.job.summary.table(table.name), self.job.left_by(table)
+        counts.version = lake.version(table)
+        if left is not None and left.version == counts.version:
+            counts.content_checksum = left.content_checksum
+            return
+        # A run was cut off after it wrote the table.
+        counts.content_checksum = content_checksum(lake.read(table), table)
+        if table == rejected(self.table):
+            self.changed_rejected = True
 
     def _write_rows(self, rows: DataFrame) -> tuple[Came, int]:
         """Write what is accepted; give what came, and how many rows contradict another."""
@@ -327,6 +330,9 @@ class Load:
             counted = mapped.agg(*self._counts()).collect()[0].asDict()
             n_seen = rows.count() if self.source.where else counted["n"]
             made = self._changes(self._accepted(mapped))
+            # Whole scans of the table stand behind both, and each is asked several times.
+            made.resolved.persist(StorageLevel.DISK_ONLY)
+            made.written.persist(StorageLevel.DISK_ONLY)
             told = made.resolved.groupBy(STATUS, IS_HELD).count().collect()  # a few rows
             n = {(row[STATUS], row[IS_HELD]): row["count"] for row in told}
             touched = made.written.where(IS_HELD)
@@ -337,6 +343,8 @@ class Load:
             else:
                 self._write_changes(made, n_new, is_addition=is_addition)
         finally:
+            made.written.unpersist()
+            made.resolved.unpersist()
             mapped.unpersist()
         came = self._came(n_seen, counted, gave_way=n.get((CONFLICT, True), 0))
         return came, {held: n.get((held, False), 0) for held in _STATUSES}
@@ -404,7 +412,16 @@ class Load:
 
     def _write_rejected(self, came: Came, n_conflicts: int) -> None:
         """Keep the rejected rows as they came, with all reasons; none is written twice or lost."""
-        kept = rejected(self.table)
+        kept, lake = rejected(self.table), self.job.lake
+        wanted = came.rejected + n_conflicts + came.gave_way + len(self.broken)
+        runs = ", ".join(f"'{run}'" for run in (self.job.summary.run_id, *self.plan.unfinished))
+        # Files that could not be read are tried again each time.
+        outdated = f"row IS NULL OR run_id IN ({runs})"
+        is_anew = self.plan.mode == "rebuild" or not lake.exists(kept)
+        if not is_anew and not wanted and lake.read(kept).where(outdated).isEmpty():
+            self._note_as_it_is(kept)
+            return
+        self.changed_rejected = True
         files = self.job.spark.createDataFrame(
             [
                 (None, [f"the file cannot be read: {why}"], file, None)
@@ -413,23 +430,14 @@ class Load:
             "row string, reasons array<string>, source_file string, replay_run_id string",
         )
         parts = [files]
-        expected = came.rejected + n_conflicts
-        if expected:
+        if came.rejected or n_conflicts:
             parts.append(self._rejected_rows(with_conflicts=n_conflicts > 0))
         if came.gave_way:
             parts.append(self._held_rows_in_conflict())
         rows = self.job.stamp(reduce(DataFrame.unionByName, parts))
-        lake = self.job.lake
         with stage(self.job.spark, f"keep rejected {self.name}"):
-            if self.plan.mode == "rebuild" or not lake.exists(kept):
-                written = lake.overwrite(kept, rows)
-            else:
-                runs = ", ".join(f"'{run}'" for run in
-                                 (self.job.summary.run_id, *self.plan.unfinished))  # fmt: skip
-                # Files that could not be read are tried again each time.
-                written = lake.replace(kept, rows, f"row IS NULL OR run_id IN ({runs})")
+            written = lake.overwrite(kept, rows) if is_anew else lake.replace(kept, rows, outdated)
         self.job.note(kept, written)
-        wanted = expected + len(self.broken) + came.gave_way
         if written.rows != wanted:
             raise DataError(
                 f"source {self.source.description} changed while it was read: {wanted} rows were "

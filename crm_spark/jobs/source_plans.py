@@ -197,11 +197,17 @@ def _highest_watermark(job: Run, source: SourceSection) -> str | None:
 def unfinished_runs(
     job: Run, name: str, table: Table, ledger: Sequence[Row]
 ) -> tuple[tuple[str, ...], bool]:
-    """Give the runs whose load of a source was cut off, and whether one replaced the table."""
+    """Give the runs whose load of a source was cut off, and whether the table has to be made anew.
+
+    That is so where one of them replaced it, and where the log does not tell.
+    """
     if not job.lake.exists(table):
         return (), True
     finished = {row["run_id"] for row in ledger}
     commits = _commits_since_left(job, table, finished)
+    of_rejected = _commits_since_left(job, rejected(table), finished)
+    if commits is None or of_rejected is None:
+        return (), True
     for held in commits:
         if held.run_id is None and held.version > 0:
             raise DataError(
@@ -210,20 +216,19 @@ def unfinished_runs(
                 "--rebuild"
             )
     is_torn = any(held.replaces_all for held in commits)
-    commits += _commits_since_left(job, rejected(table), finished)
-    runs = tuple(sorted({held.run_id for held in commits if held.run_id}))
+    runs = tuple(sorted({held.run_id for held in (*commits, *of_rejected) if held.run_id}))
     if runs:
         log.warning("%s: a run was cut off while loading it; what it left is put right", name)
     return runs, is_torn
 
 
-def _commits_since_left(job: Run, table: Table, finished: set[str]) -> list[Commit]:
+def _commits_since_left(job: Run, table: Table, finished: set[str]) -> list[Commit] | None:
     """Give the commits that no finished run stands for, since the last succeeded run."""
     if not job.lake.exists(table):
         return []
     left = job.version_left(table)
     since = job.lake.commits_since(table, -1 if left is None else left)
-    return [held for held in since if held.run_id not in finished]
+    return since and [held for held in since if held.run_id not in finished]
 
 
 def _why_anew(

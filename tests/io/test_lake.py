@@ -86,6 +86,23 @@ def test_the_log_tells_of_no_customer(spark: SparkSession, tmp_path: Path) -> No
     assert '\\"minValues\\":{\\"run_id\\":\\"run-1\\"}' in told
 
 
+def test_commits_are_told_as_far_as_the_log_reaches(spark: SparkSession, tmp_path: Path) -> None:
+    lake = _lake(spark, tmp_path)
+    for value in (1.0, 2.0, 3.0):
+        lake.replace_dates(RFM_CUT_POINTS, _cuts(spark, NEW, value), [NEW])
+    told = lake.commits_since(RFM_CUT_POINTS, 1)
+    assert told is not None
+    assert [(held.version, held.run_id) for held in told] == [(3, "run"), (2, "run")]
+    assert lake.commits_since(RFM_CUT_POINTS, 3) == []
+    path = lake.path(RFM_CUT_POINTS)
+    delta = spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
+    delta.forTable(spark._jsparkSession, path).checkpoint()  # as Delta does before it cleans up
+    log = Path(path) / "_delta_log"
+    for version in (0, 1, 2):
+        (log / f"{version:020d}.json").unlink()
+    assert lake.commits_since(RFM_CUT_POINTS, 1) is None
+
+
 def test_a_table_whose_making_was_cut_off_is_made_by_the_next_write(
     spark: SparkSession, tmp_path: Path
 ) -> None:

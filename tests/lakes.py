@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import mlflow
 from delta.tables import DeltaTable
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from crm_spark.config import Config
 from crm_spark.contracts import Table, checksum_aggregates, content_checksum, format_checksum
@@ -53,10 +55,16 @@ def dates_of_all_versions(spark: SparkSession, config: Config, table: Table) -> 
     """Give each date's checksums in all versions that a table ever had."""
     path = Lake(spark, config.storage, "test").path(table)
     newest = DeltaTable.forPath(spark, path).history(1).collect()[0]["version"]
+    of_version = [
+        spark.read.format("delta")
+        .option("versionAsOf", version)
+        .load(path)
+        .withColumn("_version", F.lit(version))
+        for version in range(newest + 1)
+    ]
+    sums = checksum_aggregates(table.content_columns)
+    rows = reduce(DataFrame.unionByName, of_version).groupBy("_version", "as_of_date").agg(*sums)
     found: dict[Any, set[str]] = {}
-    for version in range(newest + 1):
-        rows = spark.read.format("delta").option("versionAsOf", version).load(path)
-        sums = checksum_aggregates(table.content_columns)
-        for row in rows.groupBy("as_of_date").agg(*sums).collect():
-            found.setdefault(row["as_of_date"], set()).add(format_checksum(row.asDict()))
+    for row in rows.collect():
+        found.setdefault(row["as_of_date"], set()).add(format_checksum(row.asDict()))
     return found

@@ -78,6 +78,34 @@ def line_of(day: Mapping[str, Any]) -> str:
     return f"{head}{''.join(cells)} | {day['seconds']:7.1f}"
 
 
+def by_month(done: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Give the sums of the days of each month, and the seconds of a day on average."""
+    months: dict[str, list[Mapping[str, Any]]] = {}
+    for day in done:
+        months.setdefault(day["day"][:7], []).append(day)
+    return [
+        {
+            "day": month,
+            "rows": sum(day["rows"] for day in days),
+            "customers": sum(day["customers"] for day in days),
+            "written": [
+                tuple(map(sum, zip(*(day["written"][i] for day in days), strict=True)))
+                for i in range(len(SHOWN))
+            ],
+            "seconds": sum(day["seconds"] for day in days) / len(days),
+        }
+        for month, days in months.items()
+    ]
+
+
+def print_held(lake: Lake) -> None:
+    """Print how much each table holds at the end."""
+    for table in SHOWN:
+        size = DeltaTable.forPath(lake.spark, lake.path(table)).detail().collect()[0]
+        held = lake.read(table).count()
+        print(f"{table.name:35} {held:12,} rows {size['sizeInBytes'] / 1e6:9.2f} MB")
+
+
 def one_day(
     spark: SparkSession,
     config: Config,
@@ -143,6 +171,9 @@ def main() -> int:
             before = done[-1]["versions"]
             print(line_of(done[-1]), flush=True)
             keep(kept, done)
+        print("by month: sums, and seconds a day")
+        print("\n".join([HEADER, *map(line_of, by_month(done))]), flush=True)
+        print_held(lake)
         print(f"all {len(past) + len(days)} files in one clean load", flush=True)
         whole = config_of(given.folder, "clean", arrived)
         last = days[-1] + timedelta(days=1)

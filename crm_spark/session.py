@@ -12,6 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,9 @@ LOCAL_SETTINGS = {
     "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.databricks.delta.snapshotPartitions": "2",
+    # Outside UTC Delta would read its log again after each commit, to check what it keeps beside
+    # it. Each checkpoint checks that, too.
+    "spark.databricks.delta.allFilesInCrc.verificationMode.forceOnNonUTC.enabled": "false",
     "spark.sql.shuffle.partitions": "8",
     # Each sort and hash table holds a page at least. By default a page is 1/16 of a task's memory,
     # and a stage of the snapshot with 16 of them would find none left, however much there is.
@@ -236,26 +240,25 @@ class CostMeter:
 
     def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
-        self._seen = {(info.stageId(), info.attemptId()) for info in self._stages()}
+        newest = next(self._stages(), None)
+        self._newest_seen = -1 if newest is None else newest.stageId()
 
-    def _stages(self) -> list[Any]:
+    def _stages(self) -> Iterator[Any]:
+        """Give the stages that Spark remembers, the newest first; each look costs a round trip."""
         context: Any = self._spark.sparkContext
         empty = context._jvm.java.util.ArrayList()
         quantiles = context._gateway.new_array(context._jvm.double, 0)
         store = context._jsc.sc().statusStore()
         listed = store.stageList(None, False, False, quantiles, empty)
-        return [listed.apply(index) for index in range(listed.size())]
+        return (listed.apply(index) for index in range(listed.size()))
 
     def read(self) -> Cost:
         """Give the cost since this meter was made; nulls where Spark does not tell."""
         is_local = str(self._spark.sparkContext.master).startswith("local")
         memory = process_tree_memory() if is_local else None
         try:
-            stages = [
-                info
-                for info in self._stages()
-                if (info.stageId(), info.attemptId()) not in self._seen
-            ]
+            seen = self._newest_seen
+            stages = list(takewhile(lambda info: info.stageId() > seen, self._stages()))
             return Cost(
                 peak_memory_bytes=memory,
                 shuffle_bytes=sum(info.shuffleWriteBytes() for info in stages),

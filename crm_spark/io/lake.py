@@ -265,12 +265,15 @@ class Lake:
         wanted = self._storage.retention_properties()
         if any(before["properties"].get(key) != value for key, value in wanted.items()):
             pairs = ", ".join(f"'{key}' = '{value}'" for key, value in wanted.items())
-            path = self.path(table).replace("`", "``")
-            self.spark.sql(f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ({pairs})")
+            self.spark.sql(f"ALTER TABLE {self._as_sql(table)} SET TBLPROPERTIES ({pairs})")
         delta.optimize().executeCompaction()
         delta.vacuum()
         after = delta.detail().select("numFiles", "sizeInBytes").collect()[0]
         return Maintained(before["numFiles"], after["numFiles"], after["sizeInBytes"])
+
+    def _as_sql(self, table: Table) -> str:
+        path = self.path(table).replace("`", "``")
+        return f"delta.`{path}`"
 
     def _log(self, table: Table) -> HadoopFile:
         return HadoopFile(self.spark, f"{self.path(table)}/_delta_log")
@@ -363,8 +366,9 @@ class Lake:
     def _require_version(self, table: Table) -> None:
         if table.name in self._known_versions:
             return
-        detail = DeltaTable.forPath(self.spark, self.path(table)).detail().select("properties")
-        found = (detail.collect()[0]["properties"] or {}).get(VERSION_PROPERTY)
+        # detail() would tell as well, but counts all files first.
+        properties = self.spark.sql(f"SHOW TBLPROPERTIES {self._as_sql(table)}").collect()
+        found = {row["key"]: row["value"] for row in properties}.get(VERSION_PROPERTY)
         if found != str(table.version):
             raise DataError(
                 f"table {table.name} in {self.root} has version {found}, this crm_spark works with "

@@ -243,11 +243,11 @@ def _runs_since(
     )
     finished = held.join(job.succeeded_runs("build_features").select("run_id"), "run_id")
     rows = finished.select("as_of_date", "lines_version").collect()  # a row a date
-    versions = {row["as_of_date"]: row["lines_version"] for row in rows if row[0] in dates}
+    versions = {row["as_of_date"]: row["lines_version"] for row in rows
+                if row["as_of_date"] in dates}  # fmt: skip
     if not versions:
         return {}
     commits = job.lake.commits_since(TRANSACTIONS, min(versions.values()))
-
     if commits is None:
         return {}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 
@@ -329,22 +330,17 @@ class Load:
         try:
             counted = mapped.agg(*self._counts()).collect()[0].asDict()
             n_seen = rows.count() if self.source.where else counted["n"]
-            made = self._changes(self._accepted(mapped))
-            # Whole scans of the table stand behind both, and each is asked several times.
-            made.resolved.persist(StorageLevel.DISK_ONLY)
-            made.written.persist(StorageLevel.DISK_ONLY)
-            told = made.resolved.groupBy(STATUS, IS_HELD).count().collect()  # a few rows
-            n = {(row[STATUS], row[IS_HELD]): row["count"] for row in told}
-            touched = made.written.where(IS_HELD)
-            is_addition = touched.isEmpty() and made.removed.isEmpty()
-            n_new = n.get((KEPT, False), 0)
-            if is_addition and n_new == 0:
-                self._note_unchanged()
-            else:
-                self._write_changes(made, n_new, is_addition=is_addition)
+            with self._kept_changes(self._accepted(mapped)) as made:
+                told = made.resolved.groupBy(STATUS, IS_HELD).count().collect()  # a few rows
+                n = {(row[STATUS], row[IS_HELD]): row["count"] for row in told}
+                touched = made.written.where(IS_HELD)
+                is_addition = touched.isEmpty() and made.removed.isEmpty()
+                n_new = n.get((KEPT, False), 0)
+                if is_addition and n_new == 0:
+                    self._note_unchanged()
+                else:
+                    self._write_changes(made, n_new, is_addition=is_addition)
         finally:
-            made.written.unpersist()
-            made.resolved.unpersist()
             mapped.unpersist()
         came = self._came(n_seen, counted, gave_way=n.get((CONFLICT, True), 0))
         return came, {held: n.get((held, False), 0) for held in _STATUSES}
@@ -355,7 +351,8 @@ class Load:
             self._note_unchanged()
             return
         nothing = add_content_hashes(self.job.lake.read(self.table).limit(0), self.table)
-        self._write_changes(self._changes(nothing), 0, is_addition=False)
+        with self._kept_changes(nothing) as made:
+            self._write_changes(made, 0, is_addition=False)
 
     @cached_property
     def _effects(self) -> dict[str, Column]:
@@ -387,6 +384,19 @@ class Load:
             written = lake.merge(self.table, made.written, made.removed)
             checksum = content_checksum(lake.read(self.table), self.table)
         self.job.note(self.table, Written(n_new, written.version, checksum))
+
+    @contextmanager
+    def _kept_changes(self, new: DataFrame) -> Iterator[Changes]:
+        """Give what new rows change, computed once: scans of the whole table stand behind it."""
+        made = self._changes(new)
+        frames = (made.resolved, made.written)
+        for frame in frames:
+            frame.persist(StorageLevel.DISK_ONLY)
+        try:
+            yield made
+        finally:
+            for frame in frames:
+                frame.unpersist()
 
     def _changes(self, new: DataFrame) -> Changes:
         held = self.job.lake.read(self.table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from delta.tables import DeltaTable
@@ -95,7 +96,8 @@ def test_commits_are_told_as_far_as_the_log_reaches(spark: SparkSession, tmp_pat
     assert [(held.version, held.run_id) for held in told] == [(3, "run"), (2, "run")]
     assert lake.commits_since(RFM_CUT_POINTS, 3) == []
     path = lake.path(RFM_CUT_POINTS)
-    delta = spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
+    jvm: Any = spark._jvm
+    delta = jvm.org.apache.spark.sql.delta.DeltaLog
     delta.forTable(spark._jsparkSession, path).checkpoint()  # as Delta does before it cleans up
     log = Path(path) / "_delta_log"
     for version in (0, 1, 2):

@@ -514,6 +514,20 @@ def test_a_truncated_gzip_is_rejected_whole_and_the_other_files_load(
     assert "end of input" in found.rejected[0]["reasons"][0]
 
 
+def test_a_truncated_gzip_that_comes_later_is_rejected_and_what_was_loaded_stays(
+    spark: SparkSession, folder: Path, formats: Formats
+) -> None:
+    files = folder / "truncated_later"
+    files.mkdir()
+    (files / "m.csv.gz").write_bytes(gzip.compress(as_csv(LINES).encode()))
+    ingest(spark, folder / "lake_truncated_later", csv_source(files))
+    (files / "z.csv.gz").write_bytes(truncated_gzip())
+    found = ingest(spark, folder / "lake_truncated_later", csv_source(files))
+    assert found.counts.content_checksum == formats["csv"].counts.content_checksum
+    assert len(found.rejected) == len(found.rejected_from("z.csv.gz")) == 1
+    assert "end of input" in found.rejected[0]["reasons"][0]
+
+
 @pytest.mark.parametrize("name", ["a.parquet", "z.parquet"], ids=["first", "last"])
 def test_a_corrupt_parquet_file_is_rejected_whole_and_the_good_one_beside_it_loads(
     name: str, spark: SparkSession, tmp_path: Path, formats: Formats

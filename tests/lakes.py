@@ -15,7 +15,12 @@ from crm_spark.config import Config
 from crm_spark.contracts import Table, checksum_aggregates, content_checksum, format_checksum
 from crm_spark.io.lake import Lake
 from crm_spark.tables.core import TRANSACTIONS, rejected
-from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
+from crm_spark.tables.features import (
+    CUSTOMER_ORDERS,
+    CUSTOMER_SNAPSHOT,
+    PRODUCT_INTERACTIONS,
+    PRODUCT_PRICES,
+)
 from crm_spark.tables.scores import (
     CUSTOMER_CHURN,
     CUSTOMER_RFM,
@@ -27,8 +32,8 @@ from crm_spark.tables.scores import (
 WHOLE = (TRANSACTIONS, rejected(TRANSACTIONS), CUSTOMER_ORDERS)
 # What loading and build_features write.
 BUILT = (*WHOLE, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS)
-DATED = (CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS, CUSTOMER_CHURN, CUSTOMER_RFM, CUSTOMER_SEGMENTS,
-         SEGMENT_PROFILES, PRODUCT_RECOMMENDATIONS)  # fmt: skip
+DATED = (CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS, PRODUCT_PRICES, CUSTOMER_CHURN, CUSTOMER_RFM,
+         CUSTOMER_SEGMENTS, SEGMENT_PROFILES, PRODUCT_RECOMMENDATIONS)  # fmt: skip
 
 
 def checksums(

@@ -22,12 +22,14 @@ from crm_spark.tables.features import (
     CUSTOMER_ORDERS,
     CUSTOMER_SNAPSHOT,
     PRODUCT_INTERACTIONS,
+    PRODUCT_PRICES,
 )
 from crm_spark.tables.ops import FEATURE_LEDGER
 from crm_spark.tables.snapshot_features import FEATURES
 from crm_spark.transforms.departments import customer_departments
 from crm_spark.transforms.interactions import product_interactions
 from crm_spark.transforms.orders import changed_later, customer_orders, known_at, midnight
+from crm_spark.transforms.prices import product_prices
 from crm_spark.transforms.snapshot import customer_snapshot
 
 DESCRIPTION = "Build customer orders and the snapshots of the date and of the training cut-offs."
@@ -73,6 +75,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
             _write_interactions(job, day, first),
         ]
         _write_departments(job, day)
+        _write_prices(job, day)
         _write_ledger(job, [held for held in written if held])
         return job.summary
 
@@ -154,6 +157,16 @@ def _write_departments(job: Run, day: date) -> None:
     with stage(job.spark, "purchases by department"):
         rows = _stamped(customer_departments(lines, departments, day=day), settings)
         job.replace_dates(CUSTOMER_DEPARTMENTS, rows, [day])
+
+
+def _write_prices(job: Run, day: date) -> None:
+    """Write the usual price of each product before the date, and what was sold far from it."""
+    if "product_id" not in job.config.sources.transactions.columns:
+        return
+    settings = fingerprint([FEATURES_VERSION, job.config.time_zone])
+    with stage(job.spark, "prices of products"):
+        prices = product_prices(job.lake.read(TRANSACTIONS), day=day)
+        job.replace_dates(PRODUCT_PRICES, _stamped(prices, settings), [day])
 
 
 def snapshots(job: Run, dates: Sequence[date], touched: DataFrame | None = None) -> DataFrame:

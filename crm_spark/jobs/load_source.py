@@ -250,10 +250,14 @@ class Load:
         if self._has_rows:
             rows = self.read()
             schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in rows.schema)
-            self._write_rejected(*self._write_rows(rows))
+            write = self._write_all if self.plan.mode == "rebuild" else self._write_new
+            with stage(self.job.spark, f"read {self.name}"):
+                came, status = write(rows)
         else:
             self._take_out_leftovers()
-            self._write_rejected(Came(0, 0, 0), 0)
+            came, status = Came(0, 0, 0), dict.fromkeys(_STATUSES, 0)
+        self._count(came, status)
+        self._write_rejected(came, status[CONFLICT])
         items = [held for held in self.plan.items if not is_broken(held.item, self.broken)]
         write_ledger(self.job, self.name, self.source, self.plan, items, schema)
         self._tell()
@@ -289,11 +293,8 @@ class Load:
         if table == rejected(self.table):
             self.changed_rejected = True
 
-    def _write_rows(self, rows: DataFrame) -> tuple[Came, int]:
-        """Write what is accepted; give what came, and how many rows contradict another."""
-        write = self._write_all if self.plan.mode == "rebuild" else self._write_new
-        with stage(self.job.spark, f"read {self.name}"):
-            came, status = write(rows)
+    def _count(self, came: Came, status: Mapping[str, int]) -> None:
+        """Put into the summary what became of each row, and of each file that is not read."""
         of_copies = self._rows_of_copies()
         counts = self.job.summary.table(self.table.name)
         counts.rows_rejected = came.rejected + status[CONFLICT] + len(self.broken)
@@ -301,7 +302,6 @@ class Load:
         counts.rows_filtered = came.seen - came.mapped
         counts.rows_read = came.seen + of_copies + len(self.broken)
         counts.cleaned = {effect: n for effect, n in came.cleaned.items() if n}
-        return came, status[CONFLICT]
 
     def _write_all(self, rows: DataFrame) -> tuple[Came, dict[str, int]]:
         """Replace the whole table. Counts are taken in passing: a whole source is read once."""

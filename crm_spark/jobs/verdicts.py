@@ -14,15 +14,22 @@ from crm_spark.jobs.lifecycle import Run
 from crm_spark.jobs.model_runs import check_row, write_checks
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.usability.churn import ChurnClasses
-from crm_spark.models.usability.facts import DataFacts, IngestFacts, OrderDay, Verdict
+from crm_spark.models.usability.facts import (
+    DataFacts,
+    IngestFacts,
+    OrderDay,
+    PriceFacts,
+    Verdict,
+)
 from crm_spark.progress import log, stage
 from crm_spark.tables.core import TRANSACTIONS, rejected
-from crm_spark.tables.features import CUSTOMER_ORDERS
+from crm_spark.tables.features import CUSTOMER_ORDERS, PRODUCT_PRICES
 from crm_spark.transforms.data_facts import (
     customer_shares,
     customers_by_class,
     orders_per_day,
     rejected_by_kind,
+    unusual_prices,
 )
 from crm_spark.transforms.orders import changed_later, orders_as_of
 
@@ -74,6 +81,7 @@ def data_facts(job: Run, day: date) -> DataFacts:
         n_lines=shares["n_lines"],
         n_lines_of_biggest=shares["n_lines_of_biggest"],
         ingest=_ingest_facts(job),
+        prices=_price_facts(job, day),
     )
 
 
@@ -86,6 +94,14 @@ def _ingest_facts(job: Run) -> IngestFacts | None:
     kinds = rejected_by_kind(unusable).collect()[0]
     n_rows = job.lake.read(TRANSACTIONS).count() + unusable.where("row IS NOT NULL").count()
     return IngestFacts(n_rows=n_rows, **kinds.asDict())
+
+
+def _price_facts(job: Run, day: date) -> PriceFacts | None:
+    """Sum up the prices of products before the date."""
+    if not job.lake.exists(PRODUCT_PRICES):
+        return None
+    prices = job.lake.read_date(PRODUCT_PRICES, day)
+    return PriceFacts(**unusual_prices(prices).collect()[0].asDict())
 
 
 def churn_classes(labelled: DataFrame, *, test: date) -> ChurnClasses:

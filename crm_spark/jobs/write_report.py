@@ -23,7 +23,12 @@ from crm_spark.report.content.inputs import ReportInputs
 from crm_spark.report.content.page import build_page
 from crm_spark.run import RunSummary
 from crm_spark.tables.core import PRODUCTS, SOURCE_TABLES
-from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
+from crm_spark.tables.features import (
+    CUSTOMER_ORDERS,
+    CUSTOMER_SNAPSHOT,
+    PRODUCT_INTERACTIONS,
+    PRODUCT_PRICES,
+)
 from crm_spark.tables.ops import CHECKS, JOB_RUNS, METRICS, MODEL_DECISIONS, REJECTIONS
 from crm_spark.tables.scores import (
     CUSTOMER_CHURN,
@@ -93,6 +98,7 @@ def collect(job: Run, day: date) -> ReportInputs:
         examples=_examples(job, day),
         sources=_sources(job),
         rejected=_rejected(job),
+        unusual_prices=_unusual_prices(job, day),
         checks=_checks(job, day),
         runs=_runs(job, day),
     )
@@ -302,20 +308,39 @@ def _listed(
     job: Run, rows: DataFrame, said: str, order: list[Any]
 ) -> dict[str, list[tuple[str, Any]]]:
     """Give the first few products of each customer, by name where one is known."""
-    named = rows.withColumn("name", F.col("product_id"))
-    products = job.config.sources.products
-    if products is not None and "product_name" in products.columns:
-        names = job.lake.read(PRODUCTS).select("product_id", "product_name", "package_size")
-        called = F.concat_ws(", ", F.initcap(F.lower("product_name")), F.lower("package_size"))
-        named = rows.join(names, "product_id", "left").withColumn(
-            "name", F.when(F.col("product_name").isNotNull(), called).otherwise(F.col("product_id"))
-        )
     found: dict[str, list[tuple[str, Any]]] = {}
-    for row in named.orderBy(*order).select("customer_id", "name", said).collect():
+    ordered = _named(job, rows).orderBy(*order)
+    for row in ordered.select("customer_id", "name", said).collect():
         held = found.setdefault(row["customer_id"], [])
         if len(held) < N_LISTED:
             held.append((row["name"], row[said]))
     return found
+
+
+def _named(job: Run, rows: DataFrame) -> DataFrame:
+    """Add what each product is called, its id where no name is known."""
+    products = job.config.sources.products
+    if products is None or "product_name" not in products.columns:
+        return rows.withColumn("name", F.col("product_id"))
+    names = job.lake.read(PRODUCTS).select("product_id", "product_name", "package_size")
+    called = F.concat_ws(", ", F.initcap(F.lower("product_name")), F.lower("package_size"))
+    return rows.join(names, "product_id", "left").withColumn(
+        "name", F.when(F.col("product_name").isNotNull(), called).otherwise(F.col("product_id"))
+    )
+
+
+def _unusual_prices(job: Run, day: date) -> list[Values]:
+    """Give the products with most money at prices far from their usual one."""
+    prices = _of_date(job, PRODUCT_PRICES, day)
+    if prices is None:
+        return []
+    first = (
+        prices.where("n_unusual_lines > 0")
+        .orderBy(F.desc("unusual_amount"), "product_id")
+        .limit(N_FIRST)
+    )
+    ordered = _named(job, first).orderBy(F.desc("unusual_amount"), "product_id")
+    return _dicts(ordered.collect())
 
 
 def _sources(job: Run) -> list[Values]:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from crm_spark.contracts import Column, Table
-from crm_spark.tables.snapshot_features import FEATURES, Feature
+from crm_spark.tables.snapshot_features import (
+    FEATURES,
+    LEAST_FOR_Z,
+    MOST_Z,
+    Z_SCALE,
+    Feature,
+)
 
 _AS_OF_DATE = Column(
     "as_of_date", T.DateType(), "Snapshot of what was known before this day", nullable=False
@@ -149,3 +155,42 @@ CUSTOMER_DEPARTMENTS = Table(
         _RUN_ID,
     ),
 )  # fmt: skip
+
+# A price is usual up to this many times the median, and down to as small a part of it, however
+# little the product's prices vary: an offer at two thirds of the one price is none to look into.
+LEAST_FACTOR = 2.0
+
+PRODUCT_PRICES = Table(
+    name="features.product_prices",
+    comment=(
+        "What each product was sold at before the as-of date, and how much of it at prices far "
+        "from its usual one. Of lines that are no returns, with amount and quantity above 0."
+    ),
+    key=("product_id", "as_of_date"),
+    partition_by=("as_of_date",),
+    columns=(
+        Column("product_id", T.StringType(), "Product", nullable=False),
+        _AS_OF_DATE,
+        Column("n_lines", T.LongType(), "These lines"),
+        Column("sold_amount", T.DoubleType(), "Their amounts"),
+        Column("median_price", T.DoubleType(), "exp(median of ln(amount / quantity)) over lines"),
+        Column("lowest_price", T.DoubleType(), "Lowest amount / quantity"),
+        Column("highest_price", T.DoubleType(), "Highest amount / quantity"),
+        Column(
+            "usual_from_price",
+            T.DoubleType(),
+            f"median_price / w, ln w = the larger of {MOST_Z} MAD / {Z_SCALE} of the logarithms "
+            f"(Iglewicz and Hoaglin 1993) and ln {LEAST_FACTOR:g}; null with fewer than "
+            f"{LEAST_FOR_Z} lines",
+        ),
+        Column("usual_to_price", T.DoubleType(), "median_price * w; null as usual_from_price"),
+        Column(
+            "n_unusual_lines",
+            T.LongType(),
+            "Lines at a lower or higher price than these; null where they are",
+        ),
+        Column("unusual_amount", T.DoubleType(), "Amounts of these lines; null where they are"),
+        _INPUT_FINGERPRINT,
+        _RUN_ID,
+    ),
+)

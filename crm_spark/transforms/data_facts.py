@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from crm_spark.transforms.orders import MINOR_UNITS
 
 # How a reason of rejection begins, as ingest_sources words it.
 MISSING_CUSTOMER = "customer_id is missing"
@@ -50,6 +53,24 @@ def rejected_by_kind(rejected: DataFrame) -> DataFrame:
         F.count_if(is_without_customer).alias("n_without_customer"),
         F.count_if(has_other & ~is_file).alias("n_rejected"),
         F.count_if(is_file).alias("n_unreadable_files"),
+    )
+
+
+def unusual_prices(prices: DataFrame) -> DataFrame:
+    """Give, in one row, what was sold and how much of it at unusual prices, in minor units.
+
+    Reads features.product_prices of one date; gives sold_minor, unusual_minor, n_unusual_lines and
+    n_unusual_products. Zeros without rows.
+    """
+
+    def total(value: Column) -> Column:
+        return F.coalesce(F.sum(value.cast(T.LongType())), F.lit(0).cast(T.LongType()))
+
+    return prices.agg(
+        total(F.round(F.col("sold_amount") * MINOR_UNITS)).alias("sold_minor"),
+        total(F.round(F.col("unusual_amount") * MINOR_UNITS)).alias("unusual_minor"),
+        total(F.col("n_unusual_lines")).alias("n_unusual_lines"),
+        F.count_if(F.col("n_unusual_lines") > 0).alias("n_unusual_products"),
     )
 
 

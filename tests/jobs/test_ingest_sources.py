@@ -523,6 +523,7 @@ def test_a_truncated_gzip_that_comes_later_is_rejected_and_what_was_loaded_stays
     ingest(spark, folder / "lake_truncated_later", csv_source(files))
     (files / "z.csv.gz").write_bytes(truncated_gzip())
     found = ingest(spark, folder / "lake_truncated_later", csv_source(files))
+    assert (found.counts.rows_read, found.counts.rows_rejected) == (1, 1)
     assert found.counts.content_checksum == formats["csv"].counts.content_checksum
     assert len(found.rejected) == len(found.rejected_from("z.csv.gz")) == 1
     assert "end of input" in found.rejected[0]["reasons"][0]

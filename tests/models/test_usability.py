@@ -13,7 +13,13 @@ from crm_spark.models.recommender.params import RecommendationsSection
 from crm_spark.models.segments.params import SegmentsSection
 from crm_spark.models.usability.churn import ChurnClasses, churn_verdicts
 from crm_spark.models.usability.data import data_verdicts
-from crm_spark.models.usability.facts import DataFacts, IngestFacts, OrderDay, Verdict
+from crm_spark.models.usability.facts import (
+    DataFacts,
+    IngestFacts,
+    OrderDay,
+    PriceFacts,
+    Verdict,
+)
 from crm_spark.models.usability.recommendations import recommendations_verdicts
 from crm_spark.models.usability.segments import segments_verdicts
 
@@ -356,3 +362,24 @@ def test_a_jump_on_both_sides_of_a_hole_is_seen() -> None:
 def test_one_customer_may_have_a_tenth_of_the_lines_and_never_half(n: int, level: str) -> None:
     facts = replace(HEALTHY, n_lines=1_000, n_lines_of_biggest=n)
     assert _data(facts, "biggest_customer").level == level
+
+
+@pytest.mark.parametrize(
+    ("unusual", "level"),
+    [(0, "ok"), (5_000, "ok"), (5_001, "advice"), (20_000, "advice"), (20_001, "warning")],
+)
+def test_money_at_unusual_prices_is_advice_first_and_a_warning_from_a_fifth(
+    unusual: int, level: str
+) -> None:
+    prices = PriceFacts(100_000, unusual, n_unusual_lines=1_234, n_unusual_products=56)
+    found = _data(replace(HEALTHY, prices=prices), "unusual_prices")
+    assert found.level == level
+    assert found.message.startswith("1,234 lines of 56 products, with ")
+    assert ("features.product_prices" in found.message) == (level != "ok")
+
+
+def test_without_products_nothing_is_said_of_prices_and_without_sales_all_is_well() -> None:
+    checks = {held.check for held in data_verdicts(HEALTHY, "churn")}
+    assert "unusual_prices" not in checks
+    nothing = replace(HEALTHY, prices=PriceFacts(0, 0, 0, 0))
+    assert _data(nothing, "unusual_prices").level == "ok"

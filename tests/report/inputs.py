@@ -251,6 +251,11 @@ def rich(**changed: Any) -> ReportInputs:
         ),
         examples=[example("C1"), example("C2", segment_name=None, n_orders=1)],
         sources=[source("core.transactions", rejected=70), source("core.products")],
+        unusual_prices=[
+            {"name": "Picnic Basket", "usual_from_price": 2.98, "usual_to_price": 11.9,
+             "lowest_price": 4.25, "highest_price": 649.5, "n_unusual_lines": 1,
+             "unusual_amount": 38_970.0},
+        ],
         checks=[
             {"job": "train_churn", "level": "warning", "check": "customers",
              "message": "with 80 customers the share that leaves is known to within 11 points"},

@@ -790,6 +790,9 @@ def test_the_counts_of_each_table_are_there() -> None:
         ["core.transactions", "amount is no number", "2024-05-01", "70", "3"]
     ]
     assert "No row was rejected." not in section.text
+    assert table(section, "Products with most money at prices") == [
+        ["Picnic Basket", "CHF 2.98", "CHF 11.90", "CHF 4.25", "CHF 649.50", "1", "CHF 38,970"]
+    ]
     assert table(section, "What the data lack") == [
         [
             "train_churn",
@@ -819,6 +822,7 @@ def test_nothing_rejected_is_told() -> None:
     root = tree(poor(sources=[source("core.transactions")]))
     assert "No row was rejected." in root.section("data").text
     assert "Rows that could not be used" not in root.text
+    assert "Products with most money" not in root.text
     assert dict(zip(texts(root, "dt"), texts(root, "dd", class_="value"), strict=True))[
         "Rows rejected"
     ] == "0"  # fmt: skip

@@ -18,11 +18,19 @@ from pyspark.sql import types as T
 CLUSTER = "_cluster"
 
 
+def order_group(n_groups: int) -> Column:
+    """Give the place of a customer's group by n_orders: 1, 2 to 3, 4 to 7, ..., the last open."""
+    doublings = F.length(F.bin("n_orders")) - 1
+    return F.least(doublings, F.lit(n_groups - 1))
+
+
 @dataclass(frozen=True)
 class SegmentInput:
     """One feature as the model reads it: filled, winsorised, as a logarithm, standardised.
 
-    `fill`, `low` and `high` are in the feature's own unit; `mean` and `std` after the logarithm.
+    `fill`, `group_fills`, `low` and `high` are in the feature's own unit; `mean` and `std` after
+    the logarithm. An unknown value becomes the one of `group_fills` for the customer's number of
+    orders (1, 2 to 3, 4 to 7, ..., the last for all above), and `fill` where there are none.
     """
 
     name: str
@@ -32,10 +40,15 @@ class SegmentInput:
     high: float
     mean: float = 0.0
     std: float = 1.0
+    group_fills: tuple[float, ...] = ()
 
     def kept_in(self) -> Column:
         """Give the feature filled and pulled in to its cuts, as a logarithm where it is one."""
-        filled = F.coalesce(F.col(self.name).cast(T.DoubleType()), F.lit(self.fill))
+        fill = F.lit(self.fill)
+        if self.group_fills:
+            fills = F.array(*map(F.lit, self.group_fills))
+            fill = F.get(fills, order_group(len(self.group_fills)))
+        filled = F.coalesce(F.col(self.name).cast(T.DoubleType()), fill)
         value = F.greatest(F.least(filled, F.lit(self.high)), F.lit(self.low))
         # Sums of money can be negative: the logarithm goes both ways from zero.
         return F.signum(value) * F.log1p(F.abs(value)) if self.is_logged else value
@@ -80,7 +93,10 @@ class SegmentModel:
 def load_segment_model(pipeline: PipelineModel, spec: dict[str, Any]) -> SegmentModel:
     """Put a model together again from its pipeline and its spec."""
     return SegmentModel(
-        inputs=tuple(SegmentInput(**held) for held in spec["inputs"]),
+        inputs=tuple(
+            SegmentInput(**{**held, "group_fills": tuple(held.get("group_fills", ()))})
+            for held in spec["inputs"]
+        ),
         segments=tuple(
             NamedSegment(**{**held, "center": tuple(held["center"])}) for held in spec["segments"]
         ),
@@ -98,8 +114,8 @@ def standardised(
 def assign_segments(model: SegmentModel, df: DataFrame, *, keep: Sequence[str]) -> DataFrame:
     """Give `keep`, segment_id, segment_name and distance_to_center.
 
-    Reads the model's inputs from rows of features.customer_snapshot; the distance is Euclidean, in
-    standard deviations of the inputs.
+    Reads the model's inputs and n_orders from rows of features.customer_snapshot; the distance is
+    Euclidean, in standard deviations of the inputs.
     """
     aside = [F.col(name).alias(f"_kept_{name}") for name in keep]
     found = model.pipeline.transform(standardised(df, model.inputs, keep=aside))

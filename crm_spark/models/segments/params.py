@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from crm_spark.errors import nearest
@@ -26,6 +28,9 @@ class SegmentsSection(BaseModel):
     k: int | None = Field(default=None, ge=2, le=MOST_SEGMENTS)
     k_from: int = Field(default=4, ge=2, le=MOST_SEGMENTS)
     k_to: int = Field(default=8, ge=2, le=MOST_SEGMENTS)
+    # What stands for an unknown value: the median of all customers, or of those with about as many
+    # orders.
+    fill: Literal["median", "group_median"] = "median"
     # The share at each end that is pulled in to the value at its edge, so that a few customers
     # beyond all others do not make a segment of their own.
     winsorize_share: float = Field(default=0.01, ge=0, lt=0.5)

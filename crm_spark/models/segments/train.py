@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from crm_spark.models.segments.model import (
     NamedSegment,
     SegmentInput,
     SegmentModel,
+    order_group,
     standardised,
 )
 from crm_spark.models.segments.names import segment_names
@@ -33,6 +34,10 @@ KMEANS = "kmeans"
 SPEND_GROUPS = "spend_groups"
 # What the groups, and the order of segment ids, go by.
 SPEND = "spend_amount"
+N_ORDERS = "n_orders"
+# Groups of customers by number of orders, for the medians that stand for unknown values: the last
+# is of 64 orders and more.
+N_GROUPS = 7
 FEWEST_PER_SEGMENT = 10
 STABLE = 0.95
 # Beyond this many customers the medians and cuts come from a sample by hash.
@@ -68,8 +73,9 @@ def fit_segments(snapshot: DataFrame, params: SegmentsSection) -> FittedSegments
     ordered by mean spend, 1 the highest, so that they do not depend on a seed. Raises DataError
     with too few customers, or without a feature that tells any two of them apart.
     """
+    kept = ("customer_id", SPEND, N_ORDERS)
     rows = fixed_rows(
-        snapshot.select("customer_id", SPEND, *[name for name in params.features if name != SPEND]),
+        snapshot.select(*kept, *[name for name in params.features if name not in kept]),
         key=("customer_id",),
         rows_per_partition=params.rows_per_partition,
     ).persist()
@@ -98,7 +104,7 @@ def _require_customers(n_customers: int, params: SegmentsSection) -> None:
 def fit_inputs(
     rows: DataFrame, params: SegmentsSection, *, n_customers: int
 ) -> tuple[SegmentInput, ...]:
-    """Give each feature's median, winsorising cuts, mean and standard deviation.
+    """Give each feature's medians, winsorising cuts, mean and standard deviation.
 
     Features with one value only, once they are winsorised, are left out. Raises DataError where
     none is left.
@@ -112,27 +118,46 @@ def fit_inputs(
     quantiles = sample.agg(
         *[F.percentile(name, F.array(*map(F.lit, cuts))).alias(name) for name in params.features]
     ).collect()[0]
+    medians = {name: quantiles[name][0] for name in params.features if quantiles[name] is not None}
+    group_fills = _group_medians(sample, medians) if params.fill == "group_median" else {}
     raw = [
-        SegmentInput(name, units[name] not in ("share", "-1 to 1"), *map(float, quantiles[name]))
-        for name in params.features
-        if quantiles[name] is not None
-    ]
+        SegmentInput(name, units[name] not in ("share", "-1 to 1"), fill=float(median),
+                     low=float(low), high=float(high), group_fills=group_fills.get(name, ()))
+        for name in medians
+        for median, low, high in [quantiles[name]]
+    ]  # fmt: skip
     spread = rows.agg(
         *[F.avg(held.kept_in()).alias(f"mean_{held.name}") for held in raw] or [F.lit(0)],
         *[F.stddev_samp(held.kept_in()).alias(f"std_{held.name}") for held in raw],
     ).collect()[0]
     inputs = tuple(
-        SegmentInput(held.name, held.is_logged, held.fill, held.low, held.high,
-                     spread[f"mean_{held.name}"], spread[f"std_{held.name}"])
+        replace(held, mean=spread[f"mean_{held.name}"], std=spread[f"std_{held.name}"])
         for held in raw
         if (spread[f"std_{held.name}"] or 0.0) > 1e-12
-    )  # fmt: skip
+    )
     if not inputs:
         raise DataError(
             f"customers cannot be segmented: {', '.join(params.features)} have the same value for "
             f"all {n_customers:,} customers; name other features in segments.features"
         )
     return inputs
+
+
+def _group_medians(sample: DataFrame, medians: Mapping[str, float]) -> dict[str, tuple[float, ...]]:
+    """Give each feature's median by number of orders, that of all where a group knows none."""
+    by_group = (
+        sample.groupBy(order_group(N_GROUPS).alias("_group"))
+        .agg(*[F.percentile(name, F.lit(0.5)).alias(name) for name in medians])
+        .collect()
+    )  # a row a group
+    known = {(row["_group"], name): row[name] for row in by_group for name in medians}
+    return {
+        name: tuple(
+            float(median if (held := known.get((group, name))) is None else held)
+            for group in range(N_GROUPS)
+        )
+        for name, median in medians.items()
+    }
 
 
 def _sample(

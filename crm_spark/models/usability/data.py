@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from statistics import median
 
-from crm_spark.models.usability.facts import DataFacts, Level, OrderDay, Verdict
+from crm_spark.models.usability.facts import DataFacts, Level, OrderDay, PriceFacts, Verdict
 
 # Schafer (1999): with at most 5 % missing the result is hardly touched. The 20 % are a convention
 # of ours: with one line in five lost, whole orders are, and an order that is lost looks like a
@@ -39,6 +39,10 @@ JUMP_ADVICE, JUMP_WARNING = 2.0, 3.0
 # one customer, as a rule a placeholder such as 0 or "guest". Online Retail: 2 %.
 BIGGEST_WARNING, BIGGEST_ERROR = 0.10, 0.50
 
+# Our convention. Money in lines at less than half or more than twice a product's usual price, and
+# far outside its own spread: Online Retail 2.7 %, Complete Journey 0.5 %.
+UNUSUAL_ADVICE, UNUSUAL_WARNING = 0.05, 0.20
+
 
 def data_verdicts(
     facts: DataFacts, subject: str, *, cutoffs: Sequence[date] = (), horizon_days: int = 1
@@ -47,13 +51,14 @@ def data_verdicts(
 
     With cut-offs a hole that covers half of the `horizon_days` after one of them is an error.
     """
-    return [
+    verdicts = [
         rejected_rows(facts, subject),
         missing_customer_ids(facts, subject),
         days_without_data(facts, subject, cutoffs=cutoffs, horizon_days=horizon_days),
         level_change(facts, subject),
         biggest_customer(facts, subject),
     ]
+    return [*verdicts, unusual_prices(facts.prices, subject)] if facts.prices else verdicts
 
 
 def _level(share: float, warning: float, error: float) -> Level:
@@ -283,3 +288,25 @@ def biggest_customer(facts: DataFacts, subject: str) -> Verdict:
     return Verdict(
         "biggest_customer", subject, f"{told} of the order lines", needed, level, message
     )
+
+
+def unusual_prices(prices: PriceFacts, subject: str) -> Verdict:
+    """Judge the share of money in lines whose price is far from their product's usual one."""
+    needed = f"at most {UNUSUAL_ADVICE:.0%}; above {UNUSUAL_WARNING:.0%} is a warning"
+    needed = needed.replace("%", " %")
+    share = prices.unusual_minor / prices.sold_minor if prices.sold_minor else 0.0
+    level: Level = (
+        "warning" if share > UNUSUAL_WARNING else "advice" if share > UNUSUAL_ADVICE else "ok"
+    )
+    told = _percent(prices.unusual_minor, prices.sold_minor)
+    message = (
+        f"{prices.n_unusual_lines:,} lines of {prices.n_unusual_products:,} products, with {told} "
+        "of the money, have a price far from the product's usual one"
+    )
+    if level != "ok":
+        message += (
+            f", {needed}: are amount and quantity mapped from the right columns, in one unit and "
+            "one currency? features.product_prices names the products; lines that are no purchases "
+            "can be left out with sources.transactions.where"
+        )
+    return Verdict("unusual_prices", subject, f"{told} of the money", needed, level, message)

@@ -48,10 +48,21 @@ class IngestFacts:
 
 
 @dataclass(frozen=True)
+class PriceFacts:
+    """What was sold, in minor units, and how much of it at prices far from the product's usual."""
+
+    sold_minor: int
+    unusual_minor: int
+    n_unusual_lines: int
+    n_unusual_products: int
+
+
+@dataclass(frozen=True)
 class DataFacts:
     """The orders known before the as-of date; a day, an order and a line count without returns.
 
-    `days` are in order, each with an order; `ingest` is None where no ingest is on record.
+    `days` are in order, each with an order; `ingest` is None where no ingest is on record, `prices`
+    where no product is known.
     """
 
     as_of: date
@@ -60,6 +71,7 @@ class DataFacts:
     n_lines: int
     n_lines_of_biggest: int
     ingest: IngestFacts | None
+    prices: PriceFacts | None = None
 
     @property
     def history_days(self) -> int:

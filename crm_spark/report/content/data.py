@@ -9,6 +9,7 @@ from crm_spark.report.blocks import (
     TextTable,
 )
 from crm_spark.report.content.inputs import ReportInputs
+from crm_spark.report.content.words import money
 
 
 def data_section(held: ReportInputs) -> Section:
@@ -51,6 +52,8 @@ def data_section(held: ReportInputs) -> Section:
         )  # fmt: skip
     elif held.sources:
         blocks.append(Text("No row was rejected."))
+    if held.unusual_prices:
+        blocks.append(_prices(held))
     if held.checks:
         blocks.append(
             TextTable(
@@ -60,6 +63,27 @@ def data_section(held: ReportInputs) -> Section:
             )
         )
     return Section("data", "What the numbers rest on", blocks)
+
+
+def _prices(held: ReportInputs) -> TextTable:
+    columns = ["Product", "Usual from", "Usual to", "Lowest", "Highest", "Lines", "Money"]
+    keys = ["usual_from_price", "usual_to_price", "lowest_price", "highest_price"]
+    rows = [
+        [
+            row["name"],
+            *(money(held, row[key], cents=True) for key in keys),
+            f"{row['n_unusual_lines']:,}",
+            money(held, row["unusual_amount"]),
+        ]
+        for row in held.unusual_prices
+    ]
+    return TextTable(
+        "Products with most money at prices far from their usual one: mistakes, or lines that are "
+        "no purchases (features.product_prices)",
+        columns,
+        rows,
+        numbers=columns[1:],
+    )
 
 
 def cost_section(held: ReportInputs) -> Section | None:

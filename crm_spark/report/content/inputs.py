@@ -35,5 +35,6 @@ class ReportInputs:
     examples: Sequence[Values] = ()
     sources: Sequence[Values] = ()
     rejected: Sequence[Values] = ()
+    unusual_prices: Sequence[Values] = ()
     checks: Sequence[Values] = ()
     runs: Sequence[Values] = ()

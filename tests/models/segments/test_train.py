@@ -192,22 +192,52 @@ def test_repartitioned_input_gives_the_same_model_and_assignment(
     )
 
 
-def test_unknown_features_count_as_the_median(spark: SparkSession, base: DataFrame) -> None:
+def with_holes(spark: SparkSession, unknown: pd.Series[bool]) -> tuple[DataFrame, pd.DataFrame]:
+    """Give the base with days since the last order unknown of some, for Spark and for pandas."""
     holes = BASE.copy()
     holes["days_since_last_order"] = holes["days_since_last_order"].astype("Int64")
-    unknown = holes["customer_id"].str.endswith("n050")
     holes.loc[unknown, "days_since_last_order"] = pd.NA
-    held = holes.astype({"days_since_last_order": float})
     rows = [
         tuple(None if pd.isna(value) else value for value in row)
         for row in holes.astype(object).itertuples(index=False)
     ]
-    df = spark.createDataFrame(rows, SCHEMA)
-    inputs = fit_inputs(df, PARAMS, n_customers=len(rows))
+    return spark.createDataFrame(rows, SCHEMA), holes.astype({"days_since_last_order": float})
+
+
+def test_unknown_features_count_as_the_median(spark: SparkSession) -> None:
+    df, held = with_holes(spark, BASE["customer_id"].str.endswith("n050"))
+    inputs = fit_inputs(df, PARAMS, n_customers=len(BASE))
     assert inputs[0].fill == held["days_since_last_order"].median()
     found = df.orderBy("customer_id").select(*[one.value() for one in inputs]).collect()
     expected = standardised_by_hand(held)
     assert np.array(found, float) == pytest.approx(expected, abs=1e-9)
+
+
+def test_unknown_features_count_as_the_median_of_customers_with_as_many_orders(
+    spark: SparkSession,
+) -> None:
+    group = np.log2(BASE["n_orders"]).astype(int).clip(upper=6)
+    assert set(group) == {0, 1, 2, 4, 5, 6}
+    unknown = BASE["customer_id"].str.endswith("n050") | (group == 2)
+    df, held = with_holes(spark, unknown)
+    params = PARAMS.model_copy(update={"fill": "group_median", "winsorize_share": 0.0})
+    inputs = fit_inputs(df, params, n_customers=len(BASE))
+    days = held["days_since_last_order"]
+    medians = days.groupby(group).transform("median")
+    # Of the group with four to seven orders nothing is known: the median of all stands for it.
+    filled = days.fillna(medians).fillna(days.median())
+    assert filled[unknown].nunique() >= 4
+    found = df.orderBy("customer_id").select("customer_id", inputs[0].value()).toPandas()
+    logged = np.log1p(filled)
+    expected = ((logged - logged.mean()) / logged.std()).to_numpy()
+    order = BASE["customer_id"].argsort(kind="stable")
+    assert found.iloc[:, 1].to_numpy() == pytest.approx(expected[order], abs=1e-9)
+
+    model = fit_segments(df, params).model
+    read = load_segment_model(model.pipeline, json.loads(model.spec_json()))
+    assert read.inputs == model.inputs
+    assert len(read.inputs[0].group_fills) == 7
+    pd.testing.assert_frame_equal(assignment(read, df), assignment(model, df))
 
 
 def test_a_constant_feature_is_left_out(base: DataFrame) -> None:

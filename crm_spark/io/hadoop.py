@@ -30,11 +30,13 @@ class HadoopFile:
         exists = self._filesystem.exists(self._path)
         return bool(exists and self._filesystem.getFileStatus(self._path).isDirectory())
 
-    def names(self) -> list[str]:
-        """Give the names of what lies in a directory; none where there is no directory."""
+    def names(self, pattern: str = "*") -> list[str]:
+        """Give the names in a directory that a glob matches; none where there is no directory."""
         if not self.is_directory():
             return []
-        return [str(held.getPath().getName()) for held in self._filesystem.listStatus(self._path)]
+        matches = self._jvm.org.apache.hadoop.fs.GlobFilter(pattern)
+        found = self._filesystem.listStatus(self._path, matches)
+        return [str(held.getPath().getName()) for held in found]
 
     def remove(self) -> None:
         """Delete the path and all below it, and its folder where that is empty then."""
@@ -51,6 +53,12 @@ class HadoopFile:
     def sha256(self) -> str:
         """Give the hash of the file's content."""
         return str(self._read(self._jvm.org.apache.commons.codec.digest.DigestUtils.sha256Hex))
+
+    def first_line(self) -> str:
+        """Give the first line of a text file, which may be large; empty where there is none."""
+        reader = self._jvm.java.io.InputStreamReader
+        buffered = self._jvm.java.io.BufferedReader
+        return str(self._read(lambda stream: buffered(reader(stream, "UTF-8")).readLine()) or "")
 
     def text(self) -> str:
         """Give the content of a small text file."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from delta.tables import DeltaTable
 from pydantic import BaseModel, ConfigDict, Field
-from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.contracts import Table, checksum_aggregates, format_checksum
@@ -19,6 +21,7 @@ from crm_spark.io.hadoop import HadoopFile
 from crm_spark.io.lock import local_path
 
 VERSION_PROPERTY = "crm_spark.table_version"
+_COMMIT_FILE = re.compile(r"(\d{20})\.json")
 
 
 # Commits that change no row.
@@ -65,8 +68,10 @@ class Commit:
     """One commit of a table: what did it, in which run, and whether it replaced the whole table."""
 
     version: int
+    operation: str
     run_id: str | None
     replaces_all: bool
+    metrics: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,10 +95,17 @@ def _run_of(metadata: str | None) -> str | None:
         return None
 
 
-def _replaces_all(row: Row) -> bool:
-    parameters = row["operationParameters"] or {}
+def _commit_of(version: int, told: Mapping[str, Any]) -> Commit:
+    """Read a commitInfo of Delta's protocol; what it lacks was not written by us."""
+    parameters = told.get("operationParameters") or {}
     is_part = "predicate" in parameters
-    return parameters.get("mode") == "Overwrite" and not is_part
+    return Commit(
+        version=version,
+        operation=told.get("operation") or "",
+        run_id=_run_of(told.get("userMetadata")),
+        replaces_all=parameters.get("mode") == "Overwrite" and not is_part,
+        metrics=told.get("operationMetrics") or {},
+    )
 
 
 @contextmanager
@@ -132,7 +144,7 @@ class Lake:
     def exists(self, table: Table) -> bool:
         """Tell whether the table has been made."""
         # Delta itself takes a log without a commit for a table: a killed run can leave one.
-        return any(name.split(".")[0].isdecimal() for name in self._log(table).names())
+        return table.name in self._known_versions or bool(self._versions(table))
 
     def read(self, table: Table, version: int | None = None) -> DataFrame:
         """Give the rows of a table, now or at an earlier version.
@@ -153,17 +165,13 @@ class Lake:
 
     def version(self, table: Table) -> int:
         """Give the newest version of a table that changed its rows."""
-        return int(self._newest_write(table)["version"])
+        return self._newest_write(table).version
 
-    def _newest_write(self, table: Table) -> Row:
-        delta = DeltaTable.forPath(self.spark, self.path(table))
-        is_quiet = F.col("operation").isin(*QUIET_OPERATIONS)
-        for limit in (10, None):  # the whole of a long history takes time
-            newest = (
-                delta.history(limit).where(~is_quiet).orderBy(F.desc("version")).limit(1).collect()
-            )
-            if newest:
-                return newest[0]
+    def _newest_write(self, table: Table) -> Commit:
+        for version in self._versions(table):
+            commit = self._commit(table, version)
+            if commit.operation not in QUIET_OPERATIONS:
+                return commit
         raise DataError(f"the history of {table.name} in {self.root} holds no write")
 
     def commits_since(self, table: Table, version: int) -> list[Commit] | None:
@@ -171,18 +179,28 @@ class Lake:
 
         None where the log does not reach back that far any more.
         """
-        delta = DeltaTable.forPath(self.spark, self.path(table))
-        newest = delta.history(1).collect()[0]["version"]
-        if newest <= version:
-            return []
-        rows = delta.history(newest - version).collect()
-        if len(rows) < newest - version:
+        newer = [held for held in self._versions(table) if held > version]
+        if newer and newer[-1] > version + 1:
             return None
-        return [
-            Commit(row["version"], _run_of(row["userMetadata"]), _replaces_all(row))
-            for row in rows
-            if row["operation"] not in QUIET_OPERATIONS and row["version"] > version
-        ]
+        commits = [self._commit(table, held) for held in newer]
+        return [held for held in commits if held.operation not in QUIET_OPERATIONS]
+
+    def _versions(self, table: Table) -> list[int]:
+        """Give the versions that the table's log still tells of, the newest first.
+
+        Read from the files that Delta's protocol names: asking Delta takes a Spark job each time.
+        """
+        matches = map(_COMMIT_FILE.fullmatch, self._log(table).names("*.json"))
+        return sorted((int(match[1]) for match in matches if match), reverse=True)
+
+    def _commit(self, table: Table, version: int) -> Commit:
+        file = HadoopFile(self.spark, f"{self._log(table).path}/{version:020}.json")
+        first = json.loads(file.first_line())
+        if "commitInfo" in first:  # Delta writes it first; another writer may not
+            return _commit_of(version, first["commitInfo"])
+        actions = map(json.loads, file.text().splitlines())
+        told = (action["commitInfo"] for action in actions if "commitInfo" in action)
+        return _commit_of(version, next(told, {}))
 
     def overwrite(self, table: Table, df: DataFrame) -> Written:
         """Replace all rows of a table."""
@@ -243,9 +261,9 @@ class Lake:
             self.spark.conf.unset(key)
         commit = self._newest_write(table)
         # A merge that changes nothing makes no commit.
-        told = commit["operationMetrics"] if commit["version"] > before else {}
+        told = commit.metrics if commit.version > before else {}
         n_rows = sum(int(told.get(f"numTargetRows{how}", 0)) for how in ("Inserted", "Updated"))
-        return Written(n_rows, int(commit["version"]), format_checksum(observed.get))
+        return Written(n_rows, commit.version, format_checksum(observed.get))
 
     def dates(self, table: Table) -> list[date]:
         """Give the as-of dates that a table holds, the newest first."""

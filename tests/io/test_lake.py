@@ -94,6 +94,7 @@ def test_commits_are_told_as_far_as_the_log_reaches(spark: SparkSession, tmp_pat
     told = lake.commits_since(RFM_CUT_POINTS, 1)
     assert told is not None
     assert [(held.version, held.run_id) for held in told] == [(3, "run"), (2, "run")]
+    assert not any(held.replaces_all for held in told)
     assert lake.commits_since(RFM_CUT_POINTS, 3) == []
     path = lake.path(RFM_CUT_POINTS)
     jvm: Any = spark._jvm
@@ -103,6 +104,24 @@ def test_commits_are_told_as_far_as_the_log_reaches(spark: SparkSession, tmp_pat
     for version in (0, 1, 2):
         (log / f"{version:020d}.json").unlink()
     assert lake.commits_since(RFM_CUT_POINTS, 1) is None
+
+
+def test_commits_of_other_programs_are_told_as_such(spark: SparkSession, tmp_path: Path) -> None:
+    lake = _lake(spark, tmp_path)
+    lake.overwrite(RFM_CUT_POINTS, _cuts(spark, NEW, 1.0))
+    (ours,) = lake.commits_since(RFM_CUT_POINTS, 0) or []
+    assert (ours.run_id, ours.operation, ours.replaces_all) == ("run", "WRITE", True)
+    log = Path(lake.path(RFM_CUT_POINTS)) / "_delta_log"
+    transaction = '{"txn":{"appId":"other","version":1}}\n'
+    written = transaction + '{"commitInfo":{"operation":"UPDATE","userMetadata":"not ours"}}\n'
+    maintained = transaction + '{"commitInfo":{"operation":"OPTIMIZE"}}\n'
+    for version, text in enumerate((written, transaction, maintained), start=2):
+        (log / f"{version:020d}.json").write_text(text, encoding="utf-8")
+    told = lake.commits_since(RFM_CUT_POINTS, 1) or []
+    assert [(held.version, held.operation, held.run_id) for held in told] == [
+        (3, "", None), (2, "UPDATE", None),
+    ]  # fmt: skip
+    assert lake.version(RFM_CUT_POINTS) == 3
 
 
 def test_a_table_whose_making_was_cut_off_is_made_by_the_next_write(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -42,20 +42,22 @@ def product_prices(lines: DataFrame, *, day: date) -> DataFrame:
         .groupBy("product_id", "_log")
         .agg(F.count(F.lit(1)).alias("_n"), F.sum("_minor").alias("_minor"))
     )
-    centres = by_price.groupBy("product_id").agg(_median("_log").alias("_centre"))
-    apart = by_price.join(centres, "product_id").withColumn(
-        "_distance", F.abs(F.col("_log") - F.col("_centre"))
-    )
-    spread = apart.groupBy("product_id").agg(
-        _median("_distance").alias("_spread"), F.sum("_n").alias("_lines")
-    )
     fence = F.greatest(F.col("_spread") * (MOST_Z / Z_SCALE), F.lit(math.log(LEAST_FACTOR)))
-    judged = apart.join(spread, "product_id").withColumn(
-        "_fence", F.when(F.col("_lines") >= LEAST_FOR_Z, fence)
+    # Windows, not joins: the lines are read once, and moved once for all that follows.
+    of_product = Window.partitionBy("product_id")
+    judged = (
+        by_price.withColumn("_centre", _median("_log").over(of_product))
+        .withColumn("_distance", F.abs(F.col("_log") - F.col("_centre")))
+        .withColumn("_spread", _median("_distance").over(of_product))
+        .withColumn("_lines", F.sum("_n").over(of_product))
+        .withColumn("_fence", F.when(F.col("_lines") >= LEAST_FOR_Z, fence))
     )
-    is_outside = F.col("_distance") > F.col("_fence")
+    # Eight decimals of logarithms with nine: half of a price is no more than half of it.
+    is_outside = F.round("_distance", 8) > F.round("_fence", 8)
     is_judged = F.col("_fence").isNotNull()
-    found = judged.groupBy("product_id", "_centre", "_fence").agg(
+    found = judged.groupBy("product_id").agg(
+        F.first("_centre").alias("_centre"),
+        F.first("_fence").alias("_fence"),
         F.sum("_n").alias("n_lines"),
         F.sum("_minor").alias("_sold"),
         F.min("_log").alias("_lowest"),

@@ -39,11 +39,12 @@ def prices(spark: SparkSession, lines: list[Line]) -> dict[str, Row]:
 def test_a_price_beyond_twice_a_products_only_price_is_unusual(spark: SparkSession) -> None:
     lines = [line("mug", "12.00", "4"), line("mug", "3.00"), line("mug", "3.00", None),
              line("mug", "6.00", "2"), line("mug", "2.00"), line("mug", "300.00"),
-             line("mug", "6.03")]  # fmt: skip
+             line("mug", "6.03"), line("mug", "6.00"), line("mug", "1.50"), line("mug", "3.00"),
+             line("mug", "3.00")]  # fmt: skip
     (mug,) = prices(spark, lines).values()
     assert mug.asDict() == {
-        "product_id": "mug", "as_of_date": DAY, "n_lines": 7, "sold_amount": 332.03,
-        "median_price": 3.0, "lowest_price": 2.0, "highest_price": 300.0,
+        "product_id": "mug", "as_of_date": DAY, "n_lines": 11, "sold_amount": 345.53,
+        "median_price": 3.0, "lowest_price": 1.5, "highest_price": 300.0,
         "usual_from_price": 1.5, "usual_to_price": 6.0,
         "n_unusual_lines": 2, "unusual_amount": 306.03,
     }  # fmt: skip

@@ -40,7 +40,7 @@ JUMP_ADVICE, JUMP_WARNING = 2.0, 3.0
 BIGGEST_WARNING, BIGGEST_ERROR = 0.10, 0.50
 
 # Our convention. Money in lines at less than half or more than twice a product's usual price, and
-# far outside its own spread: Online Retail 2.7 %, Complete Journey 0.5 %.
+# far outside its own spread: Online Retail 2.7 %, Complete Journey 0.4 %.
 UNUSUAL_ADVICE, UNUSUAL_WARNING = 0.05, 0.20
 
 

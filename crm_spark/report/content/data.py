@@ -78,8 +78,8 @@ def _prices(held: ReportInputs) -> TextTable:
         for row in held.unusual_prices
     ]
     return TextTable(
-        "Products with most money at prices far from their usual one: mistakes, or lines that are "
-        "no purchases (features.product_prices)",
+        "Products with most money at prices far from their usual one: mistakes, lines that are no "
+        "purchases, or deep discounts (features.product_prices)",
         columns,
         rows,
         numbers=columns[1:],

@@ -26,8 +26,6 @@ SPARK = {
     "spark.driver.memory": "2g",
     "spark.sql.shuffle.partitions": "2",
     **QUICK_FOR_SMALL_TABLES,
-    # Each process lives for a minute: the better compiler would not earn back what it costs.
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 }
 
 

@@ -152,21 +152,24 @@ def _write_departments(job: Run, day: date) -> None:
     if not _has_departments(job):
         return
     departments = job.lake.read(PRODUCTS).select("product_id", "department")
-    settings = fingerprint([FEATURES_VERSION, job.config.time_zone])
-    lines = job.lake.read(TRANSACTIONS)
     with stage(job.spark, "purchases by department"):
-        rows = _stamped(customer_departments(lines, departments, day=day), settings)
-        job.replace_dates(CUSTOMER_DEPARTMENTS, rows, [day])
+        rows = customer_departments(job.lake.read(TRANSACTIONS), departments, day=day)
+        _write_own_date(job, CUSTOMER_DEPARTMENTS, rows, day)
 
 
 def _write_prices(job: Run, day: date) -> None:
     """Write the usual price of each product before the date, and what was sold far from it."""
     if "product_id" not in job.config.sources.transactions.columns:
         return
-    settings = fingerprint([FEATURES_VERSION, job.config.time_zone])
     with stage(job.spark, "prices of products"):
-        prices = product_prices(job.lake.read(TRANSACTIONS), day=day)
-        job.replace_dates(PRODUCT_PRICES, _stamped(prices, settings), [day])
+        rows = product_prices(job.lake.read(TRANSACTIONS), day=day)
+        _write_own_date(job, PRODUCT_PRICES, rows, day)
+
+
+def _write_own_date(job: Run, table: Table, rows: DataFrame, day: date) -> None:
+    """Write what is kept of the run's own date alone: no earlier date is brought up to date."""
+    settings = fingerprint([FEATURES_VERSION, job.config.time_zone])
+    job.replace_dates(table, _stamped(rows, settings), [day])
 
 
 def snapshots(job: Run, dates: Sequence[date], touched: DataFrame | None = None) -> DataFrame:

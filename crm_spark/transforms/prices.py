@@ -27,7 +27,7 @@ def product_prices(lines: DataFrame, *, day: date) -> DataFrame:
     and quantity above 0, as they were known before the midnight of `day`; an unknown quantity is
     1). Gives the columns of features.product_prices but for provenance. A price is unusual beyond a
     modified z of 3.5 of its logarithm among its product's lines (Iglewicz and Hoaglin, 1993), and
-    at least at twice or half of the median: many products have one price, and no spread at all.
+    beyond twice or half of the median: many products have one price, and no spread at all.
     """
     items = (F.coalesce(F.col("quantity"), F.lit(1)) * ITEM_FRACTIONS).cast(T.LongType())
     minor = minor_units(F.col("amount"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -14,11 +15,11 @@ from tests.transforms.oracle import Line, as_frame
 DAY = date(2024, 3, 10)
 
 
-def line(order: str, product: str | None, age: float, amount: str, **more: object) -> Line:
+def line(order: str, product: str | None, age: float, amount: str, **more: Any) -> Line:
     # The session's midnight is New York's, five hours behind.
     at = datetime(2024, 3, 10, 5, tzinfo=UTC) - timedelta(days=age)
-    held: dict[str, object] = {"arrived_at": at, **more}
-    return Line("c1", order, at, product_id=product, amount=Decimal(amount), **held)  # type: ignore[arg-type]
+    held: dict[str, Any] = {"arrived_at": at, **more}
+    return Line("c1", order, at, product_id=product, amount=Decimal(amount), **held)
 
 
 def test_recency_frequency_and_spend_of_each_department_worked_out_by_hand(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from pyspark.sql import Row, SparkSession
 
@@ -17,9 +18,9 @@ DAY = date(2024, 3, 10)
 MIDNIGHT = datetime(2024, 3, 10, 5, tzinfo=UTC)
 
 
-def line(product: str | None, amount: str, quantity: str | None = "1", **more: object) -> Line:
+def line(product: str | None, amount: str, quantity: str | None = "1", **more: Any) -> Line:
     at = MIDNIGHT - timedelta(days=3)
-    held: dict[str, object] = {"arrived_at": at, **more}
+    held: dict[str, Any] = {"arrived_at": at, **more}
     return Line(
         "c1",
         "o1",
@@ -28,7 +29,7 @@ def line(product: str | None, amount: str, quantity: str | None = "1", **more: o
         amount=Decimal(amount),
         quantity=Decimal(quantity) if quantity else None,
         **held,
-    )  # type: ignore[arg-type]
+    )
 
 
 def prices(spark: SparkSession, lines: list[Line]) -> dict[str, Row]:

@@ -12,8 +12,8 @@ from typing import NoReturn
 import crm_spark
 from crm_spark.config import Config, load_config, parse_date, read_local_config
 from crm_spark.errors import ConfigError, CrmSparkError, nearest
-from crm_spark.progress import configure_logging, log, redact
-from crm_spark.run import RunSummary
+from crm_spark.runtime.progress import configure_logging, log, redact
+from crm_spark.runtime.run import RunSummary
 
 # Every command, in the order of the pipeline: a module of crm_spark.jobs each.
 JOBS = (
@@ -139,8 +139,8 @@ def job_module(name: str) -> ModuleType:
 
 
 def _run(options: argparse.Namespace) -> RunSummary:
-    from crm_spark.session import open_session, require_shared_tracking
-    from crm_spark.tracking import check_tracking
+    from crm_spark.models.tracking import check_tracking
+    from crm_spark.runtime.session import open_session, require_shared_tracking
 
     module = job_module(options.job)
     config: Config | None = None
@@ -153,7 +153,7 @@ def _run(options: argparse.Namespace) -> RunSummary:
         properties=config.spark.as_properties() if config else {},
     ) as spark:
         if config is None:
-            from crm_spark.io.sources import read_text
+            from crm_spark.ingest.sources import read_text
 
             config = _load(options, read_text(spark, options.config))
             check_tracking(config.tracking)
@@ -180,7 +180,7 @@ def _shipped(path: str) -> str:
     """Give where a configuration given by its name and shipped by --files lies."""
     from pathlib import Path
 
-    from crm_spark.session import is_submitted
+    from crm_spark.runtime.session import is_submitted
 
     path = path.removeprefix("file://")
     if Path(path).is_file() or not is_submitted() or Path(path).name != path:

@@ -27,17 +27,17 @@ from pydantic import (
 )
 
 from crm_spark.errors import ConfigError, listed, nearest
-from crm_spark.io.lake import StorageSection
-from crm_spark.io.sources import SourcesSection, known_time_zone, mapping_key_faults
-from crm_spark.models.churn.params import ChurnSection
-from crm_spark.models.recommender.params import RecommendationsSection
-from crm_spark.models.segments.params import SegmentsSection
-from crm_spark.progress import redact, remember_secret
+from crm_spark.features.rfm import RfmSection
+from crm_spark.ingest.currency import CurrenciesSection
+from crm_spark.ingest.sources import SourcesSection, known_time_zone, mapping_key_faults
+from crm_spark.lake.delta import StorageSection
+from crm_spark.models.churn.section import ChurnSection
+from crm_spark.models.recommender.section import RecommendationsSection
+from crm_spark.models.segments.section import SegmentsSection
+from crm_spark.models.tracking import TrackingSection
 from crm_spark.report.section import ReportSection
-from crm_spark.session import SparkSection
-from crm_spark.tracking import TrackingSection
-from crm_spark.transforms.currency import CurrenciesSection
-from crm_spark.transforms.rfm import RfmSection
+from crm_spark.runtime.progress import redact, remember_secret
+from crm_spark.runtime.session import SparkSection
 
 
 class Config(BaseModel):

@@ -27,18 +27,20 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.config import Config, load_config
-from crm_spark.contracts import Table, content_checksum
-from crm_spark.io.lake import Lake
+from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
 from crm_spark.jobs import build_features, ingest_sources
-from crm_spark.session import open_session
+from crm_spark.lake.contract import Table, content_checksum
+from crm_spark.lake.delta import Lake
+from crm_spark.runtime.session import open_session
 from crm_spark.tables.core import TRANSACTIONS, rejected
-from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
 
 TABLES = (TRANSACTIONS, CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS)
 SHOWN = (TRANSACTIONS, CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT)
-HEADER = (f"{'day':10} {'rows':>7} {'customers':>9}" + "".join(
-    f" | {name:>13} {'MB':>6}" for name in ("lines written", "orders", "snapshot rows"))
-    + f" | {'seconds':>7}")  # fmt: skip
+HEADER = (
+    f"{'day':10} {'rows':>7} {'customers':>9}"
+    + "".join(f" | {name:>13} {'MB':>6}" for name in ("lines written", "orders", "snapshot rows"))
+    + f" | {'seconds':>7}"
+)
 
 
 def config_of(folder: Path, lake: str, source: Path) -> Config:
@@ -148,8 +150,10 @@ def main() -> int:
     if not arrived.exists():
         write_feed(given.folder, n_customers=given.customers, n_files=366)
         arrived.mkdir()
-    files = {date.fromisoformat(file.stem): file.resolve()
-             for file in sorted((given.folder / "source").iterdir())}  # fmt: skip
+    files = {
+        date.fromisoformat(file.stem): file.resolve()
+        for file in sorted((given.folder / "source").iterdir())
+    }
     first = given.first or min(files)
     days = [day for day in files if day >= first][: given.days]
     past = [day for day in files if day < first]

@@ -12,15 +12,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.config import Config
-from crm_spark.contracts import Table, checksum_aggregates, content_checksum, format_checksum
-from crm_spark.io.lake import Lake
-from crm_spark.tables.core import TRANSACTIONS, rejected
-from crm_spark.tables.features import (
+from crm_spark.features.tables import (
     CUSTOMER_ORDERS,
     CUSTOMER_SNAPSHOT,
     PRODUCT_INTERACTIONS,
     PRODUCT_PRICES,
 )
+from crm_spark.lake.contract import Table, checksum_aggregates, content_checksum, format_checksum
+from crm_spark.lake.delta import Lake
+from crm_spark.tables.core import TRANSACTIONS, rejected
 from crm_spark.tables.scores import (
     CUSTOMER_CHURN,
     CUSTOMER_RFM,
@@ -32,8 +32,16 @@ from crm_spark.tables.scores import (
 WHOLE = (TRANSACTIONS, rejected(TRANSACTIONS), CUSTOMER_ORDERS)
 # What loading and build_features write.
 BUILT = (*WHOLE, CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS)
-DATED = (CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS, PRODUCT_PRICES, CUSTOMER_CHURN, CUSTOMER_RFM,
-         CUSTOMER_SEGMENTS, SEGMENT_PROFILES, PRODUCT_RECOMMENDATIONS)  # fmt: skip
+DATED = (
+    CUSTOMER_SNAPSHOT,
+    PRODUCT_INTERACTIONS,
+    PRODUCT_PRICES,
+    CUSTOMER_CHURN,
+    CUSTOMER_RFM,
+    CUSTOMER_SEGMENTS,
+    SEGMENT_PROFILES,
+    PRODUCT_RECOMMENDATIONS,
+)
 
 
 def checksums(

@@ -24,10 +24,10 @@ import yaml
 from pyspark.sql import SparkSession
 
 import crm_spark
-from crm_spark import progress
 from crm_spark.cli import JOBS, job_module, main, parse
 from crm_spark.errors import BusyError, ConfigError, DataError, EnvironmentFault
-from crm_spark.session import DELTA_PACKAGE
+from crm_spark.runtime import progress
+from crm_spark.runtime.session import DELTA_PACKAGE
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -12,11 +12,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from crm_spark import progress
 from crm_spark.config import Config, load_config, read_local_config
 from crm_spark.errors import ConfigError
-from crm_spark.progress import configure_logging, redact
-from crm_spark.run import RunSummary
+from crm_spark.runtime import progress
+from crm_spark.runtime.progress import configure_logging, redact
+from crm_spark.runtime.run import RunSummary
 
 COLUMNS = {"customer_id": "c", "order_id": "o", "ordered_at": "t", "amount": "a"}
 

@@ -9,12 +9,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from crm_spark.config import Config
 from crm_spark.errors import DataError
+from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.jobs.build_features import snapshots
-from crm_spark.jobs.churn_inputs import candidate_metrics, labelled, require_both_classes
 from crm_spark.jobs.feature_checks import measured_features, require_features, selected_features
-from crm_spark.jobs.lifecycle import Run, job_run
 from crm_spark.jobs.model_runs import MetricRow, write_metrics
-from crm_spark.models.churn.params import (
+from crm_spark.models.churn.inputs import candidate_metrics, labelled, require_both_classes
+from crm_spark.models.churn.section import (
     ChurnSection,
     Cutoffs,
     backtest_dates,
@@ -22,9 +22,9 @@ from crm_spark.models.churn.params import (
     cutoffs_for_test,
 )
 from crm_spark.models.churn.train import Fitted, candidate_names, fit_candidate
-from crm_spark.progress import log, stage
-from crm_spark.run import RunSummary
-from crm_spark.tables.features import CUSTOMER_ORDERS
+from crm_spark.pipeline.lifecycle import Run, job_run
+from crm_spark.runtime.progress import log, stage
+from crm_spark.runtime.run import RunSummary
 
 DESCRIPTION = "Walk over past cut-offs: train before each, test on it, report the mean over all."
 NEEDS_AS_OF = True

@@ -10,27 +10,27 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.config import Config, fingerprint
-from crm_spark.contracts import Table, content_checksum
-from crm_spark.io.lake import Written
-from crm_spark.jobs.lifecycle import Run, job_run
-from crm_spark.models.churn.params import cutoffs_for_test, latest_closed
-from crm_spark.progress import log, stage
-from crm_spark.run import RunSummary
-from crm_spark.tables.core import CAMPAIGN_CONTACTS, EVENTS, FEEDBACK, PRODUCTS, TRANSACTIONS
-from crm_spark.tables.features import (
+from crm_spark.features.catalogue import FEATURES
+from crm_spark.features.departments import customer_departments
+from crm_spark.features.interactions import product_interactions
+from crm_spark.features.orders import changed_later, customer_orders, known_at, midnight
+from crm_spark.features.prices import product_prices
+from crm_spark.features.snapshot import customer_snapshot
+from crm_spark.features.tables import (
     CUSTOMER_DEPARTMENTS,
     CUSTOMER_ORDERS,
     CUSTOMER_SNAPSHOT,
     PRODUCT_INTERACTIONS,
     PRODUCT_PRICES,
 )
+from crm_spark.lake.contract import Table, content_checksum
+from crm_spark.lake.delta import Written
+from crm_spark.models.churn.section import cutoffs_for_test, latest_closed
+from crm_spark.pipeline.lifecycle import Run, job_run
+from crm_spark.runtime.progress import log, stage
+from crm_spark.runtime.run import RunSummary
+from crm_spark.tables.core import CAMPAIGN_CONTACTS, EVENTS, FEEDBACK, PRODUCTS, TRANSACTIONS
 from crm_spark.tables.ops import FEATURE_LEDGER
-from crm_spark.tables.snapshot_features import FEATURES
-from crm_spark.transforms.departments import customer_departments
-from crm_spark.transforms.interactions import product_interactions
-from crm_spark.transforms.orders import changed_later, customer_orders, known_at, midnight
-from crm_spark.transforms.prices import product_prices
-from crm_spark.transforms.snapshot import customer_snapshot
 
 DESCRIPTION = "Build customer orders and the snapshots of the date and of the training cut-offs."
 NEEDS_AS_OF = True
@@ -119,8 +119,9 @@ def _write_snapshots(job: Run, dates: Sequence[date]) -> UpToDate:
         with stage(job.spark, f"customer snapshots of {len(due.whole)} dates"):
             rows = _stamped(snapshots(job, due.whole), settings)
             job.replace_dates(CUSTOMER_SNAPSHOT, rows, due.whole)
-    _refresh(job, CUSTOMER_SNAPSHOT, due, settings,
-             lambda touched, held: snapshots(job, held, touched))  # fmt: skip
+    _refresh(
+        job, CUSTOMER_SNAPSHOT, due, settings, lambda touched, held: snapshots(job, held, touched)
+    )
     return UpToDate(CUSTOMER_SNAPSHOT, settings, dates)
 
 
@@ -259,8 +260,9 @@ def _runs_since(
     )
     finished = held.join(job.succeeded_runs("build_features").select("run_id"), "run_id")
     rows = finished.select("as_of_date", "lines_version").collect()  # a row a date
-    versions = {row["as_of_date"]: row["lines_version"] for row in rows
-                if row["as_of_date"] in dates}  # fmt: skip
+    versions = {
+        row["as_of_date"]: row["lines_version"] for row in rows if row["as_of_date"] in dates
+    }
     if not versions:
         return {}
     commits = job.lake.commits_since(TRANSACTIONS, min(versions.values()))
@@ -303,12 +305,17 @@ def _due(job: Run, table: Table, settings: str, wanted: Sequence[date]) -> Due:
 
 def _by_share(job: Run, table: Table, whole: Sequence[date], pairs: DataFrame) -> Due:
     """Write the dates as a whole of which most customers are touched."""
-    n_pairs = {row["as_of_date"]: row["count"] for row in
-               pairs.groupBy("as_of_date").count().collect()}  # fmt: skip
-    n_held = {row["as_of_date"]: row["n"] for row in
-              job.lake.read(table).where(F.col("as_of_date").isin(list(n_pairs)))
-              .groupBy("as_of_date")
-              .agg(F.count_distinct("customer_id").alias("n")).collect()}  # fmt: skip
+    n_pairs = {
+        row["as_of_date"]: row["count"] for row in pairs.groupBy("as_of_date").count().collect()
+    }
+    n_held = {
+        row["as_of_date"]: row["n"]
+        for row in job.lake.read(table)
+        .where(F.col("as_of_date").isin(list(n_pairs)))
+        .groupBy("as_of_date")
+        .agg(F.count_distinct("customer_id").alias("n"))
+        .collect()
+    }
     many = [day for day, n in n_pairs.items() if n > MOST_TOUCHED * n_held.get(day, 0)]
     few = sorted(set(n_pairs) - set(many))
     if not few:
@@ -327,8 +334,12 @@ def _refresh(
     """Write the rows of the touched customers again; no other row is rewritten."""
     if due.touched is None:
         return
-    log.info("%s: %s customers of %d earlier dates are touched", table.name,
-             f"{due.n_touched:,}", len(due.touched_dates))  # fmt: skip
+    log.info(
+        "%s: %s customers of %d earlier dates are touched",
+        table.name,
+        f"{due.n_touched:,}",
+        len(due.touched_dates),
+    )
     grain, key = ["customer_id", "as_of_date"], list(table.key)
     touched = due.touched.persist()
     built = build(touched, due.touched_dates).join(touched, grain, "left_semi")

@@ -8,8 +8,8 @@ from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
 from crm_spark.jobs.ingest_sources import check_sources
-from crm_spark.progress import log
-from crm_spark.run import RunSummary
+from crm_spark.runtime.progress import log
+from crm_spark.runtime.run import RunSummary
 
 DESCRIPTION = "Check a configuration against its sources: keys, paths, columns, expressions."
 NEEDS_AS_OF = False

@@ -9,11 +9,11 @@ from datetime import date
 from pyspark.sql import DataFrame
 
 from crm_spark.errors import DataError
-from crm_spark.jobs.lifecycle import Run
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.jobs.model_runs import CheckRow, MetricRow, check_row, metric_row
 from crm_spark.models.churn.candidates import RULES
 from crm_spark.models.churn.labels import LABEL
-from crm_spark.models.churn.params import Cutoffs
+from crm_spark.models.churn.section import Cutoffs
 from crm_spark.models.feature_health import (
     NEAR_CONSTANT_SHARE,
     UNSTABLE_PSI,
@@ -31,17 +31,23 @@ from crm_spark.models.feature_selection import (
     select_features,
     suspicion_at,
 )
-from crm_spark.progress import log
-from crm_spark.tables.features import CUSTOMER_SNAPSHOT
+from crm_spark.pipeline.lifecycle import Run
+from crm_spark.runtime.progress import log
 
 # What ops.metrics calls them: they are no model.
 FEATURES_MODEL = "features"
 LEAK, DROPPED, UNSTABLE, NEAR_CONSTANT = FEATURE_CHECKS = (
-    "suspected_leak", "feature_dropped", "feature_unstable", "feature_near_constant",
-)  # fmt: skip
+    "suspected_leak",
+    "feature_dropped",
+    "feature_unstable",
+    "feature_near_constant",
+)
 _LEVELS: dict[Reason, str] = {
-    "never known": "advice", "constant": "advice", "suspected leak": "warning", "redundant": "ok",
-}  # fmt: skip
+    "never known": "advice",
+    "constant": "advice",
+    "suspected leak": "warning",
+    "redundant": "ok",
+}
 _NEEDED: dict[Reason, str] = {
     "never known": "a known value",
     "constant": "two different values",
@@ -101,10 +107,19 @@ def feature_metrics(job: Run, day: date, measured: MeasuredFeatures) -> list[Met
         strengths = [(newest, "training_auc", held.strength)]
         strengths += [(cutoff, "auc", one) for cutoff, one in held.strength_by_cutoff.items()]
         rows += [
-            metric_row(job, day, cutoff, FEATURES_MODEL, _metric(held, figure), one.auc, n=one.n,
-                       low=one.low, high=one.high)
+            metric_row(
+                job,
+                day,
+                cutoff,
+                FEATURES_MODEL,
+                _metric(held, figure),
+                one.auc,
+                n=one.n,
+                low=one.low,
+                high=one.high,
+            )
             for cutoff, figure, one in strengths
-        ]  # fmt: skip
+        ]
     return rows
 
 
@@ -127,9 +142,15 @@ def feature_checks(
 
 def _dropped_check(job: Run, day: date, dropped: Dropped) -> CheckRow:
     return check_row(
-        job, day, DROPPED, dropped.feature, found=dropped.reason, needed=_NEEDED[dropped.reason],
-        level=_LEVELS[dropped.reason], message=dropped_in_words(dropped),
-    )  # fmt: skip
+        job,
+        day,
+        DROPPED,
+        dropped.feature,
+        found=dropped.reason,
+        needed=_NEEDED[dropped.reason],
+        level=_LEVELS[dropped.reason],
+        message=dropped_in_words(dropped),
+    )
 
 
 def _leak_checks(
@@ -147,10 +168,18 @@ def _leak_checks(
     if not told:
         return [_no_leak_check(job, day, measured, needed)]
     return [
-        check_row(job, day, LEAK, held.feature, found=f"AUC {held.auc:.3f}", needed=needed,
-                  level=level, message=message)
+        check_row(
+            job,
+            day,
+            LEAK,
+            held.feature,
+            found=f"AUC {held.auc:.3f}",
+            needed=needed,
+            level=level,
+            message=message,
+        )
         for level, held, message in told
-    ]  # fmt: skip
+    ]
 
 
 def _late(job: Run, measured: MeasuredFeatures, selection: Selection) -> list[Suspicion]:
@@ -158,18 +187,25 @@ def _late(job: Run, measured: MeasuredFeatures, selection: Selection) -> list[Su
     found = [suspicion_at(held, measured.test) for held in measured.health]
     trusted = job.config.churn.trusted_features
     return [
-        held for held in found
+        held
+        for held in found
         if held and held.feature in selection.kept and held.feature not in trusted
-    ]  # fmt: skip
+    ]
 
 
 def _no_leak_check(job: Run, day: date, measured: MeasuredFeatures, needed: str) -> CheckRow:
     best = max(measured.health, key=lambda held: held.strength.auc or 0.0)
     auc = f"AUC {best.strength.auc or 0.0:.3f}"
     return check_row(
-        job, day, LEAK, CUSTOMER_SNAPSHOT.name, found=auc, needed=needed, level="ok",
+        job,
+        day,
+        LEAK,
+        CUSTOMER_SNAPSHOT.name,
+        found=auc,
+        needed=needed,
+        level="ok",
         message=f"no feature alone is too good to be true; the best is {best.feature} with {auc}",
-    )  # fmt: skip
+    )
 
 
 def _too_good(held: Suspicion) -> str:
@@ -224,12 +260,17 @@ def _drift_checks(job: Run, day: date, held: FeatureHealth) -> list[CheckRow]:
         told += f", {held.shift_by_cutoff[newest].psi:.2f} at {newest}"
     return [
         check_row(
-            job, day, UNSTABLE, held.feature,
-            found=told, needed=f"PSI up to {UNSTABLE_PSI}", level="advice",
+            job,
+            day,
+            UNSTABLE,
+            held.feature,
+            found=told,
+            needed=f"PSI up to {UNSTABLE_PSI}",
+            level="advice",
             message=f"{held.feature} is spread otherwise than on the cut-offs before: {told}; it "
             "is used, and may no longer mean what the model learnt",
         )
-    ]  # fmt: skip
+    ]
 
 
 def _near_constant_checks(job: Run, day: date, held: FeatureHealth) -> list[CheckRow]:
@@ -238,9 +279,14 @@ def _near_constant_checks(job: Run, day: date, held: FeatureHealth) -> list[Chec
     share = f"{held.most_common_share:.1%}"
     return [
         check_row(
-            job, day, NEAR_CONSTANT, held.feature, level="advice",
-            found=f"{share} alike", needed=f"up to {NEAR_CONSTANT_SHARE:.0%} alike",
+            job,
+            day,
+            NEAR_CONSTANT,
+            held.feature,
+            level="advice",
+            found=f"{share} alike",
+            needed=f"up to {NEAR_CONSTANT_SHARE:.0%} alike",
             message=f"{held.feature} has the same value on {share} of the training rows; it is "
             "used, and can say little",
         )
-    ]  # fmt: skip
+    ]

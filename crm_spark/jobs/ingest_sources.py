@@ -11,21 +11,21 @@ from pyspark.sql import functions as F
 
 from crm_spark.config import Config
 from crm_spark.errors import ConfigError, DataError, listed
-from crm_spark.io.sources import (
+from crm_spark.features.orders import midnight
+from crm_spark.ingest.load import Load, without_broken_files
+from crm_spark.ingest.mapping import REASONS, mapping_faults
+from crm_spark.ingest.plan import BrokenFiles, plan_source, readable_files
+from crm_spark.ingest.rejections import write_rejections
+from crm_spark.ingest.sources import (
     FILE_FORMATS,
     SourceSection,
     list_files,
     read_files,
     read_whole,
 )
-from crm_spark.jobs.lifecycle import Run, job_run
-from crm_spark.jobs.load_source import Load, without_broken_files
-from crm_spark.jobs.rejections import write_rejections
-from crm_spark.jobs.source_plans import BrokenFiles, plan_source, readable_files
-from crm_spark.run import RunSummary
+from crm_spark.pipeline.lifecycle import Run, job_run
+from crm_spark.runtime.run import RunSummary
 from crm_spark.tables.core import SOURCE_TABLES, TRANSACTIONS
-from crm_spark.transforms.mapping import REASONS, mapping_faults
-from crm_spark.transforms.orders import midnight
 
 DESCRIPTION = "Load what is new in the configured sources into core; bad rows go to *_rejected."
 NEEDS_AS_OF = False
@@ -34,9 +34,10 @@ NEEDS_AS_OF = False
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flag that only the ingest has."""
     parser.add_argument(
-        "--rebuild", action="store_true",
+        "--rebuild",
+        action="store_true",
         help="load the sources anew, as they are now; rows of what is there no more go",
-    )  # fmt: skip
+    )
 
 
 def run(

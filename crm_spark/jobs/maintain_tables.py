@@ -7,11 +7,11 @@ from datetime import date
 from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
-from crm_spark.contracts import Table
 from crm_spark.jobs.build_features import snapshot_dates
-from crm_spark.jobs.lifecycle import Run, job_run
-from crm_spark.progress import log, stage
-from crm_spark.run import RunSummary
+from crm_spark.lake.contract import Table
+from crm_spark.pipeline.lifecycle import Run, job_run
+from crm_spark.runtime.progress import log, stage
+from crm_spark.runtime.run import RunSummary
 from crm_spark.tables import ALL_TABLES
 from crm_spark.tables.ops import JOB_RUNS
 
@@ -34,8 +34,14 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
                 removed = _drop_dates(job, table, kept)
                 done = job.lake.maintain(table)
             dropped = f", {removed} as-of dates dropped" if removed else ""
-            log.info("%s: %d files, now %d of %.1f MB%s", table.name, done.files_before,
-                     done.files_after, done.bytes_after / 1e6, dropped)  # fmt: skip
+            log.info(
+                "%s: %d files, now %d of %.1f MB%s",
+                table.name,
+                done.files_before,
+                done.files_after,
+                done.bytes_after / 1e6,
+                dropped,
+            )
         return job.summary
 
 

@@ -9,12 +9,12 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from crm_spark.contracts import Table, row_hash
 from crm_spark.errors import DataError
-from crm_spark.jobs.lifecycle import Run
-from crm_spark.progress import log
+from crm_spark.lake.contract import Table, row_hash
+from crm_spark.models.tracking import CHAMPION, ModelVersion, Tracker
+from crm_spark.pipeline.lifecycle import Run
+from crm_spark.runtime.progress import log
 from crm_spark.tables.ops import CHECKS, METRICS, MODEL_DECISIONS
-from crm_spark.tracking import CHAMPION, ModelVersion, Tracker
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,12 @@ def reuse(job: Run, tracker: Tracker, key: str, day: date) -> bool:
         if row["is_champion"]:
             tracker.set_alias(row["model_name"], CHAMPION, row["model_version"])
             job.summary.models[row["model_name"]] = row["model_version"]
-            log.info("%s version %s (%s) has the same inputs and is kept", row["model_name"],
-                     row["model_version"], row["kind"])  # fmt: skip
+            log.info(
+                "%s version %s (%s) has the same inputs and is kept",
+                row["model_name"],
+                row["model_version"],
+                row["kind"],
+            )
     return True
 
 
@@ -109,11 +113,19 @@ def conclude_training(
     job.summary.models[chosen.name] = chosen.version
     held = {row["decision_id"] for row in _decisions(job, key, day)}
     rows = [
-        (decision_id, version.name, version.version, kind, day, kind == champion, why,
-         job.summary.run_id)
+        (
+            decision_id,
+            version.name,
+            version.version,
+            kind,
+            day,
+            kind == champion,
+            why,
+            job.summary.run_id,
+        )
         for kind, version in versions.items()
         if (decision_id := f"{key}:{day}:{kind}") not in held
-    ]  # fmt: skip
+    ]
     if rows:
         frame = job.spark.createDataFrame(rows, MODEL_DECISIONS.schema)
         job.note(MODEL_DECISIONS, job.lake.append(MODEL_DECISIONS, frame))
@@ -135,8 +147,18 @@ def metric_row(
     high: float | None = None,
 ) -> MetricRow:
     """Give one row of ops.metrics of this run."""
-    return (job.summary.job, day, model_name, cutoff, metric, value, low, high, n,
-            job.summary.run_id)  # fmt: skip
+    return (
+        job.summary.job,
+        day,
+        model_name,
+        cutoff,
+        metric,
+        value,
+        low,
+        high,
+        n,
+        job.summary.run_id,
+    )
 
 
 def write_metrics(job: Run, day: date, rows: Sequence[MetricRow]) -> None:
@@ -161,8 +183,7 @@ def check_row(
     message: str,
 ) -> CheckRow:
     """Give one row of ops.checks of this run; `level` is error, warning, advice or ok."""
-    return (job.summary.job, day, check, subject, found, needed, level, message,
-            job.summary.run_id)  # fmt: skip
+    return (job.summary.job, day, check, subject, found, needed, level, message, job.summary.run_id)
 
 
 def write_checks(

@@ -9,19 +9,19 @@ from pyspark.sql import functions as F
 
 from crm_spark.config import Config
 from crm_spark.errors import DataError
-from crm_spark.jobs.lifecycle import Run, job_run
+from crm_spark.features.orders import midnight
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
 from crm_spark.jobs.model_runs import champion_of
 from crm_spark.jobs.train_recommender import FACTORS_FILE, MODEL_NAME, lacks
 from crm_spark.models.recommender.catalogue import Catalogue, product_catalogue
 from crm_spark.models.recommender.ladder import customer_histories, rank_products
 from crm_spark.models.recommender.train import RecommenderModel, load_recommender_model
-from crm_spark.progress import log, stage
-from crm_spark.run import RunSummary
+from crm_spark.models.tracking import Tracker
+from crm_spark.pipeline.lifecycle import Run, job_run
+from crm_spark.runtime.progress import log, stage
+from crm_spark.runtime.run import RunSummary
 from crm_spark.tables.core import CUSTOMERS
-from crm_spark.tables.features import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
 from crm_spark.tables.scores import PRODUCT_RECOMMENDATIONS
-from crm_spark.tracking import Tracker
-from crm_spark.transforms.orders import midnight
 
 DESCRIPTION = "Recommend products to every customer of the date, rung by rung of the ladder."
 NEEDS_AS_OF = True

@@ -10,13 +10,10 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.config import Config
-from crm_spark.contracts import Table
 from crm_spark.errors import ConfigError, DataError, listed
-from crm_spark.io.sources import SourceSection
-from crm_spark.jobs.lifecycle import Run, job_run
-from crm_spark.jobs.load_source import Load, map_rows
-from crm_spark.jobs.rejections import write_rejections
-from crm_spark.jobs.source_plans import (
+from crm_spark.ingest.load import Load, map_rows
+from crm_spark.ingest.mapping import ROW_JSON, mapping_faults
+from crm_spark.ingest.plan import (
     REPLAY,
     Item,
     Plan,
@@ -24,12 +21,15 @@ from crm_spark.jobs.source_plans import (
     mapping_fingerprint,
     unfinished_runs,
 )
-from crm_spark.progress import log, stage
-from crm_spark.run import RunSummary
+from crm_spark.ingest.rejections import write_rejections
+from crm_spark.ingest.sources import SourceSection
+from crm_spark.ingest.versions import CONFLICT, IS_HELD, KEPT, STATUS
+from crm_spark.lake.contract import Table
+from crm_spark.pipeline.lifecycle import Run, job_run
+from crm_spark.runtime.progress import log, stage
+from crm_spark.runtime.run import RunSummary
 from crm_spark.tables.core import SOURCE_TABLES, rejected
 from crm_spark.tables.ops import SOURCE_LEDGER
-from crm_spark.transforms.mapping import ROW_JSON, mapping_faults
-from crm_spark.transforms.versions import CONFLICT, IS_HELD, KEPT, STATUS
 
 DESCRIPTION = "Take rejected rows back into core under the mapping as it is now."
 NEEDS_AS_OF = False
@@ -98,8 +98,9 @@ def _open_rows(job: Run, name: str, finished: set[str], schema: T.StructType) ->
 def _require_fit(job: Run, name: str, source: SourceSection, rows: DataFrame) -> None:
     time_zone = source.time_zone or job.config.time_zone
     table = SOURCE_TABLES[name]
-    faults = mapping_faults(rows, source.columns, where=source.where, time_zone=time_zone,
-                            table=table)  # fmt: skip
+    faults = mapping_faults(
+        rows, source.columns, where=source.where, time_zone=time_zone, table=table
+    )
     if faults:
         told = [f"sources.{name}.{fault}" for fault in faults]
         raise ConfigError(listed("the mapping does not fit the rejected rows", told))
@@ -112,9 +113,15 @@ class Replay(Load):
         """Give the rejected rows in our columns, each with the text that it was kept as."""
         assert df is not None
         return map_rows(
-            self.job, self.name, self.source, df, F.col(_FILE),
-            written_at=F.lit(None), keep_row=keep_row, keep={_ROW: F.col(_ROW)},
-        )  # fmt: skip
+            self.job,
+            self.name,
+            self.source,
+            df,
+            F.col(_FILE),
+            written_at=F.lit(None),
+            keep_row=keep_row,
+            keep={_ROW: F.col(_ROW)},
+        )
 
     def take_back(self, rows: DataFrame) -> None:
         """Mark what can be used now, then add it to core; the ledger makes both count."""
@@ -135,8 +142,12 @@ class Replay(Load):
             mapped.unpersist()
         counts = self.job.summary.table(self.table.name)
         counts.rows_read, counts.rows_rejected = n_read, n_read - n_new
-        log.info("%s: %s of %s rejected rows are taken back", self.table.name, f"{n_new:,}",
-                 f"{n_read:,}")  # fmt: skip
+        log.info(
+            "%s: %s of %s rejected rows are taken back",
+            self.table.name,
+            f"{n_new:,}",
+            f"{n_read:,}",
+        )
 
     def _marked(self, kept: Table, taken: DataFrame) -> DataFrame:
         """Give the rejected rows, those taken back with the run that did."""
@@ -153,10 +164,18 @@ def _write_ledger(job: Run, name: str, source: SourceSection, ledger: list[Row])
     """Note the replay, and the mapping that holds from now on; all in one commit."""
     mapped = mapping_fingerprint(job, source)
     rows = [
-        (row["source"], row["item"], row["content"], row["n_bytes"], row["modified_at"], mapped,
-         row["row_schema"], row["run_id"])
+        (
+            row["source"],
+            row["item"],
+            row["content"],
+            row["n_bytes"],
+            row["modified_at"],
+            mapped,
+            row["row_schema"],
+            row["run_id"],
+        )
         for row in ledger
-    ]  # fmt: skip
+    ]
     rows.append((name, REPLAY, job.summary.run_id, None, None, mapped, "", job.summary.run_id))
     frame = job.spark.createDataFrame(rows, SOURCE_LEDGER.schema)
     job.note(SOURCE_LEDGER, job.lake.replace(SOURCE_LEDGER, frame, f"source = '{name}'"))

@@ -7,12 +7,12 @@ from datetime import date
 from pyspark.sql import functions as F
 
 from crm_spark.config import Config
-from crm_spark.io.lake import Lake
-from crm_spark.jobs.churn_inputs import MODEL_NAME
+from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.jobs.feature_checks import FEATURES_MODEL
-from crm_spark.progress import log
+from crm_spark.lake.delta import Lake
+from crm_spark.models.churn.inputs import MODEL_NAME
+from crm_spark.runtime.progress import log
 from crm_spark.tables.core import TRANSACTIONS, rejected
-from crm_spark.tables.features import CUSTOMER_ORDERS
 from crm_spark.tables.ops import METRICS, MODEL_DECISIONS
 from crm_spark.tables.scores import (
     CUSTOMER_CHURN,

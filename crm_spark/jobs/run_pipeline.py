@@ -13,8 +13,6 @@ from pyspark.sql import functions as F
 
 from crm_spark.config import Config, parse_date
 from crm_spark.errors import BusyError, ConfigError, CrmSparkError, DataError, listed
-from crm_spark.io.lake import Lake
-from crm_spark.io.lock import lake_lock
 from crm_spark.jobs import (
     build_features,
     ingest_sources,
@@ -27,10 +25,12 @@ from crm_spark.jobs import (
     train_segments,
     write_report,
 )
-from crm_spark.jobs.lifecycle import current_pipeline, record_run
 from crm_spark.jobs.results import log_results
-from crm_spark.progress import log, redact
-from crm_spark.run import Cost, RunSummary
+from crm_spark.lake.delta import Lake
+from crm_spark.lake.lock import lake_lock
+from crm_spark.pipeline.lifecycle import current_pipeline, record_run
+from crm_spark.runtime.progress import log, redact
+from crm_spark.runtime.run import Cost, RunSummary
 from crm_spark.tables.ops import JOB_RUNS
 
 DESCRIPTION = (

@@ -9,17 +9,17 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.config import Config
-from crm_spark.jobs.churn_inputs import MODEL_NAME
-from crm_spark.jobs.lifecycle import job_run
+from crm_spark.features.ranks import add_groups
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.jobs.model_runs import champion_of
+from crm_spark.models.churn.inputs import MODEL_NAME
 from crm_spark.models.churn.labels import is_active
 from crm_spark.models.churn.model import PROBABILITY, add_reasons, load_model
-from crm_spark.progress import stage
-from crm_spark.run import RunSummary
-from crm_spark.tables.features import CUSTOMER_SNAPSHOT
+from crm_spark.models.tracking import Tracker
+from crm_spark.pipeline.lifecycle import job_run
+from crm_spark.runtime.progress import stage
+from crm_spark.runtime.run import RunSummary
 from crm_spark.tables.scores import CUSTOMER_CHURN
-from crm_spark.tracking import Tracker
-from crm_spark.transforms.ranks import add_groups
 
 DESCRIPTION = "Score every active customer of the date with the champion of that date."
 NEEDS_AS_OF = True

@@ -10,12 +10,7 @@ from pyspark.sql import types as T
 
 from crm_spark.config import Config
 from crm_spark.errors import DataError
-from crm_spark.jobs.lifecycle import Run, job_run
-from crm_spark.progress import stage
-from crm_spark.run import RunSummary
-from crm_spark.tables.features import CUSTOMER_SNAPSHOT
-from crm_spark.tables.scores import CUSTOMER_RFM, RFM_CUT_POINTS
-from crm_spark.transforms.rfm import (
+from crm_spark.features.rfm import (
     MEASURES,
     CutPoints,
     RfmSection,
@@ -23,6 +18,11 @@ from crm_spark.transforms.rfm import (
     rfm_cut_points,
     rfm_segment,
 )
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT
+from crm_spark.pipeline.lifecycle import Run, job_run
+from crm_spark.runtime.progress import stage
+from crm_spark.runtime.run import RunSummary
+from crm_spark.tables.scores import CUSTOMER_RFM, RFM_CUT_POINTS
 
 DESCRIPTION = "Score recency, frequency and monetary value from 1 to 5 and name the RFM segments."
 NEEDS_AS_OF = True
@@ -55,10 +55,9 @@ def _cut_points(
         assert section.thresholds is not None
         return section.thresholds, None
     n_customers = snapshot.count()
-    own = (
-        rfm_cut_points(snapshot, n_customers=n_customers)
-        .withColumns({"as_of_date": F.lit(day), "value": F.col("value").cast(T.DoubleType())})
-    )  # fmt: skip
+    own = rfm_cut_points(snapshot, n_customers=n_customers).withColumns(
+        {"as_of_date": F.lit(day), "value": F.col("value").cast(T.DoubleType())}
+    )
     with stage(job.spark, "RFM cut points"):
         job.replace_dates(RFM_CUT_POINTS, own, [day])
     taken_from = date.fromisoformat(section.cut_points_as_of) if section.cut_points_as_of else day

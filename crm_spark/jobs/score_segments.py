@@ -8,16 +8,16 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.config import Config
-from crm_spark.jobs.lifecycle import job_run
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.jobs.model_runs import champion_of
 from crm_spark.jobs.train_segments import MODEL_NAME
 from crm_spark.models.segments.model import assign_segments, load_segment_model
-from crm_spark.progress import stage
-from crm_spark.run import RunSummary
-from crm_spark.tables.features import CUSTOMER_SNAPSHOT
+from crm_spark.models.segments.profiles import segment_profiles
+from crm_spark.models.tracking import Tracker
+from crm_spark.pipeline.lifecycle import job_run
+from crm_spark.runtime.progress import stage
+from crm_spark.runtime.run import RunSummary
 from crm_spark.tables.scores import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
-from crm_spark.tracking import Tracker
-from crm_spark.transforms.segment_profiles import segment_profiles
 
 DESCRIPTION = "Put every customer of the date into a segment, and profile the segments."
 NEEDS_AS_OF = True

@@ -11,11 +11,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.config import Config
-from crm_spark.contracts import Table
 from crm_spark.errors import ConfigError, nearest
-from crm_spark.io.lake import Lake
-from crm_spark.progress import log
-from crm_spark.run import RunSummary
+from crm_spark.lake.contract import Table
+from crm_spark.lake.delta import Lake
+from crm_spark.runtime.progress import log
+from crm_spark.runtime.run import RunSummary
 from crm_spark.tables import ALL_TABLES
 
 DESCRIPTION = "Print a readable excerpt of a table, one line a row."

@@ -9,12 +9,7 @@ from functools import partial
 from pyspark.sql import DataFrame, SparkSession
 
 from crm_spark.config import Config, fingerprint
-from crm_spark.contracts import content_checksum
-from crm_spark.jobs.churn_inputs import (
-    MODEL_NAME,
-    candidate_metrics,
-    labelled,
-)
+from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
 from crm_spark.jobs.feature_checks import (
     FEATURE_CHECKS,
     feature_checks,
@@ -23,7 +18,6 @@ from crm_spark.jobs.feature_checks import (
     require_features,
     selected_features,
 )
-from crm_spark.jobs.lifecycle import Run, job_run
 from crm_spark.jobs.model_runs import (
     conclude_training,
     input_versions,
@@ -34,9 +28,15 @@ from crm_spark.jobs.model_runs import (
     write_metrics,
 )
 from crm_spark.jobs.verdicts import churn_classes, require_usable
+from crm_spark.lake.contract import content_checksum
 from crm_spark.models.churn.candidates import FOREST
+from crm_spark.models.churn.inputs import (
+    MODEL_NAME,
+    candidate_metrics,
+    labelled,
+)
 from crm_spark.models.churn.model import RAW_SCORE, assembled
-from crm_spark.models.churn.params import Cutoffs, cutoffs_for_test, latest_closed
+from crm_spark.models.churn.section import Cutoffs, cutoffs_for_test, latest_closed
 from crm_spark.models.churn.train import (
     Fitted,
     Importance,
@@ -46,11 +46,11 @@ from crm_spark.models.churn.train import (
     permutation_importance,
     with_reasons,
 )
+from crm_spark.models.tracking import LoggedPipeline, ModelVersion, Tracker
 from crm_spark.models.usability.churn import CHURN, churn_verdicts
-from crm_spark.progress import log, stage
-from crm_spark.run import RunSummary
-from crm_spark.tables.features import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
-from crm_spark.tracking import LoggedPipeline, ModelVersion, Tracker
+from crm_spark.pipeline.lifecycle import Run, job_run
+from crm_spark.runtime.progress import log, stage
+from crm_spark.runtime.run import RunSummary
 
 DESCRIPTION = "Train the churn forest, test it beside trivial rules, and name the champion."
 NEEDS_AS_OF = True
@@ -103,8 +103,11 @@ def _train(
     job: Run, tracker: Tracker, key: str, day: date, frame: DataFrame, cutoffs: Cutoffs
 ) -> None:
     params = job.config.churn
-    log.info("test cut-off %s, training cut-offs %s", cutoffs.test,
-             ", ".join(day.isoformat() for day in cutoffs.training))  # fmt: skip
+    log.info(
+        "test cut-off %s, training cut-offs %s",
+        cutoffs.test,
+        ", ".join(day.isoformat() for day in cutoffs.training),
+    )
     with stage(job.spark, "feature health"):
         measured = measured_features(frame, cutoffs)
         selection = selected_features(measured, params.trusted_features)
@@ -141,9 +144,14 @@ def _train(
                 job, tracker, key, fitted, frame, cutoffs, importances
             )
     conclude_training(
-        job, tracker, key, day,
-        versions=versions, champion=decision.champion.name, why=decision.why,
-    )  # fmt: skip
+        job,
+        tracker,
+        key,
+        day,
+        versions=versions,
+        champion=decision.champion.name,
+        why=decision.why,
+    )
 
 
 def _register(

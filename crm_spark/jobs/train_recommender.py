@@ -10,7 +10,8 @@ from pyspark.sql import SparkSession
 
 from crm_spark.config import Config, fingerprint
 from crm_spark.errors import DataError
-from crm_spark.jobs.lifecycle import Run, job_run
+from crm_spark.features.interactions import bought_between
+from crm_spark.features.tables import PRODUCT_INTERACTIONS
 from crm_spark.jobs.model_runs import (
     conclude_training,
     input_versions,
@@ -27,13 +28,12 @@ from crm_spark.models.recommender.train import (
     choose_ladders,
     fit_catalogue,
 )
+from crm_spark.models.tracking import Tracker
 from crm_spark.models.usability.recommendations import RECOMMENDATIONS, recommendations_verdicts
-from crm_spark.progress import log, stage
-from crm_spark.run import RunSummary
+from crm_spark.pipeline.lifecycle import Run, job_run
+from crm_spark.runtime.progress import log, stage
+from crm_spark.runtime.run import RunSummary
 from crm_spark.tables.core import TRANSACTIONS
-from crm_spark.tables.features import PRODUCT_INTERACTIONS
-from crm_spark.tracking import Tracker
-from crm_spark.transforms.interactions import bought_between
 
 DESCRIPTION = "Fit recommendations, test them beside popularity and buying again, choose the best."
 NEEDS_AS_OF = True
@@ -74,8 +74,9 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
 def _version_key(job: Run, day: date, test: date) -> str:
     """Hash all that the model depends on: both dates' interactions, the purchases, the section."""
     columns = PRODUCT_INTERACTIONS.content_columns
-    hashes = [rows_hash(job.lake.read_date(PRODUCT_INTERACTIONS, held), *columns)
-              for held in (day, test)]  # fmt: skip
+    hashes = [
+        rows_hash(job.lake.read_date(PRODUCT_INTERACTIONS, held), *columns) for held in (day, test)
+    ]
     section = job.config.recommendations.model_dump(mode="json", exclude={"policy", "n"})
     return fingerprint([TRAINING_VERSION, day, hashes, section])
 
@@ -83,9 +84,7 @@ def _version_key(job: Run, day: date, test: date) -> str:
 def _test(job: Run, day: date, test: date) -> Choice:
     params = job.config.recommendations
     interactions = job.lake.read_date(PRODUCT_INTERACTIONS, test).persist()
-    after = bought_between(
-        job.lake.read(TRANSACTIONS), start=test, end=day, known_before=day
-    )  # fmt: skip
+    after = bought_between(job.lake.read(TRANSACTIONS), start=test, end=day, known_before=day)
     try:
         with stage(job.spark, f"fit recommendations on what was known on {test}"):
             catalogue, _ = fit_catalogue(interactions, params)
@@ -95,10 +94,19 @@ def _test(job: Run, day: date, test: date) -> Choice:
         interactions.unpersist()
     log.info("%s", choice.why)
     rows = [
-        metric_row(job, day, test, one.name, f"{one.metric.name}.{one.policy}", one.metric.value,
-                   low=one.metric.low, high=one.metric.high, n=one.metric.n)
+        metric_row(
+            job,
+            day,
+            test,
+            one.name,
+            f"{one.metric.name}.{one.policy}",
+            one.metric.value,
+            low=one.metric.low,
+            high=one.metric.high,
+            n=one.metric.n,
+        )
         for one in choice.tested
-    ]  # fmt: skip
+    ]
     write_metrics(job, day, rows)
     return choice
 
@@ -124,8 +132,10 @@ def _fit_and_register(
                 **params.model_dump(mode="json", exclude={"als", "policy", "n"}),
                 **params.als.model_dump(mode="json"),
                 "test_cutoff": test.isoformat(),
-                **{f"ladder.{policy}": " > ".join(ladder.rungs)
-                   for policy, ladder in choice.ladders.items()},
+                **{
+                    f"ladder.{policy}": " > ".join(ladder.rungs)
+                    for policy, ladder in choice.ladders.items()
+                },
             },
             metrics={
                 f"{one.policy}.{one.name}.{one.metric.name}": one.metric.value
@@ -133,7 +143,7 @@ def _fit_and_register(
             },
             inputs=input_versions(job, PRODUCT_INTERACTIONS),
             frames={} if factors is None else {FACTORS_FILE: factors},
-        )  # fmt: skip
+        )
     conclude_training(
         job, tracker, key, day, versions={LADDER: version}, champion=LADDER, why=choice.why
     )

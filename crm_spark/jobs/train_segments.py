@@ -8,7 +8,7 @@ from functools import partial
 from pyspark.sql import DataFrame, SparkSession
 
 from crm_spark.config import Config, fingerprint
-from crm_spark.jobs.lifecycle import Run, job_run
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.jobs.model_runs import (
     conclude_training,
     input_versions,
@@ -20,11 +20,11 @@ from crm_spark.jobs.model_runs import (
 from crm_spark.jobs.verdicts import require_usable
 from crm_spark.models.segments.model import CLUSTER, standardised
 from crm_spark.models.segments.train import KMEANS, SPEND, FittedSegments, fit_segments
+from crm_spark.models.tracking import LoggedPipeline, Tracker
 from crm_spark.models.usability.segments import SEGMENTS, segments_verdicts
-from crm_spark.progress import log, stage
-from crm_spark.run import RunSummary
-from crm_spark.tables.features import CUSTOMER_SNAPSHOT
-from crm_spark.tracking import LoggedPipeline, Tracker
+from crm_spark.pipeline.lifecycle import Run, job_run
+from crm_spark.runtime.progress import log, stage
+from crm_spark.runtime.run import RunSummary
 
 DESCRIPTION = "Find segments of alike customers by k-means, choose how many, and name them."
 NEEDS_AS_OF = True

@@ -9,11 +9,19 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError, listed
+from crm_spark.features.orders import changed_later, orders_as_of
+from crm_spark.features.tables import CUSTOMER_ORDERS, PRODUCT_PRICES
 from crm_spark.jobs.feature_checks import FEATURE_CHECKS
-from crm_spark.jobs.lifecycle import Run
 from crm_spark.jobs.model_runs import check_row, write_checks
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.usability.churn import ChurnClasses
+from crm_spark.models.usability.data_facts import (
+    customer_shares,
+    customers_by_class,
+    orders_per_day,
+    rejected_by_kind,
+    unusual_prices,
+)
 from crm_spark.models.usability.facts import (
     DataFacts,
     IngestFacts,
@@ -21,17 +29,9 @@ from crm_spark.models.usability.facts import (
     PriceFacts,
     Verdict,
 )
-from crm_spark.progress import log, stage
+from crm_spark.pipeline.lifecycle import Run
+from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.core import TRANSACTIONS, rejected
-from crm_spark.tables.features import CUSTOMER_ORDERS, PRODUCT_PRICES
-from crm_spark.transforms.data_facts import (
-    customer_shares,
-    customers_by_class,
-    orders_per_day,
-    rejected_by_kind,
-    unusual_prices,
-)
-from crm_spark.transforms.orders import changed_later, orders_as_of
 
 
 def require_usable(
@@ -57,10 +57,18 @@ def require_usable(
 def _write(job: Run, day: date, verdicts: Sequence[Verdict]) -> None:
     """Replace the verdicts that this job left for the date; its checks of features stay."""
     rows = [
-        check_row(job, day, held.check, held.subject, found=held.found, needed=held.needed,
-                  level=held.level, message=held.message)
+        check_row(
+            job,
+            day,
+            held.check,
+            held.subject,
+            found=held.found,
+            needed=held.needed,
+            level=held.level,
+            message=held.message,
+        )
         for held in verdicts
-    ]  # fmt: skip
+    ]
     write_checks(job, day, rows, but=FEATURE_CHECKS)
 
 

@@ -11,24 +11,26 @@ from pyspark.sql import functions as F
 
 import crm_spark
 from crm_spark.config import Config
-from crm_spark.contracts import Table
-from crm_spark.io.hadoop import HadoopFile
-from crm_spark.io.lock import local_path
-from crm_spark.jobs.feature_checks import FEATURE_CHECKS, FEATURES_MODEL
-from crm_spark.jobs.lifecycle import Run, job_run
-from crm_spark.models.churn.params import latest_closed
-from crm_spark.progress import log, stage
-from crm_spark.report.blocks import render
-from crm_spark.report.content.inputs import ReportInputs
-from crm_spark.report.content.page import build_page
-from crm_spark.run import RunSummary
-from crm_spark.tables.core import PRODUCTS, SOURCE_TABLES
-from crm_spark.tables.features import (
+from crm_spark.features.orders import MINOR_UNITS
+from crm_spark.features.tables import (
     CUSTOMER_ORDERS,
     CUSTOMER_SNAPSHOT,
     PRODUCT_INTERACTIONS,
     PRODUCT_PRICES,
 )
+from crm_spark.jobs.feature_checks import FEATURE_CHECKS, FEATURES_MODEL
+from crm_spark.lake.contract import Table
+from crm_spark.lake.hadoop import HadoopFile
+from crm_spark.lake.lock import local_path
+from crm_spark.models.churn.section import latest_closed
+from crm_spark.models.tracking import Tracker
+from crm_spark.pipeline.lifecycle import Run, job_run
+from crm_spark.report.blocks import render
+from crm_spark.report.content.inputs import ReportInputs
+from crm_spark.report.content.page import build_page
+from crm_spark.runtime.progress import log, stage
+from crm_spark.runtime.run import RunSummary
+from crm_spark.tables.core import PRODUCTS, SOURCE_TABLES
 from crm_spark.tables.ops import CHECKS, JOB_RUNS, METRICS, MODEL_DECISIONS, REJECTIONS
 from crm_spark.tables.scores import (
     CUSTOMER_CHURN,
@@ -37,8 +39,6 @@ from crm_spark.tables.scores import (
     PRODUCT_RECOMMENDATIONS,
     SEGMENT_PROFILES,
 )
-from crm_spark.tracking import Tracker
-from crm_spark.transforms.orders import MINOR_UNITS
 
 DESCRIPTION = "Write the report of the date: one page of HTML, also kept in MLflow."
 NEEDS_AS_OF = True
@@ -295,13 +295,17 @@ def _examples(job: Run, day: date) -> list[Values]:
         "n_orders",
         [F.desc("n_orders"), F.asc("days_since_last_order"), F.asc("product_id")],
     )
-    offered_to = _listed(job, offers.where(F.col("customer_id").isin(ids)), "source",
-                         [F.asc("rank")])  # fmt: skip
+    offered_to = _listed(
+        job, offers.where(F.col("customer_id").isin(ids)), "source", [F.asc("rank")]
+    )
     return [
-        {**row, "bought": bought_by.get(row["customer_id"], []),
-         "offered": offered_to.get(row["customer_id"], [])}
+        {
+            **row,
+            "bought": bought_by.get(row["customer_id"], []),
+            "offered": offered_to.get(row["customer_id"], []),
+        }
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def _listed(
@@ -359,12 +363,14 @@ def _rejected(job: Run) -> list[Values]:
     reasons = (
         job.lake.read(REJECTIONS)
         .groupBy(F.col("table_name").alias("table"), "reason")
-        .agg((F.sum("n_rows") - F.sum("n_taken_back")).alias("n"),
-             F.sum("n_taken_back").alias("n_taken_back"),
-             F.max("rejected_on").alias("newest"))
+        .agg(
+            (F.sum("n_rows") - F.sum("n_taken_back")).alias("n"),
+            F.sum("n_taken_back").alias("n_taken_back"),
+            F.max("rejected_on").alias("newest"),
+        )
         .orderBy(F.desc("n"), "table", "reason")
         .limit(N_REASONS)
-    )  # fmt: skip
+    )
     return _dicts(reasons.collect())
 
 
@@ -386,8 +392,14 @@ def _checks(job: Run, day: date) -> list[Values]:
 
 def _runs(job: Run, day: date) -> list[Values]:
     """Give the cost of the newest succeeded run of each job that the date rests on."""
-    figures = ["started_at", "seconds", "core_seconds", "peak_memory_bytes", "shuffle_bytes",
-               "spill_bytes"]  # fmt: skip
+    figures = [
+        "started_at",
+        "seconds",
+        "core_seconds",
+        "peak_memory_bytes",
+        "shuffle_bytes",
+        "spill_bytes",
+    ]
     newest = (
         job.lake.read(JOB_RUNS)
         .where(F.col("status") == "succeeded")

@@ -19,8 +19,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from crm_spark.features.catalogue import FEATURES, Feature
 from crm_spark.models.binary_metrics import Floats, ScoreCounts, auc_interval, from_arrays, roc_auc
-from crm_spark.tables.snapshot_features import FEATURES, Feature
 
 # Of more labelled training rows than these a sample by hash of the customer is looked at.
 MOST_ROWS = 100_000

@@ -51,8 +51,10 @@ class TextTable:
     @property
     def is_wide(self) -> bool:
         """Whether a phone has to show each row as a list, since no width would hold it."""
-        widths = [max([len(name), *(len(row[place]) for row in self.rows)])
-                  for place, name in enumerate(self.columns)]  # fmt: skip
+        widths = [
+            max([len(name), *(len(row[place]) for row in self.rows)])
+            for place, name in enumerate(self.columns)
+        ]
         return sum(widths) > 60
 
 

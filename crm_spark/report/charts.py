@@ -62,8 +62,11 @@ def _chart(name: str, alt: str, draw: Callable[[Any], None], *, height: float = 
         figure.patch.set_alpha(0)
         axes.patch.set_alpha(0)
         text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None,
-                                                     "Format": None, "Type": None})  # fmt: skip
+        figure.savefig(
+            text,
+            format="svg",
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+        )
     return Chart(_for_html(text.getvalue(), name, alt), alt)
 
 
@@ -112,8 +115,9 @@ def bars(
             every = -(-len(labels) // 6)
             axes.set_xticks(range(0, len(labels), every), list(labels)[::every])
         if format_value and len(values) <= 12:
-            axes.bar_label(drawn, [format_value(value) for value in values], padding=2, fontsize=8,
-                           color=MUTED)  # fmt: skip
+            axes.bar_label(
+                drawn, [format_value(value) for value in values], padding=2, fontsize=8, color=MUTED
+            )
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         _plain_numbers(axes, is_share=is_share)
@@ -136,8 +140,9 @@ def pairs_of_bars(
         for place, (title, values) in enumerate(series.items()):
             at = [row + (place - (len(series) - 1) / 2) * thickness for row in range(len(labels))]
             drawn = axes.barh(at, values, height=thickness * 0.9, color=SERIES[place], label=title)
-            axes.bar_label(drawn, [f"{value:.0%}" for value in values], padding=2, fontsize=8,
-                           color=MUTED)  # fmt: skip
+            axes.bar_label(
+                drawn, [f"{value:.0%}" for value in values], padding=2, fontsize=8, color=MUTED
+            )
         axes.set_yticks(range(len(labels)), labels)
         axes.tick_params(axis="y", labelcolor=INK, length=0)
         axes.invert_yaxis()
@@ -193,13 +198,26 @@ def lines(
     def draw(axes: Any) -> None:
         if diagonal:
             limit = max([*(value for line in held for value in [*line.x, *line.y]), 1e-9])
-            axes.plot([0, limit], [0, limit], color=MUTED, linewidth=1, linestyle=(0, (2, 3)),
-                      label=diagonal)  # fmt: skip
+            axes.plot(
+                [0, limit],
+                [0, limit],
+                color=MUTED,
+                linewidth=1,
+                linestyle=(0, (2, 3)),
+                label=diagonal,
+            )
         for place, line in enumerate(held):
             style = place % len(SERIES)
-            axes.plot(line.x, line.y, color=SERIES[style], linestyle=_DASHES[style],
-                      marker=_MARKERS[style], markersize=4, linewidth=1.8,
-                      label=line.title)  # fmt: skip
+            axes.plot(
+                line.x,
+                line.y,
+                color=SERIES[style],
+                linestyle=_DASHES[style],
+                marker=_MARKERS[style],
+                markersize=4,
+                linewidth=1.8,
+                label=line.title,
+            )
         if ticks:
             axes.set_xticks(list(ticks), list(ticks.values()))
         elif are_shares:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from crm_spark.contracts import Table
-from crm_spark.tables import core, features, ops, scores
+from crm_spark.features import tables as features
+from crm_spark.lake.contract import Table
+from crm_spark.tables import core, ops, scores
 
 
 def _tables() -> tuple[Table, ...]:

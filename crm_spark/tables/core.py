@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from crm_spark.contracts import Column, Mapped, Table
+from crm_spark.lake.contract import Column, Mapped, Table
 
 MONEY = T.DecimalType(18, 2)
 QUANTITY = T.DecimalType(18, 3)
@@ -29,8 +29,9 @@ def _mapped(
 ) -> Column:
     may_be_null = mapping != "required" if nullable is None else nullable
     low, high = between
-    return Column(name, data_type, comment, nullable=may_be_null, mapping=mapping, minimum=low,
-                  maximum=high)  # fmt: skip
+    return Column(
+        name, data_type, comment, nullable=may_be_null, mapping=mapping, minimum=low, maximum=high
+    )
 
 
 _PROVENANCE = (
@@ -42,15 +43,28 @@ _PROVENANCE = (
 def _versions(noun: str, happened: str) -> tuple[Column, ...]:
     """Give the columns that make the rows of a table versions of a line."""
     return (
-        _mapped("arrived_at", STAMP, f"When we knew of the {noun} (UTC); {happened}, where not "
-                "mapped", nullable=False),
-        Column("superseded_at", STAMP, "When a correction or deletion replaced the row; null: "
-               "never"),
-        _mapped("is_deleted", T.BooleanType(), f"The row says that the {noun} is void from "
-                "arrived_at on; it is never visible itself", nullable=False),
-        Column("closing_run_id", TEXT, "Run that last set superseded_at; null: none did",
-               provenance=True),
-    )  # fmt: skip
+        _mapped(
+            "arrived_at",
+            STAMP,
+            f"When we knew of the {noun} (UTC); {happened}, where not mapped",
+            nullable=False,
+        ),
+        Column(
+            "superseded_at", STAMP, "When a correction or deletion replaced the row; null: never"
+        ),
+        _mapped(
+            "is_deleted",
+            T.BooleanType(),
+            f"The row says that the {noun} is void from arrived_at on; it is never visible itself",
+            nullable=False,
+        ),
+        Column(
+            "closing_run_id",
+            TEXT,
+            "Run that last set superseded_at; null: none did",
+            provenance=True,
+        ),
+    )
 
 
 def _id(name: str, noun: str) -> Column:
@@ -119,14 +133,15 @@ EVENTS = Table(
         _mapped("occurred_at", STAMP, "When it began (UTC)", "required"),
         *_versions("event", "when it occurred"),
         _mapped("event_type", TEXT, "What it was, as written; null when not mapped: a visit"),
-        _mapped("duration_seconds", T.DoubleType(), "How long it took; null: unknown",
-                between=(0, None)),
+        _mapped(
+            "duration_seconds", T.DoubleType(), "How long it took; null: unknown", between=(0, None)
+        ),
         _mapped("page", TEXT, "Page or screen; null when not mapped"),
         _mapped("channel", TEXT, "Channel (web, app, store, ...); null when not mapped"),
         _mapped("product_id", TEXT, "Product looked at; null when not mapped"),
         *_PROVENANCE,
     ),
-)  # fmt: skip
+)
 
 FEEDBACK = Table(
     name="core.feedback",
@@ -140,17 +155,22 @@ FEEDBACK = Table(
         *_versions("feedback", "when it was given"),
         _mapped("text", TEXT, "What was written; null: nothing"),
         _mapped("rating", T.DoubleType(), "Rating, on the source's own scale; null: none"),
-        _mapped("nps_score", T.IntegerType(), "How likely to recommend, 0 to 10; null: not asked",
-                between=(0, 10)),
-        _mapped("csat_score", T.IntegerType(), "Satisfaction, 1 to 5; null: not asked",
-                between=(1, 5)),
+        _mapped(
+            "nps_score",
+            T.IntegerType(),
+            "How likely to recommend, 0 to 10; null: not asked",
+            between=(0, 10),
+        ),
+        _mapped(
+            "csat_score", T.IntegerType(), "Satisfaction, 1 to 5; null: not asked", between=(1, 5)
+        ),
         _mapped("is_complaint", T.BooleanType(), "It is a complaint; null: unknown"),
         _mapped("channel", TEXT, "Channel (survey, call, review, ...); null when not mapped"),
         _mapped("order_id", TEXT, "Order it is about; null when not mapped"),
         _mapped("product_id", TEXT, "Product it is about; null when not mapped"),
         *_PROVENANCE,
     ),
-)  # fmt: skip
+)
 
 CAMPAIGN_CONTACTS = Table(
     name="core.campaign_contacts",
@@ -161,8 +181,9 @@ CAMPAIGN_CONTACTS = Table(
         _mapped("customer_id", TEXT, "Customer", "required"),
         _id("contact_id", "Contact"),
         _mapped("campaign_id", TEXT, "Campaign", "required"),
-        _mapped("sent_at", STAMP, "When it was sent, or would have been to a control (UTC)",
-                "required"),
+        _mapped(
+            "sent_at", STAMP, "When it was sent, or would have been to a control (UTC)", "required"
+        ),
         *_versions("contact", "when it was sent"),
         _mapped("campaign_type", TEXT, "Kind of campaign; null when not mapped"),
         _mapped("arm", TEXT, "Arm: treatment, control, ...; null when not mapped"),
@@ -170,11 +191,12 @@ CAMPAIGN_CONTACTS = Table(
         _mapped("opened_at", STAMP, "When it was opened (UTC); null: not, or not known"),
         _mapped("clicked_at", STAMP, "When it was clicked (UTC); null: not, or not known"),
         _mapped("converted_at", STAMP, "When it led to what it was sent for (UTC); null: not"),
-        _mapped("cost_amount", MONEY, "What the contact cost, in currency units",
-                between=(0, None)),
+        _mapped(
+            "cost_amount", MONEY, "What the contact cost, in currency units", between=(0, None)
+        ),
         *_PROVENANCE,
     ),
-)  # fmt: skip
+)
 
 PRODUCTS = Table(
     name="core.products",
@@ -215,11 +237,16 @@ EXCHANGE_RATES = Table(
     columns=(
         _mapped("currency", TEXT, "Currency, as transactions write it", "required"),
         _mapped("rate_date", T.DateType(), "Day from which the rate holds", "required"),
-        _mapped("rate", T.DecimalType(18, 8), "Reporting currency for one unit", "required",
-                between=(1e-8, None)),
+        _mapped(
+            "rate",
+            T.DecimalType(18, 8),
+            "Reporting currency for one unit",
+            "required",
+            between=(1e-8, None),
+        ),
         *_PROVENANCE,
     ),
-)  # fmt: skip
+)
 
 # The tables users map, by the name of their config section.
 SOURCE_TABLES: dict[str, Table] = {
@@ -242,8 +269,12 @@ def rejected(table: Table) -> Table:
         columns=(
             Column("row", TEXT, "The row as it came, as JSON; null for a whole file"),
             Column("reasons", T.ArrayType(TEXT), "Every reason why it cannot be used"),
-            Column("replay_run_id", TEXT, "Run of replay_rejected that took the row back; null: "
-                   "none", provenance=True),
+            Column(
+                "replay_run_id",
+                TEXT,
+                "Run of replay_rejected that took the row back; null: none",
+                provenance=True,
+            ),
             *_PROVENANCE,
         ),
-    )  # fmt: skip
+    )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from crm_spark.contracts import Column, Table
-from crm_spark.tables import ALL_TABLES, snapshot_features
-from crm_spark.tables.features import CUSTOMER_SNAPSHOT
-from crm_spark.tables.snapshot_features import FEATURES
+from crm_spark.features import catalogue as snapshot_features
+from crm_spark.features.catalogue import FEATURES
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT
+from crm_spark.lake.contract import Column, Table
+from crm_spark.tables import ALL_TABLES
 
 _HEAD = """\
 # Data dictionary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from crm_spark.contracts import Column, Table
+from crm_spark.lake.contract import Column, Table
 
 _CLEANED = T.StructType(
     [T.StructField("effect", T.StringType()), T.StructField("n_rows", T.LongType())]

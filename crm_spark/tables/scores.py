@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from crm_spark.contracts import Column, Table
+from crm_spark.lake.contract import Column, Table
 
 _CUSTOMER_ID = Column("customer_id", T.StringType(), "Customer", nullable=False)
-_AS_OF_DATE = Column("as_of_date", T.DateType(), "Scored with what was known before this day",
-                     nullable=False)  # fmt: skip
+_AS_OF_DATE = Column(
+    "as_of_date", T.DateType(), "Scored with what was known before this day", nullable=False
+)
 _MODEL_PROVENANCE = (
     Column("model_name", T.StringType(), "Registered model that scored", provenance=True),
     Column("model_version", T.StringType(), "Its version", provenance=True),
@@ -24,14 +25,20 @@ CUSTOMER_RFM = Table(
     columns=(
         _CUSTOMER_ID,
         _AS_OF_DATE,
-        Column("days_since_last_order", T.LongType(),
-               "Days since the last order; 0: the day before", minimum=0),
+        Column(
+            "days_since_last_order",
+            T.LongType(),
+            "Days since the last order; 0: the day before",
+            minimum=0,
+        ),
         Column("n_orders", T.LongType(), "Orders", minimum=1),
         Column("spend_amount", T.DoubleType(), "Amount bought"),
-        Column("recency_score", T.IntegerType(), "1 longest ago to 5 most recent",
-               minimum=1, maximum=5),
-        Column("frequency_score", T.IntegerType(), "1 fewest orders to 5 most",
-               minimum=1, maximum=5),
+        Column(
+            "recency_score", T.IntegerType(), "1 longest ago to 5 most recent", minimum=1, maximum=5
+        ),
+        Column(
+            "frequency_score", T.IntegerType(), "1 fewest orders to 5 most", minimum=1, maximum=5
+        ),
         Column("monetary_score", T.IntegerType(), "1 least spend to 5 most", minimum=1, maximum=5),
         Column("rfm_segment", T.StringType(), "Named segment from the table in the configuration"),
         Column(
@@ -39,7 +46,7 @@ CUSTOMER_RFM = Table(
         ),
         *_MODEL_PROVENANCE[2:],
     ),
-)  # fmt: skip
+)
 
 RFM_CUT_POINTS = Table(
     name="scores.rfm_cut_points",
@@ -48,14 +55,24 @@ RFM_CUT_POINTS = Table(
     partition_by=("as_of_date",),
     columns=(
         _AS_OF_DATE,
-        Column("measure", T.StringType(), "days_since_last_order, n_orders or spend_amount",
-               nullable=False),
-        Column("position", T.IntegerType(), "1 to 4: the cut between position and position + 1",
-               nullable=False, minimum=1, maximum=4),
+        Column(
+            "measure",
+            T.StringType(),
+            "days_since_last_order, n_orders or spend_amount",
+            nullable=False,
+        ),
+        Column(
+            "position",
+            T.IntegerType(),
+            "1 to 4: the cut between position and position + 1",
+            nullable=False,
+            minimum=1,
+            maximum=4,
+        ),
         Column("value", T.DoubleType(), "Values up to and including it lie below the cut"),
         Column("run_id", T.StringType(), "Run", provenance=True),
     ),
-)  # fmt: skip
+)
 
 REASON = T.StructType(
     [
@@ -73,10 +90,20 @@ CUSTOMER_CHURN = Table(
     columns=(
         _CUSTOMER_ID,
         _AS_OF_DATE,
-        Column("churn_probability", T.DoubleType(),
-               "Calibrated probability of no order in the horizon", minimum=0, maximum=1),
-        Column("churn_decile", T.IntegerType(),
-               "1: the tenth most likely to leave; ties by customer_id", minimum=1, maximum=10),
+        Column(
+            "churn_probability",
+            T.DoubleType(),
+            "Calibrated probability of no order in the horizon",
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "churn_decile",
+            T.IntegerType(),
+            "1: the tenth most likely to leave; ties by customer_id",
+            minimum=1,
+            maximum=10,
+        ),
         Column(
             "horizon_days", T.IntegerType(), "Days from the as-of date that the probability is for"
         ),
@@ -91,7 +118,7 @@ CUSTOMER_CHURN = Table(
         ),
         *_MODEL_PROVENANCE,
     ),
-)  # fmt: skip
+)
 
 CUSTOMER_SEGMENTS = Table(
     name="scores.customer_segments",

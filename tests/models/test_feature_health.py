@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from scipy.stats import chi2, spearmanr
 from sklearn.metrics import roc_auc_score
 
+from crm_spark.features.catalogue import FEATURES
 from crm_spark.models import feature_health
 from crm_spark.models.binary_metrics import Floats
 from crm_spark.models.feature_health import (
@@ -25,7 +26,6 @@ from crm_spark.models.feature_health import (
     single_feature_strength,
 )
 from crm_spark.models.feature_selection import Dropped, Selection, select_features, suspicion_at
-from crm_spark.tables.snapshot_features import FEATURES
 
 TEST = date(2024, 6, 1)
 NEWEST, MIDDLE, OLDEST = TRAINING = (date(2024, 5, 1), date(2024, 4, 3), date(2024, 3, 6))
@@ -283,8 +283,10 @@ def test_of_features_that_say_the_same_the_stronger_is_kept(
     found = measure(spark, changed)
     selection = select_features(found)
     assert reasons(selection) | {LEAKY: "constant"} == {
-        "n_products": "redundant", "spend_amount": "redundant", LEAKY: "constant"
-    }  # fmt: skip
+        "n_products": "redundant",
+        "spend_amount": "redundant",
+        LEAKY: "constant",
+    }
     assert selection.dropped["n_products"] == Dropped(
         "n_products", "redundant", -1.0, "tenure_days"
     )

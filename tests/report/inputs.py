@@ -205,17 +205,28 @@ def rich(**changed: Any) -> ReportInputs:
             for month in range(1, 12)
         ],
         rfm_cells=[
-            {"recency_score": recency, "frequency_score": frequency, "n": 10 * recency + frequency,
-             "spend": 100.0 * frequency}
-            for recency in range(1, 6) for frequency in range(1, 6)
+            {
+                "recency_score": recency,
+                "frequency_score": frequency,
+                "n": 10 * recency + frequency,
+                "spend": 100.0 * frequency,
+            }
+            for recency in range(1, 6)
+            for frequency in range(1, 6)
             if (recency, frequency) != (5, 1)
         ],
         rfm_segments=[
             {"rfm_segment": "champions", "n": 30, "spend": 7_500.0},
             {"rfm_segment": "cannot_lose_them", "n": 70, "spend": 2_500.0},
         ],
-        churn={"n": 2_309, "expected": 308.4, "horizon_days": 28, "top": 0.5, "n_top": 231,
-               "histogram": [1_379, 400, 200, 130, 92, 50, 30, 15, 8, 5]},
+        churn={
+            "n": 2_309,
+            "expected": 308.4,
+            "horizon_days": 28,
+            "top": 0.5,
+            "n_top": 231,
+            "histogram": [1_379, 400, 200, 130, 92, 50, 30, 15, 8, 5],
+        },
         churn_first=[
             first_to_call("C1701", [("n_orders_28d", 0.0, 0.03), ("spend_trend_84d", None, 0.02)]),
             first_to_call("C2042", []),
@@ -224,17 +235,26 @@ def rich(**changed: Any) -> ReportInputs:
             *churn_metrics("forest", 0.8522),
             *churn_metrics("recency", 0.7701),
             *churn_metrics(RULE, 0.8256),
-            *importances({"n_orders_28d": 0.01, "days_since_last_order": 0.03, "tenure_days": 0.0,
-                          "n_items_7d": -0.002}),
+            *importances(
+                {
+                    "n_orders_28d": 0.01,
+                    "days_since_last_order": 0.03,
+                    "tenure_days": 0.0,
+                    "n_items_7d": -0.002,
+                }
+            ),
         ],
-        walk_forward=walked({
-            date(2017, 9, 8): {"forest": 0.83, "recency": 0.75, RULE: 0.8},
-            date(2017, 10, 6): {"forest": 0.87, "recency": 0.76, RULE: 0.81},
-            CUTOFF: {"forest": 0.8522, "recency": 0.7701, RULE: 0.8256},
-        }),
+        walk_forward=walked(
+            {
+                date(2017, 9, 8): {"forest": 0.83, "recency": 0.75, RULE: 0.8},
+                date(2017, 10, 6): {"forest": 0.87, "recency": 0.76, RULE: 0.81},
+                CUTOFF: {"forest": 0.8522, "recency": 0.7701, RULE: 0.8256},
+            }
+        ),
         champions={
             "crm_spark_churn": {
-                "kind": "forest", "version": "2",
+                "kind": "forest",
+                "version": "2",
                 "why": f"the forest beats the best rule: forest AUC 0.8522; {RULE} AUC 0.8256",
             },
             "crm_spark_segments": {"kind": "kmeans", "version": "1", "why": "4 segments, so told"},
@@ -252,13 +272,23 @@ def rich(**changed: Any) -> ReportInputs:
         examples=[example("C1"), example("C2", segment_name=None, n_orders=1)],
         sources=[source("core.transactions", rejected=70), source("core.products")],
         unusual_prices=[
-            {"name": "Picnic Basket", "usual_from_price": 2.98, "usual_to_price": 11.9,
-             "lowest_price": 4.25, "highest_price": 649.5, "n_unusual_lines": 1,
-             "unusual_amount": 38_970.0},
+            {
+                "name": "Picnic Basket",
+                "usual_from_price": 2.98,
+                "usual_to_price": 11.9,
+                "lowest_price": 4.25,
+                "highest_price": 649.5,
+                "n_unusual_lines": 1,
+                "unusual_amount": 38_970.0,
+            },
         ],
         checks=[
-            {"job": "train_churn", "level": "warning", "check": "customers",
-             "message": "with 80 customers the share that leaves is known to within 11 points"},
+            {
+                "job": "train_churn",
+                "level": "warning",
+                "check": "customers",
+                "message": "with 80 customers the share that leaves is known to within 11 points",
+            },
         ],
         rejected=[
             {
@@ -273,5 +303,5 @@ def rich(**changed: Any) -> ReportInputs:
             job_row("ingest_sources"),
             job_row("score_rfm", core_seconds=None, peak_memory_bytes=None, shuffle_bytes=999),
         ],
-    )  # fmt: skip
+    )
     return replace(held, **changed)

@@ -90,9 +90,10 @@ class Node:
         """Give every element inside of this tag, with these attributes (class_ for class)."""
         wanted = {name.rstrip("_"): value for name, value in attributes.items()}
         return [
-            node for node in self.walk()
+            node
+            for node in self.walk()
             if node.tag == tag and wanted.items() <= node.attributes.items()
-        ]  # fmt: skip
+        ]
 
     def one(self, tag: str, **attributes: str) -> Node:
         found = self.all(tag, **attributes)
@@ -187,8 +188,9 @@ def variables(css: str, before: str) -> dict[str, str]:
 def mixed(strong: str, weak: str, percent: int) -> str:
     """Mix two colours as color-mix(in srgb, ...) does."""
     both = zip(_channels(strong), _channels(weak), strict=True)
-    return "#" + "".join(f"{round((one * percent + other * (100 - percent)) / 100):02x}"
-                         for one, other in both)  # fmt: skip
+    return "#" + "".join(
+        f"{round((one * percent + other * (100 - percent)) / 100):02x}" for one, other in both
+    )
 
 
 def contrast(one: str, other: str) -> float:
@@ -206,5 +208,6 @@ def _luminance(colour: str) -> float:
         value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
         for value in (channel / 255 for channel in _channels(colour))
     ]
-    return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear,
-                                                       strict=True))  # fmt: skip
+    return sum(
+        weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True)
+    )

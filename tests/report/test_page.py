@@ -36,18 +36,26 @@ from report.inputs import (
 )
 from report.reading import Node, contrast, mixed, read, variables
 
+from crm_spark.features.catalogue import FEATURES
 from crm_spark.report import charts
 from crm_spark.report.blocks import Cell, TextTable, render
 from crm_spark.report.content.inputs import ReportInputs
 from crm_spark.report.content.page import build_page
 from crm_spark.report.content.words import feature_in_words, in_words, number
-from crm_spark.tables.snapshot_features import FEATURES
 
 LIGHT, DARK, PRINT = ":", "@media (prefers-color-scheme: dark) {", "@media print {"
 SCHEMES = {"light": LIGHT, "dark": DARK, "print": PRINT}
 SECTIONS = [
-    "base", "rfm", "churn", "churn-quality", "segments", "recommendations", "data", "cost", "words",
-]  # fmt: skip
+    "base",
+    "rfm",
+    "churn",
+    "churn-quality",
+    "segments",
+    "recommendations",
+    "data",
+    "cost",
+    "words",
+]
 NASTY = """<script src="//a.b">'</script>&amp;"""
 TAME = "x" * len(NASTY)
 
@@ -138,12 +146,24 @@ def test_no_id_is_given_twice(any_page: str) -> None:
 def test_every_internal_link_leads_somewhere(any_page: str) -> None:
     nodes = list(read(any_page).walk())
     ids = {node.attributes["id"] for node in nodes if "id" in node.attributes}
-    links = [node.attributes[name] for node in nodes for name in ("href", "xlink:href")
-             if name in node.attributes]  # fmt: skip
-    links += [found for node in nodes for value in node.attributes.values()
-              for found in re.findall(r"url\((.*?)\)", value)]  # fmt: skip
-    links += [f"#{one}" for node in nodes for name in ("aria-labelledby", "aria-describedby")
-              for one in node.attributes.get(name, "").split()]  # fmt: skip
+    links = [
+        node.attributes[name]
+        for node in nodes
+        for name in ("href", "xlink:href")
+        if name in node.attributes
+    ]
+    links += [
+        found
+        for node in nodes
+        for value in node.attributes.values()
+        for found in re.findall(r"url\((.*?)\)", value)
+    ]
+    links += [
+        f"#{one}"
+        for node in nodes
+        for name in ("aria-labelledby", "aria-describedby")
+        for one in node.attributes.get(name, "").split()
+    ]
     assert links
     assert [link for link in links if not link.startswith("#") or link[1:] not in ids] == []
 
@@ -171,9 +191,24 @@ def test_nothing_in_the_page_can_ask_another_host(any_page: str) -> None:
     told = {"alt", "aria-label", "data-label", "content"}
     for node in read(any_page).walk():
         assert node.tag not in {
-            "script", "link", "iframe", "frame", "object", "embed", "img", "image", "base", "form",
-            "audio", "video", "source", "track", "foreignobject", "input", "button",
-        }  # fmt: skip
+            "script",
+            "link",
+            "iframe",
+            "frame",
+            "object",
+            "embed",
+            "img",
+            "image",
+            "base",
+            "form",
+            "audio",
+            "video",
+            "source",
+            "track",
+            "foreignobject",
+            "input",
+            "button",
+        }
         for name, value in node.attributes.items():
             assert not name.startswith("on")
             assert name not in {"src", "srcset", "action", "poster", "background", "ping", "srcdoc"}
@@ -201,12 +236,22 @@ def test_every_chart_says_in_words_what_it_shows(any_page: str) -> None:
 
 
 def test_the_rich_page_has_each_chart_once() -> None:
-    names = {node.attributes["id"].split("-figure_1")[0] for node in read(rich_page()).walk()
-             if node.attributes.get("id", "").endswith("-figure_1")}  # fmt: skip
+    names = {
+        node.attributes["id"].split("-figure_1")[0]
+        for node in read(rich_page()).walk()
+        if node.attributes.get("id", "").endswith("-figure_1")
+    }
     assert names == {
-        "months-spend", "months-customers", "churn-distribution", "gain", "reliability",
-        "importance", "walk-forward", "segment-shares", "silhouette",
-    }  # fmt: skip
+        "months-spend",
+        "months-customers",
+        "churn-distribution",
+        "gain",
+        "reliability",
+        "importance",
+        "walk-forward",
+        "segment-shares",
+        "silhouette",
+    }
     assert len(read(rich_page()).all("svg")) == len(names)
 
 
@@ -455,10 +500,11 @@ def test_the_head_tells_the_base_in_figures() -> None:
     root = read(rich_page())
     told = {
         tile.one("dt").text: (
-            tile.one("dd", class_="value").text, tile.one("dd", class_="note").text
+            tile.one("dd", class_="value").text,
+            tile.one("dd", class_="note").text,
         )
         for tile in root.all("div", class_="tile")
-    }  # fmt: skip
+    }
     assert told == {
         "Customers": ("2,463", "with an order before this day"),
         "Active": ("2,309", "ordered in the last 84 days"),
@@ -549,10 +595,15 @@ def test_churn_is_told_with_its_horizon_and_whom_to_call() -> None:
         .endswith("1,379 below 10 %, 108 of 50 % or more")
     )
     assert table(section, "Whom to call first") == [
-        ["C1701", "40%", "CHF 500", "CHF 200",
-         "orders in 28 days: 0 (+3 points); trend of spend over 84 days: unknown (+2 points)"],
+        [
+            "C1701",
+            "40%",
+            "CHF 500",
+            "CHF 200",
+            "orders in 28 days: 0 (+3 points); trend of spend over 84 days: unknown (+2 points)",
+        ],
         ["C2042", "40%", "CHF 500", "CHF 200", "no single feature"],
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(
@@ -567,8 +618,9 @@ def test_churn_is_told_with_its_horizon_and_whom_to_call() -> None:
 def test_the_verdict_tells_the_kind_of_the_champion(kind: str, told: str) -> None:
     why = f"the forest does not beat the best rule: forest AUC 0.7; {RULE} AUC 0.8"
     champion = {"kind": kind, "version": "7", "why": why}
-    root = tree(poor(churn_metrics=churn_metrics("forest", 0.7),
-                     champions={"crm_spark_churn": champion}))  # fmt: skip
+    root = tree(
+        poor(churn_metrics=churn_metrics("forest", 0.7), champions={"crm_spark_churn": champion})
+    )
     assert texts(root, "p", class_="verdict") == [
         told + "the forest does not beat the best rule: forest AUC 0.7; rule: last order, number "
         "of orders, tenure AUC 0.8."
@@ -577,8 +629,9 @@ def test_the_verdict_tells_the_kind_of_the_champion(kind: str, told: str) -> Non
 
 def test_a_champion_of_another_model_gives_churn_no_verdict() -> None:
     champion = {"kind": "kmeans", "version": "7", "why": "so"}
-    held = poor(churn_metrics=churn_metrics("forest", 0.7),
-                champions={"crm_spark_segments": champion})  # fmt: skip
+    held = poor(
+        churn_metrics=churn_metrics("forest", 0.7), champions={"crm_spark_segments": champion}
+    )
     assert tree(held).all("p", class_="verdict") == []
 
 
@@ -594,8 +647,11 @@ def test_each_model_stands_beside_the_rules_with_its_intervals() -> None:
 
 def test_the_gain_counts_leavers_of_the_riskiest_fifth() -> None:
     # Shares 0.5, 0.45, ..., 0.05 of 100 customers each left: 0.95 of 2.75 are in the first two.
-    (svg,) = [one for one in read(rich_page()).all("svg")
-              if one.attributes["aria-label"].startswith("Share of all leavers")]  # fmt: skip
+    (svg,) = [
+        one
+        for one in read(rich_page()).all("svg")
+        if one.attributes["aria-label"].startswith("Share of all leavers")
+    ]
     assert svg.attributes["aria-label"].endswith(
         "random forest finds 35% of them among the first fifth"
     )
@@ -607,8 +663,11 @@ def test_the_reliability_chart_names_the_riskiest_group() -> None:
 
 
 def test_the_most_telling_features_come_in_words_and_only_those_that_tell() -> None:
-    (svg,) = [one for one in read(rich_page()).all("svg")
-              if one.attributes["aria-label"].startswith("The most telling")]  # fmt: skip
+    (svg,) = [
+        one
+        for one in read(rich_page()).all("svg")
+        if one.attributes["aria-label"].startswith("The most telling")
+    ]
     assert svg.attributes["aria-label"] == (
         "The most telling features of the forest: days since the last order, orders in 28 days"
     )
@@ -630,8 +689,7 @@ def test_without_a_feature_that_tells_there_is_no_picture_of_them() -> None:
 def test_two_cut_offs_give_a_picture_of_walking_forward() -> None:
     held = walked({date(2017, 10, 6): {"forest": 0.87, RULE: 0.8}, CUTOFF: {"forest": 0.8522}})
     root = tree(poor(churn_metrics=churn_metrics("forest", 0.8522), walk_forward=held))
-    (svg,) = [one for one in root.all("svg")
-              if one.attributes["aria-label"].startswith("AUC on")]  # fmt: skip
+    (svg,) = [one for one in root.all("svg") if one.attributes["aria-label"].startswith("AUC on")]
     assert svg.attributes["aria-label"] == (
         "AUC on 2 cut-offs from 2017-10-06 to 2017-11-03, each model trained on what was known "
         "before it; random forest: 0.852 to 0.870"
@@ -649,8 +707,10 @@ def test_one_cut_off_gives_the_name_of_the_job_that_tests_more(n_days: int) -> N
 
 
 def test_other_metrics_than_auc_are_no_cut_off_of_the_picture() -> None:
-    held = [{**row, "metric": "brier"}
-            for row in walked({CUTOFF: {"forest": 0.1}, AS_OF: {"forest": 0.1}})]  # fmt: skip
+    held = [
+        {**row, "metric": "brier"}
+        for row in walked({CUTOFF: {"forest": 0.1}, AS_OF: {"forest": 0.1}})
+    ]
     root = tree(poor(churn_metrics=churn_metrics("forest", 0.8522), walk_forward=held))
     assert "backtest_churn" in root.text
 
@@ -658,8 +718,9 @@ def test_other_metrics_than_auc_are_no_cut_off_of_the_picture() -> None:
 def test_many_cut_offs_get_few_dates() -> None:
     days = {AS_OF - timedelta(days=28 * back): {"forest": 0.8} for back in range(1, 31)}
     root = tree(poor(churn_metrics=churn_metrics("forest", 0.8), walk_forward=walked(days)))
-    (svg,) = [one for one in root.all("svg")
-              if one.attributes["aria-label"].startswith("AUC on 30")]  # fmt: skip
+    (svg,) = [
+        one for one in root.all("svg") if one.attributes["aria-label"].startswith("AUC on 30")
+    ]
     dates = [one for one in texts(svg, "text") if re.fullmatch(r"\d\d [A-Z][a-z]{2}", one)]
     assert 2 <= len(dates) <= 6
 
@@ -672,10 +733,15 @@ def test_segments_are_told_with_their_profile() -> None:
     assert texts(section, "p")[0] == "4 segments, so told."
     rows = table(section, "Who is in each segment")
     assert rows[0] == [
-        "1 many orders, long a customer", "601", "58.0", "12", "CHF 1,695", "CHF 29",
+        "1 many orders, long a customer",
+        "601",
+        "58.0",
+        "12",
+        "CHF 1,695",
+        "CHF 29",
         "orders 12.50 (all: 58); discount share 0.12 (all: unknown); days since the first order "
         "120 (all: 280)",
-    ]  # fmt: skip
+    ]
     assert "7,777" not in rows[0][-1]  # no more than three
     assert section.all("svg")[0].attributes["aria-label"] == (
         "Share of customers and of all bought of 2 segments; segment 1 has 25% of the customers "
@@ -758,9 +824,11 @@ def test_each_policy_has_its_table_with_the_models_that_it_has() -> None:
     section = read(rich_page()).section("recommendations")
     every = table(section, "All products: what 2,222 customers bought in the days from 3 November")
     assert [row[0] for row in every] == [
-        "rule: the most popular products", "rule: what the customer buys most",
-        "ALS matrix factorisation", "what is recommended",
-    ]  # fmt: skip
+        "rule: the most popular products",
+        "rule: what the customer buys most",
+        "ALS matrix factorisation",
+        "what is recommended",
+    ]
     assert every[1][1:] == ["0.4090 (0.399 to 0.419)", "0.8180", "0.2045", "4.09%"]
     new = table(section, "Only products that the customer had not bought before")
     assert len(new) == 3
@@ -772,9 +840,12 @@ def test_examples_list_what_was_bought_and_what_is_offered() -> None:
     assert second.one("h3").text == "Customer C2"
     assert first.one("p").text == "1,100 orders, CHF 3,210 bought, last 5 days ago"
     assert texts(first, "li") == [
-        "White Bread, 20 oz (12x)", "Eggs (3x)", "White Bread, 20 oz (bought before)",
-        "Salsa (bought by customers like this one)", "Milk (popular now)",
-    ]  # fmt: skip
+        "White Bread, 20 oz (12x)",
+        "Eggs (3x)",
+        "White Bread, 20 oz (bought before)",
+        "Salsa (bought by customers like this one)",
+        "Milk (popular now)",
+    ]
 
 
 # --- data and cost
@@ -823,9 +894,12 @@ def test_nothing_rejected_is_told() -> None:
     assert "No row was rejected." in root.section("data").text
     assert "Rows that could not be used" not in root.text
     assert "Products with most money" not in root.text
-    assert dict(zip(texts(root, "dt"), texts(root, "dd", class_="value"), strict=True))[
-        "Rows rejected"
-    ] == "0"  # fmt: skip
+    assert (
+        dict(zip(texts(root, "dt"), texts(root, "dd", class_="value"), strict=True))[
+            "Rows rejected"
+        ]
+        == "0"
+    )
 
 
 def test_a_source_without_rows_gives_no_figure_at_the_head() -> None:
@@ -877,9 +951,18 @@ def test_every_feature_has_words_of_its_own_without_underscores() -> None:
 
 @pytest.mark.parametrize(
     ("value", "told"),
-    [(None, "unknown"), (0.0, "0"), (3.0, "3"), (-2.0, "-2"), (2.5, "2.50"), (123.456, "123"),
-     (-123.456, "-123"), (1e6, "1,000,000"), (99.999, "100.00")],
-)  # fmt: skip
+    [
+        (None, "unknown"),
+        (0.0, "0"),
+        (3.0, "3"),
+        (-2.0, "-2"),
+        (2.5, "2.50"),
+        (123.456, "123"),
+        (-123.456, "-123"),
+        (1e6, "1,000,000"),
+        (99.999, "100.00"),
+    ],
+)
 def test_a_value_is_written_as_short_as_it_can_be_read(value: float | None, told: str) -> None:
     assert number(value) == told
 
@@ -907,8 +990,10 @@ def test_two_months_give_pictures_with_both() -> None:
 
 
 def test_many_months_get_few_labels() -> None:
-    months = [{"month": f"{2015 + place // 12}-{place % 12 + 1:02d}", "n_customers": 3,
-               "spend": 5.0} for place in range(36)]  # fmt: skip
+    months = [
+        {"month": f"{2015 + place // 12}-{place % 12 + 1:02d}", "n_customers": 3, "spend": 5.0}
+        for place in range(36)
+    ]
     svg = tree(poor(months=months)).section("base").all("svg")[0]
     labels = [one for one in texts(svg, "text") if re.fullmatch(r"20\d\d-\d\d", one)]
     assert labels[0] == "2015-01"
@@ -922,10 +1007,16 @@ def test_zero_spend_everywhere_divides_nothing_by_it() -> None:
         rfm_segments=[{"rfm_segment": "lost", "n": 5, "spend": 0.0}],
         rfm_cells=[{"recency_score": 1, "frequency_score": 1, "n": 5, "spend": 0.0}],
         churn_first=[{**first_to_call("C1", []), "spend": 0.0}],
-        segments=[{**segment(1, "a"), "spend_share": None, "mean_spend_amount": 0.0,
-                   "mean_spend_per_order": None}],
+        segments=[
+            {
+                **segment(1, "a"),
+                "spend_share": None,
+                "mean_spend_amount": 0.0,
+                "mean_spend_per_order": None,
+            }
+        ],
         examples=[example("C1", spend_amount=0.0, bought=[], offered=[])],
-    )  # fmt: skip
+    )
     root = tree(held)
     assert anchors(root) == SECTIONS
     assert table(root, "Named segments") == [["lost", "5", "100.0%", "0.0%", "CHF 0"]]
@@ -952,14 +1043,27 @@ def test_very_long_names_are_kept_whole() -> None:
                 title=word,
                 segments=[segment(1, long), segment(2, "few orders")],
                 recommendations=OFFERS,
-                churn={"n": 1, "expected": 0.4, "horizon_days": 28, "top": 0.4, "n_top": 1,
-                       "histogram": [0] * 4 + [1] + [0] * 5},
+                churn={
+                    "n": 1,
+                    "expected": 0.4,
+                    "horizon_days": 28,
+                    "top": 0.4,
+                    "n_top": 1,
+                    "histogram": [0] * 4 + [1] + [0] * 5,
+                },
                 churn_first=[first_to_call(word, [(word, 1.0, 0.1)])],
                 examples=[example(word, bought=[(word, 1)], offered=[(word, "als")])],
-                rejected=[{"table": "core.transactions", "reason": word, "n": 1, "n_taken_back": 0,
-                           "newest": word}],
+                rejected=[
+                    {
+                        "table": "core.transactions",
+                        "reason": word,
+                        "n": 1,
+                        "n_taken_back": 0,
+                        "newest": word,
+                    }
+                ],
             )
-        )  # fmt: skip
+        )
     assert root.one("h1").text == word
     assert table(root, "Who is in each segment")[0][0] == f"1 {long}"
     drawn = [one for one in texts(root.section("segments"), "text") if "piece" in one]
@@ -970,8 +1074,11 @@ def test_very_long_names_are_kept_whole() -> None:
 
 
 def test_metrics_that_are_not_known_stay_blank() -> None:
-    held = [{**row, "value": None, "low": None, "high": None}
-            for row in churn_metrics("forest", 0.8) if "bin" not in row["metric"]]  # fmt: skip
+    held = [
+        {**row, "value": None, "low": None, "high": None}
+        for row in churn_metrics("forest", 0.8)
+        if "bin" not in row["metric"]
+    ]
     rows = table(tree(poor(churn_metrics=[*held, metric("recency", "auc", 0.7)])), "On 2,293")
     assert rows == [
         ["random forest", "", "", "", "", ""],
@@ -985,8 +1092,10 @@ def test_a_metric_without_an_interval_stands_alone() -> None:
 
 
 def test_bins_of_which_nobody_left_are_drawn() -> None:
-    held = [{**row, "value": 0.0} if "bin" in row["metric"] else row
-            for row in churn_metrics("forest", None)]  # fmt: skip
+    held = [
+        {**row, "value": 0.0} if "bin" in row["metric"] else row
+        for row in churn_metrics("forest", None)
+    ]
     root = tree(poor(churn_metrics=held))
     assert "random forest finds 0% of them among the first fifth" in page(poor(churn_metrics=held))
     assert len(root.section("churn-quality").all("svg")) == 2
@@ -1001,8 +1110,11 @@ def test_fewer_than_ten_bins_are_drawn() -> None:
 
 def test_a_cut_off_without_an_auc_does_not_stop_the_report() -> None:
     # roc_auc gives None where the customers of a cut-off are of one class.
-    days = {date(2017, 9, 8): {"forest": None}, date(2017, 10, 6): {"forest": 0.87},
-            CUTOFF: {"forest": 0.85}}  # fmt: skip
+    days = {
+        date(2017, 9, 8): {"forest": None},
+        date(2017, 10, 6): {"forest": 0.87},
+        CUTOFF: {"forest": 0.85},
+    }
     held = poor(churn_metrics=churn_metrics("forest", 0.85), walk_forward=walked(days))
     assert "0.850 to 0.870" in page(held)
 
@@ -1015,9 +1127,12 @@ def test_walks_of_models_without_metrics_of_the_date_do_not_stop_the_report() ->
 
 def test_a_backslash_in_the_currency_does_not_stop_the_report() -> None:
     months = [{"month": f"2017-{month}", "n_customers": 3, "spend": 5.0} for month in (10, 11)]
-    assert tree(poor(currency="\\d", months=months)).all("svg")[0].attributes[
-        "aria-label"
-    ].endswith("with \\d5")  # fmt: skip
+    assert (
+        tree(poor(currency="\\d", months=months))
+        .all("svg")[0]
+        .attributes["aria-label"]
+        .endswith("with \\d5")
+    )
 
 
 def test_a_dollar_sign_in_a_label_is_a_dollar_sign() -> None:

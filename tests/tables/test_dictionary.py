@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crm_spark.features.catalogue import FEATURES
 from crm_spark.tables import ALL_TABLES
 from crm_spark.tables.dictionary import data_dictionary
-from crm_spark.tables.snapshot_features import FEATURES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data_dictionary.md"
 

@@ -9,12 +9,12 @@ from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.regression import GeneralizedLinearRegression, RandomForestRegressor
 from pyspark.sql import DataFrame
 
+from crm_spark.features.catalogue import FEATURES
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.churn.model import RAW_SCORE, ChurnModel, Input, assembled
-from crm_spark.models.churn.params import ChurnSection
+from crm_spark.models.churn.section import ChurnSection
 from crm_spark.models.feature_health import value_ranges
 from crm_spark.models.rows import fixed_rows
-from crm_spark.tables.snapshot_features import FEATURES
 
 FOREST = "forest"
 # Each rule is a logistic regression on the logarithms of these features.

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.transforms.orders import orders_as_of
+from crm_spark.features.orders import orders_as_of
 
 LABEL = "label"
 

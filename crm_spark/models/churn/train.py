@@ -23,7 +23,7 @@ from crm_spark.models.calibration import PlattCalibration, fit_platt
 from crm_spark.models.churn.candidates import FOREST, RULES, fit_forest, fit_rule, usable_features
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.churn.model import PROBABILITY, ChurnModel, score
-from crm_spark.models.churn.params import ChurnSection, Cutoffs
+from crm_spark.models.churn.section import ChurnSection, Cutoffs
 
 N_EXPLAINED = 8
 

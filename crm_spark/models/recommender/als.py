@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.models.recommender.catalogue import PRODUCT_INDEX, Catalogue
-from crm_spark.models.recommender.params import RecommendationsSection
+from crm_spark.models.recommender.section import RecommendationsSection
 from crm_spark.models.rows import fixed_rows
 
 Floats = NDArray[np.floating[Any]]
@@ -65,11 +65,18 @@ def fit_product_factors(
     ).persist()
     blocks = max(2, -(-rows.count() // params.rows_per_partition))
     als = ALS(
-        userCol="customer_index", itemCol=PRODUCT_INDEX, ratingCol="rating",
-        implicitPrefs=True, rank=params.als.rank, alpha=params.als.alpha,
-        regParam=params.als.regularization, maxIter=params.als.iterations,
-        numUserBlocks=blocks, numItemBlocks=blocks, seed=params.seed,
-    )  # fmt: skip
+        userCol="customer_index",
+        itemCol=PRODUCT_INDEX,
+        ratingCol="rating",
+        implicitPrefs=True,
+        rank=params.als.rank,
+        alpha=params.als.alpha,
+        regParam=params.als.regularization,
+        maxIter=params.als.iterations,
+        numUserBlocks=blocks,
+        numItemBlocks=blocks,
+        seed=params.seed,
+    )
     try:
         model = als.fit(rows)
         held = model.itemFactors.toPandas()  # a row a product

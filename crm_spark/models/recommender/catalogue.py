@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from crm_spark.models.recommender.params import RecommendationsSection
+from crm_spark.models.recommender.section import RecommendationsSection
 
 PRODUCT_INDEX = "product_index"
 

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.models.recommender.als import FoldIn
 from crm_spark.models.recommender.catalogue import PRODUCT_INDEX, Catalogue
-from crm_spark.models.recommender.params import AlsParams, Policy
+from crm_spark.models.recommender.section import AlsParams, Policy
 
 Rung = Literal["buy_again", "als", "popular"]
 # How many scores of customers by products a worker holds at a time (8 bytes each).
@@ -100,8 +100,11 @@ def _ranker(
         for batch in batches:
             for start in range(0, batch.num_rows, at_a_time):
                 part = batch.slice(start, at_a_time)
-                yield _as_batch(part["customer_id"].to_pylist(), catalogue,
-                                ranking.offers(*_histories(part), n=n))  # fmt: skip
+                yield _as_batch(
+                    part["customer_id"].to_pylist(),
+                    catalogue,
+                    ranking.offers(*_histories(part), n=n),
+                )
 
     return rank
 
@@ -159,11 +162,19 @@ class Ranking:
         """Give, by ladder, each customer's products, best first."""
         scores = self._als_scores(products, weights)
         for name, ladder in self._ladders.items():
-            yield name, [
-                self._climb(ladder, products[row], weights[row],
-                            None if scores is None else scores[row], n)
-                for row in range(len(products))
-            ]  # fmt: skip
+            yield (
+                name,
+                [
+                    self._climb(
+                        ladder,
+                        products[row],
+                        weights[row],
+                        None if scores is None else scores[row],
+                        n,
+                    )
+                    for row in range(len(products))
+                ],
+            )
 
     def _als_scores(
         self, products: Sequence[NDArray[np.int64]], weights: Sequence[NDArray[np.float64]]
@@ -212,8 +223,10 @@ class Ranking:
             if scores is None or not self._catalogue.has_factors[products].any():
                 return []
             return _best(scores, taken, room)
-        pairs = ((int(place), float(self._catalogue.n_recent_customers[place]))
-                 for place in self._popular)  # fmt: skip
+        pairs = (
+            (int(place), float(self._catalogue.n_recent_customers[place]))
+            for place in self._popular
+        )
         return _first(room, pairs, taken, self._catalogue.is_available)
 
 

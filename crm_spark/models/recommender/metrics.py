@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from crm_spark.models.recommender.params import Policy
+from crm_spark.models.recommender.section import Policy
 
 AT = 10
 
@@ -84,8 +84,11 @@ def ranking_metrics(
     for row in sorted(rows, key=lambda held: list(lists).index(held["list"])):
         for name in means:
             half = 1.96 * (row[f"std_{name}"] or 0.0) / math.sqrt(row["n"])
-            found.append(RankingMetric(row["list"], name, row[name], row["n"],
-                                       row[name] - half, row[name] + half))  # fmt: skip
+            found.append(
+                RankingMetric(
+                    row["list"], name, row[name], row["n"], row[name] - half, row[name] + half
+                )
+            )
         coverage = covered.get(row["list"], 0) / max(n_products, 1)
         found.append(RankingMetric(row["list"], f"coverage_at_{AT}", coverage, row["n"]))
     return found

@@ -21,7 +21,7 @@ from crm_spark.models.recommender.ladder import (
     rank_products,
 )
 from crm_spark.models.recommender.metrics import AT, RankingMetric, ranking_metrics
-from crm_spark.models.recommender.params import POLICIES, Policy, RecommendationsSection
+from crm_spark.models.recommender.section import POLICIES, Policy, RecommendationsSection
 
 # What stands alone in the test, by policy; popular and buy_again are the trivial rules.
 ALONE: dict[Policy, tuple[Rung, ...]] = {
@@ -102,8 +102,13 @@ def choose_ladders(
         return [Tested(*names[metric.list], metric) for metric in metrics]
 
     try:
-        tested = measure({(policy, rung): Ladder((rung,), policy)
-                          for policy, rungs in ALONE.items() for rung in rungs})  # fmt: skip
+        tested = measure(
+            {
+                (policy, rung): Ladder((rung,), policy)
+                for policy, rungs in ALONE.items()
+                for rung in rungs
+            }
+        )
         if not tested:
             raise DataError(
                 "recommendations cannot be tested: none of the customers with a purchase before "
@@ -122,10 +127,13 @@ def _ladders(tested: Sequence[Tested]) -> dict[Policy, Ladder]:
 
     def ndcg(policy: Policy, rung: Rung) -> float:
         return next(
-            (one.metric.value for one in tested
-             if (one.policy, one.name, one.metric.name) == (policy, rung, NDCG)),
+            (
+                one.metric.value
+                for one in tested
+                if (one.policy, one.name, one.metric.name) == (policy, rung, NDCG)
+            ),
             0.0,
-        )  # fmt: skip
+        )
 
     ladders: dict[Policy, Ladder] = {}
     for policy, rungs in ALONE.items():

@@ -44,8 +44,11 @@ KNOWN_WORDS: dict[str, Words] = {
         "very low spend", "low spend", "average spend", "high spend", "very high spend"
     ),
     "net_spend_amount": Words(
-        "very low net spend", "low net spend", "average net spend", "high net spend",
-        "very high net spend"
+        "very low net spend",
+        "low net spend",
+        "average net spend",
+        "high net spend",
+        "very high net spend",
     ),
     "spend_per_order": Words(
         "very small orders", "small orders", "average orders", "large orders", "very large orders"
@@ -56,7 +59,7 @@ KNOWN_WORDS: dict[str, Words] = {
     "tenure_days": Words(
         "very new", "new", "average tenure", "long-standing", "very long-standing"
     ),
-}  # fmt: skip
+}
 
 
 def words_of(feature: str) -> Words:
@@ -66,8 +69,13 @@ def words_of(feature: str) -> Words:
         if feature.startswith(start) and "_trend_" not in feature:
             return words.within(int(window[1])) if window else words
     plain = feature.removeprefix("n_").replace("_", " ")
-    return Words(f"very low {plain}", f"low {plain}", f"average {plain}", f"high {plain}",
-                 f"very high {plain}")  # fmt: skip
+    return Words(
+        f"very low {plain}",
+        f"low {plain}",
+        f"average {plain}",
+        f"high {plain}",
+        f"very high {plain}",
+    )
 
 
 def segment_names(features: Sequence[str], centers: Sequence[Sequence[float]]) -> list[str]:

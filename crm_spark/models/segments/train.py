@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.errors import DataError
+from crm_spark.features.catalogue import FEATURES
 from crm_spark.models.rows import fixed_rows
 from crm_spark.models.segments.model import (
     CLUSTER,
@@ -26,8 +27,7 @@ from crm_spark.models.segments.model import (
     standardised,
 )
 from crm_spark.models.segments.names import segment_names
-from crm_spark.models.segments.params import SegmentsSection
-from crm_spark.tables.snapshot_features import FEATURES
+from crm_spark.models.segments.section import SegmentsSection
 
 KMEANS = "kmeans"
 # The trivial rule beside k-means: as many groups of equal size, cut by spend alone.
@@ -121,11 +121,17 @@ def fit_inputs(
     medians = {name: quantiles[name][0] for name in params.features if quantiles[name] is not None}
     group_fills = _group_medians(sample, medians) if params.fill == "group_median" else {}
     raw = [
-        SegmentInput(name, units[name] not in ("share", "-1 to 1"), fill=float(median),
-                     low=float(low), high=float(high), group_fills=group_fills.get(name, ()))
+        SegmentInput(
+            name,
+            units[name] not in ("share", "-1 to 1"),
+            fill=float(median),
+            low=float(low),
+            high=float(high),
+            group_fills=group_fills.get(name, ()),
+        )
         for name in medians
         for median, low, high in [quantiles[name]]
-    ]  # fmt: skip
+    ]
     spread = rows.agg(
         *[F.avg(held.kept_in()).alias(f"mean_{held.name}") for held in raw] or [F.lit(0)],
         *[F.stddev_samp(held.kept_in()).alias(f"std_{held.name}") for held in raw],
@@ -223,8 +229,10 @@ def choose_k(sample: Matrix, params: SegmentsSection, *, n_customers: int) -> Ch
             for other in starts[:index]
         ]
         stability[k] = float(np.mean(pairs)) if pairs else 1.0
-        measured += [Measured(KMEANS, f"silhouette.k{k}", silhouette[k]),
-                     Measured(KMEANS, f"stability.k{k}", stability[k])]  # fmt: skip
+        measured += [
+            Measured(KMEANS, f"silhouette.k{k}", silhouette[k]),
+            Measured(KMEANS, f"stability.k{k}", stability[k]),
+        ]
     stable = [k for k in possible if stability[k] >= STABLE]
     if stable:
         k = max(stable, key=lambda held: (silhouette[held], -held))
@@ -248,20 +256,26 @@ def _fit_centers(
     try:
         for start in range(params.n_starts):
             kmeans = KMeans(
-                featuresCol="features", predictionCol=CLUSTER, k=k, solver="block",
-                maxIter=params.max_iterations, tol=_TOLERANCE, seed=params.seed + start,
-            )  # fmt: skip
+                featuresCol="features",
+                predictionCol=CLUSTER,
+                k=k,
+                solver="block",
+                maxIter=params.max_iterations,
+                tol=_TOLERANCE,
+                seed=params.seed + start,
+            )
             pipeline = Pipeline(stages=[assembler, kmeans]).fit(read)
             fitted: Any = pipeline.stages[-1]
             if best is None or fitted.summary.trainingCost < best[0]:
                 best = (fitted.summary.trainingCost, pipeline, fitted)
         assert best is not None
         found = (
-            best[1].transform(read)
+            best[1]
+            .transform(read)
             .groupBy(CLUSTER)
             .agg(F.avg("_spend").cast(T.DoubleType()).alias("spend"))
             .collect()
-        )  # fmt: skip
+        )
     finally:
         read.unpersist()
     centers = [tuple(float(value) for value in center) for center in best[2].clusterCenters()]

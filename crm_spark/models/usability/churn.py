@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crm_spark.features.catalogue import FEATURES
 from crm_spark.models.churn.candidates import RULES
-from crm_spark.models.churn.params import ChurnSection, Cutoffs
+from crm_spark.models.churn.section import ChurnSection, Cutoffs
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import DataFacts, Level, Verdict
-from crm_spark.tables.snapshot_features import FEATURES
 
 CHURN = "churn"
 
@@ -70,10 +70,14 @@ def churn_history(facts: DataFacts, params: ChurnSection, cutoffs: Cutoffs) -> V
     found = f"{facts.history_days:,} days"
     if not facts.days or not cutoffs.training:
         return Verdict(
-            "history", CHURN, found, f"at least {fewest:,} days", "error",
+            "history",
+            CHURN,
+            found,
+            f"at least {fewest:,} days",
+            "error",
             f"{facts.first_order}, and {fewest:,} days of history are needed (active_days + 2 x "
             "(horizon_days + grace_days)): choose a later date or a shorter horizon",
-        )  # fmt: skip
+        )
     needed = f"at least {enough:,} days for two training cut-offs"
     if len(cutoffs.training) > 1:
         message = f"{found} of history hold {len(cutoffs.training)} training cut-offs"
@@ -84,10 +88,14 @@ def churn_history(facts: DataFacts, params: ChurnSection, cutoffs: Cutoffs) -> V
         else f"{enough:,} days are needed for two: choose a later date or a shorter horizon"
     )
     return Verdict(
-        "history", CHURN, found, needed, "warning",
+        "history",
+        CHURN,
+        found,
+        needed,
+        "warning",
         f"{found} of history are used for one training cut-off, so that probabilities cannot be "
         f"calibrated; {todo}",
-    )  # fmt: skip
+    )
 
 
 def churn_customers(facts: DataFacts) -> Verdict:
@@ -95,19 +103,27 @@ def churn_customers(facts: DataFacts) -> Verdict:
     n = facts.n_customers
     if n < FEWEST_FOR_CHURN:
         return Verdict(
-            "customers", CHURN, f"{n:,}", f"at least {FEWEST_FOR_CHURN:,}", "error",
+            "customers",
+            CHURN,
+            f"{n:,}",
+            f"at least {FEWEST_FOR_CHURN:,}",
+            "error",
             f"{n:,} customers are too few to learn who leaves: the simplest usable rule takes "
             f"{ENOUGH_OF_A_CLASS} who left and {ENOUGH_OF_A_CLASS} who stayed, so at least "
             f"{FEWEST_FOR_CHURN}: load more customers",
-        )  # fmt: skip
+        )
     needed = f"at least {ENOUGH_FOR_CHURN:,}"
     if n < ENOUGH_FOR_CHURN:
         return Verdict(
-            "customers", CHURN, f"{n:,}", needed, "warning",
+            "customers",
+            CHURN,
+            f"{n:,}",
+            needed,
+            "warning",
             f"with {n:,} customers the share that leaves is known to within "
             f"{98 / n**0.5:.0f} points only, and {ENOUGH_FOR_CHURN} are needed for 5: take the "
             "probabilities for a rough order, or load more customers",
-        )  # fmt: skip
+        )
     return Verdict("customers", CHURN, f"{n:,}", needed, "ok", f"{n:,} customers are enough")
 
 
@@ -159,11 +175,21 @@ def cases_per_input(classes: ChurnClasses) -> Verdict:
     found = f"{rarer / len(FEATURES):.1f} per input"
     needed = f"{CASES_PER_FOREST_INPUT} per input"
     if rarer >= wanted:
-        return Verdict("cases_per_input", CHURN, found, needed, "ok",
-                       f"{rarer:,} customers of the rarer class are enough")  # fmt: skip
+        return Verdict(
+            "cases_per_input",
+            CHURN,
+            found,
+            needed,
+            "ok",
+            f"{rarer:,} customers of the rarer class are enough",
+        )
     return Verdict(
-        "cases_per_input", CHURN, found, needed, "advice",
+        "cases_per_input",
+        CHURN,
+        found,
+        needed,
+        "advice",
         f"{rarer:,} customers of the rarer class for {len(FEATURES)} inputs: a forest takes "
         f"more than {wanted:,} to be stable. Do not expect it to beat the simple rules by much; "
         "more customers help, and more cut-offs (churn.n_training_cutoffs)",
-    )  # fmt: skip
+    )

@@ -79,9 +79,15 @@ def rejected_rows(facts: DataFacts, subject: str) -> Verdict:
     needed = _limits(REJECTED_WARNING, REJECTED_ERROR)
     ingest = facts.ingest
     if ingest is None:
-        return Verdict("rejected_rows", subject, "unknown", needed, "advice",
-                       "no ingest is on record, so the share of rejected order lines is unknown: "
-                       "run ingest_sources")  # fmt: skip
+        return Verdict(
+            "rejected_rows",
+            subject,
+            "unknown",
+            needed,
+            "advice",
+            "no ingest is on record, so the share of rejected order lines is unknown: "
+            "run ingest_sources",
+        )
     share = ingest.n_rejected / ingest.n_rows if ingest.n_rows else 0.0
     level = _level(share, REJECTED_WARNING, REJECTED_ERROR)
     told = _percent(ingest.n_rejected, ingest.n_rows)
@@ -104,9 +110,15 @@ def missing_customer_ids(facts: DataFacts, subject: str) -> Verdict:
     needed = _limits(NO_CUSTOMER_WARNING, NO_CUSTOMER_ERROR)
     ingest = facts.ingest
     if ingest is None:
-        return Verdict("missing_customer_ids", subject, "unknown", needed, "advice",
-                       "no ingest is on record, so the share of order lines without a customer is "
-                       "unknown: run ingest_sources")  # fmt: skip
+        return Verdict(
+            "missing_customer_ids",
+            subject,
+            "unknown",
+            needed,
+            "advice",
+            "no ingest is on record, so the share of order lines without a customer is "
+            "unknown: run ingest_sources",
+        )
     share = ingest.n_without_customer / ingest.n_rows if ingest.n_rows else 0.0
     level = _level(share, NO_CUSTOMER_WARNING, NO_CUSTOMER_ERROR)
     told = _percent(ingest.n_without_customer, ingest.n_rows)
@@ -164,8 +176,14 @@ def days_without_data(
     needed = f"at most {limit} days in a row"
     if longest is None or longest.n_days <= limit:
         n_days = longest.n_days if longest else 0
-        return Verdict("days_without_data", subject, f"{n_days} days", needed, "ok",
-                       f"at most {n_days} days in a row are without an order")  # fmt: skip
+        return Verdict(
+            "days_without_data",
+            subject,
+            f"{n_days} days",
+            needed,
+            "ok",
+            f"at most {n_days} days in a row are without an order",
+        )
     rhythm = f"nine of ten breaks last at most {usual} days" if usual else "most days have one"
     message = (
         f"{longest.n_days} days in a row are without any order, {longest.first} to {longest.last}, "
@@ -184,8 +202,9 @@ def days_without_data(
             "load the missing orders and run ingest_sources and build_features again, or choose "
             "another date"
         )
-    return Verdict("days_without_data", subject, f"{longest.n_days} days", needed, level,
-                   f"{message}: {todo}")  # fmt: skip
+    return Verdict(
+        "days_without_data", subject, f"{longest.n_days} days", needed, level, f"{message}: {todo}"
+    )
 
 
 def _emptied_horizon(
@@ -251,23 +270,39 @@ def level_change(facts: DataFacts, subject: str) -> Verdict:
     needed = f"less than {JUMP_ADVICE:g}-fold; from {JUMP_WARNING:g}-fold on is a warning"
     weeks = weekly_orders(facts.as_of, facts.days)
     if len(weeks) < 2 * STRETCH_WEEKS:
-        return Verdict("level_change", subject, f"{len(weeks)} full weeks", needed, "ok",
-                       f"{len(weeks)} full weeks with orders are too few to tell a change of level "
-                       f"from chance; {2 * STRETCH_WEEKS} would do")  # fmt: skip
+        return Verdict(
+            "level_change",
+            subject,
+            f"{len(weeks)} full weeks",
+            needed,
+            "ok",
+            f"{len(weeks)} full weeks with orders are too few to tell a change of level "
+            f"from chance; {2 * STRETCH_WEEKS} would do",
+        )
     jump = largest_jump(weeks)
     if jump is None or jump.factor < JUMP_ADVICE:
         factor = jump.factor if jump else 1.0
-        return Verdict("level_change", subject, f"{factor:.1f}-fold", needed, "ok",
-                       "weekly orders keep their level")  # fmt: skip
+        return Verdict(
+            "level_change",
+            subject,
+            f"{factor:.1f}-fold",
+            needed,
+            "ok",
+            "weekly orders keep their level",
+        )
     level: Level = "warning" if jump.factor >= JUMP_WARNING else "advice"
     return Verdict(
-        "level_change", subject, f"{jump.factor:.1f}-fold at {jump.day}", needed, level,
+        "level_change",
+        subject,
+        f"{jump.factor:.1f}-fold at {jump.day}",
+        needed,
+        level,
         f"weekly orders went from about {jump.before:,.0f} to about {jump.after:,.0f} around "
         f"{jump.day}, and stayed there for {STRETCH_WEEKS} weeks: if a source was added or lost "
         "then, load the same ones for all days; if the shop changed, what was learnt from before "
         "may no longer hold, and sources.transactions.where can leave it out; if it is the season, "
         "nothing has to be done",
-    )  # fmt: skip
+    )
 
 
 def biggest_customer(facts: DataFacts, subject: str) -> Verdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crm_spark.models.recommender.params import RecommendationsSection
+from crm_spark.models.recommender.section import RecommendationsSection
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import DataFacts, Verdict
 
@@ -29,20 +29,29 @@ def recommendations_history(facts: DataFacts, params: RecommendationsSection) ->
     found = f"{facts.history_days:,} days"
     if facts.history_days <= closes:
         return Verdict(
-            "history", RECOMMENDATIONS, found, f"at least {closes + 1:,} days", "error",
+            "history",
+            RECOMMENDATIONS,
+            found,
+            f"at least {closes + 1:,} days",
+            "error",
             f"they cannot be tested: the cut-off {closes} days before is "
             f"{params.test_cutoff(facts.as_of)}, and {facts.first_order}: choose a later date or "
             "a shorter recommendations.horizon_days",
-        )  # fmt: skip
+        )
     needed = f"at least {enough:,} days"
     if facts.history_days >= enough:
-        return Verdict("history", RECOMMENDATIONS, found, needed, "ok",
-                       f"{found} of history are enough")  # fmt: skip
+        return Verdict(
+            "history", RECOMMENDATIONS, found, needed, "ok", f"{found} of history are enough"
+        )
     return Verdict(
-        "history", RECOMMENDATIONS, found, needed, "warning",
+        "history",
+        RECOMMENDATIONS,
+        found,
+        needed,
+        "warning",
         f"{found} of history leave {facts.history_days - closes} before the test to learn what is "
         f"popular, not {params.popular_days} (recommendations.popular_days): choose a later date",
-    )  # fmt: skip
+    )
 
 
 def recommendations_customers(facts: DataFacts, params: RecommendationsSection) -> Verdict:
@@ -50,17 +59,26 @@ def recommendations_customers(facts: DataFacts, params: RecommendationsSection) 
     n, fewest = facts.n_customers, params.als.min_customers
     if n < fewest:
         return Verdict(
-            "customers", RECOMMENDATIONS, f"{n:,}", f"at least {fewest:,}", "error",
+            "customers",
+            RECOMMENDATIONS,
+            f"{n:,}",
+            f"at least {fewest:,}",
+            "error",
             f"{n:,} customers are too few: nothing is learnt of a product with fewer than "
             f"{fewest} (recommendations.als.min_customers): load more customers",
-        )  # fmt: skip
+        )
     needed = f"at least {ENOUGH_FOR_RECOMMENDATIONS}"
     if n < ENOUGH_FOR_RECOMMENDATIONS:
         return Verdict(
-            "customers", RECOMMENDATIONS, f"{n:,}", needed, "warning",
+            "customers",
+            RECOMMENDATIONS,
+            f"{n:,}",
+            needed,
+            "warning",
             f"with {n:,} customers the share that takes an offer is known to within "
             f"{98 / n**0.5:.0f} points only, and {ENOUGH_FOR_RECOMMENDATIONS} are needed for 10: "
             "offers may follow a few customers' taste; load more customers",
-        )  # fmt: skip
-    return Verdict("customers", RECOMMENDATIONS, f"{n:,}", needed, "ok",
-                   f"{n:,} customers are enough")  # fmt: skip
+        )
+    return Verdict(
+        "customers", RECOMMENDATIONS, f"{n:,}", needed, "ok", f"{n:,} customers are enough"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from crm_spark.models.segments.params import SegmentsSection
+from crm_spark.models.segments.section import SegmentsSection
 from crm_spark.models.segments.train import FEWEST_PER_SEGMENT
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import DataFacts, Verdict
@@ -34,14 +34,17 @@ def segments_history(facts: DataFacts, params: SegmentsSection) -> Verdict:
     found = f"{facts.history_days:,} days"
     needed = f"at least {enough:,} days"
     if facts.history_days >= enough:
-        return Verdict("history", SEGMENTS, found, needed, "ok",
-                       f"{found} of history are enough")  # fmt: skip
+        return Verdict("history", SEGMENTS, found, needed, "ok", f"{found} of history are enough")
     return Verdict(
-        "history", SEGMENTS, found, needed, "warning",
+        "history",
+        SEGMENTS,
+        found,
+        needed,
+        "warning",
         f"{found} of history show little of how customers differ; {enough:,} are needed: who buys "
         "less often looks like a single purchase. Choose a later date, or read the segments as "
         "a picture of these days alone",
-    )  # fmt: skip
+    )
 
 
 def segments_customers(facts: DataFacts, params: SegmentsSection) -> Verdict:
@@ -54,22 +57,35 @@ def segments_customers(facts: DataFacts, params: SegmentsSection) -> Verdict:
     found = f"{n:,}"
     if n < fewest:
         return Verdict(
-            "customers", SEGMENTS, found, f"at least {fewest:,}", "error",
+            "customers",
+            SEGMENTS,
+            found,
+            f"at least {fewest:,}",
+            "error",
             f"{n:,} customers are too few for {k_from} segments: at least {fewest:,} are needed "
             f"({FEWEST_PER_SEGMENT} for each): load more customers, or set a smaller segments.k",
-        )  # fmt: skip
+        )
     if n < enough:
         return Verdict(
-            "customers", SEGMENTS, found, f"at least {enough:,}", "warning",
+            "customers",
+            SEGMENTS,
+            found,
+            f"at least {enough:,}",
+            "warning",
             f"{n:,} customers are few for up to {k_to} segments by {n_inputs} features; at least "
             f"{enough:,} are needed: chance may have made some of the segments. Set a smaller "
             "segments.k_to, name fewer segments.features, or load more customers",
-        )  # fmt: skip
+        )
     if n < better:
         return Verdict(
-            "customers", SEGMENTS, found, f"at least {better:,}", "advice",
+            "customers",
+            SEGMENTS,
+            found,
+            f"at least {better:,}",
+            "advice",
             f"{n:,} customers do for segments by {n_inputs} features; with {better:,} they would "
             "come out much the same every time",
-        )  # fmt: skip
-    return Verdict("customers", SEGMENTS, found, f"at least {better:,}", "ok",
-                   f"{n:,} customers are enough")  # fmt: skip
+        )
+    return Verdict(
+        "customers", SEGMENTS, found, f"at least {better:,}", "ok", f"{n:,} customers are enough"
+    )

@@ -28,14 +28,25 @@ def tiles(held: ReportInputs) -> list[Tile]:
     tiles = [
         Tile("Customers", f"{base['n_customers']:,}", "with an order before this day"),
         Tile("Active", f"{base['n_active']:,}", f"ordered in the last {base['active_days']} days"),
-        Tile("Orders", f"{base['n_orders']:,}", f"{base['n_orders'] / base['n_customers']:,.1f} a customer"),  # noqa: E501
-        Tile("Bought", money(held, base["spend"]), f"{money(held, base['spend'] / base['n_orders'], cents=True)} an order"),  # noqa: E501
-    ]  # fmt: skip
+        Tile(
+            "Orders",
+            f"{base['n_orders']:,}",
+            f"{base['n_orders'] / base['n_customers']:,.1f} a customer",
+        ),
+        Tile(
+            "Bought",
+            money(held, base["spend"]),
+            f"{money(held, base['spend'] / base['n_orders'], cents=True)} an order",
+        ),
+    ]
     if held.churn:
         tiles.append(
-            Tile("Expected to leave", f"{held.churn['expected']:,.0f}",
-                 f"of {held.churn['n']:,} active customers, in {held.churn['horizon_days']} days")
-        )  # fmt: skip
+            Tile(
+                "Expected to leave",
+                f"{held.churn['expected']:,.0f}",
+                f"of {held.churn['n']:,} active customers, in {held.churn['horizon_days']} days",
+            )
+        )
     rejected = sum(row["rows_rejected"] for row in held.sources)
     read = sum(row["rows_read"] for row in held.sources)
     if read:

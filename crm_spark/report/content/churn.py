@@ -211,10 +211,11 @@ def _reliability_picture(bins: Mapping[str, Sequence[tuple[float, float, int]]])
 
 def _walk_forward(held: ReportInputs, models: Sequence[str]) -> Block:
     """Show AUC on every past cut-off that was tested."""
-    auc = {(row["model_name"], row["cutoff_date"]): row["value"]
-           for row in held.walk_forward
-           if row["metric"] == "auc" and row["value"] is not None
-           and row["model_name"] in models}  # fmt: skip
+    auc = {
+        (row["model_name"], row["cutoff_date"]): row["value"]
+        for row in held.walk_forward
+        if row["metric"] == "auc" and row["value"] is not None and row["model_name"] in models
+    }
     days = sorted({day for _, day in auc})
     if len(days) < 2:
         return Text(

@@ -43,13 +43,18 @@ def data_section(held: ReportInputs) -> Section:
                 "the rows are in core.*_rejected, and replay_rejected takes them in after a fix)",
                 ["Table", "Reason", "Newest", "Still out", "Taken back"],
                 [
-                    [row["table"], row["reason"], str(row["newest"]), f"{row['n']:,}",
-                     f"{row['n_taken_back']:,}"]
+                    [
+                        row["table"],
+                        row["reason"],
+                        str(row["newest"]),
+                        f"{row['n']:,}",
+                        f"{row['n_taken_back']:,}",
+                    ]
                     for row in held.rejected
                 ],
                 numbers=["Still out", "Taken back"],
             )
-        )  # fmt: skip
+        )
     elif held.sources:
         blocks.append(Text("No row was rejected."))
     if held.unusual_prices:
@@ -108,10 +113,11 @@ def cost_section(held: ReportInputs) -> Section | None:
         "What it cost",
         [
             Text(f"{len(rows)} jobs, {total:,.0f} seconds."),
-            TextTable("The newest run of each job (ops.job_runs)", columns, rows,
-                      numbers=columns[1:]),
+            TextTable(
+                "The newest run of each job (ops.job_runs)", columns, rows, numbers=columns[1:]
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _bytes(value: int | None) -> str:
@@ -133,8 +139,13 @@ def glossary_section() -> Section:
         ("nDCG at 10", "How many of ten offers were bought, the first counting most; at most 1"),
         ("Hit rate", "Share of customers who bought at least one of the ten"),
         ("Coverage", "Share of the products on sale that are offered to anyone"),
-        ("Silhouette", "How much nearer customers are to their own segment than to the next; "
-                       "at most 1"),
-    ]  # fmt: skip
-    return Section("words", "Words", [TextTable("What the figures mean", ["Word", "Meaning"],
-                                                [list(pair) for pair in words])])  # fmt: skip
+        (
+            "Silhouette",
+            "How much nearer customers are to their own segment than to the next; at most 1",
+        ),
+    ]
+    return Section(
+        "words",
+        "Words",
+        [TextTable("What the figures mean", ["Word", "Meaning"], [list(pair) for pair in words])],
+    )

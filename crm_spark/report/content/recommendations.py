@@ -53,18 +53,18 @@ def recommendations_section(held: ReportInputs) -> Section | None:
             f"{policy}. Of the offers {parts}."
         )
     ]
-    value = {
-        (row["model_name"], row["metric"]): row
-        for row in held.recommendation_metrics
-    }  # fmt: skip
+    value = {(row["model_name"], row["metric"]): row for row in held.recommendation_metrics}
     if value:
         blocks.append(Text(_recommendation_verdict(value), is_verdict=True))
     for policy_name, title in (
         ("all", "All products"),
         ("new_only", "Only products that the customer had not bought before"),
     ):
-        models = [name for name in ("popular", "buy_again", "als", "ladder")
-                  if (name, f"ndcg_at_10.{policy_name}") in value]  # fmt: skip
+        models = [
+            name
+            for name in ("popular", "buy_again", "als", "ladder")
+            if (name, f"ndcg_at_10.{policy_name}") in value
+        ]
         if not models:
             continue
         any_row = value[models[0], f"ndcg_at_10.{policy_name}"]

@@ -73,7 +73,15 @@ def segments_section(held: ReportInputs) -> Section | None:
     blocks.append(
         TextTable(
             "Who is in each segment (scores.segment_profiles): means, beside the mean of all",
-            ["Segment", "Customers", "Orders", "Days since the last", "Bought", "An order", "What sets it apart"],  # noqa: E501
+            [
+                "Segment",
+                "Customers",
+                "Orders",
+                "Days since the last",
+                "Bought",
+                "An order",
+                "What sets it apart",
+            ],
             [
                 [
                     f"{row['segment_id']} {row['segment_name']}",
@@ -88,7 +96,7 @@ def segments_section(held: ReportInputs) -> Section | None:
             ],
             numbers=["Customers", "Orders", "Days since the last", "Bought", "An order"],
         )
-    )  # fmt: skip
+    )
     rule = figures.get(("spend_groups", "silhouette"))
     ours = figures.get(("kmeans", "silhouette"))
     if rule is not None and ours is not None:

@@ -10,9 +10,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
+from crm_spark.features.orders import customer_orders
 from crm_spark.models.churn.labels import churn_labels, is_active
 from crm_spark.tables.core import TRANSACTIONS
-from crm_spark.transforms.orders import customer_orders
 
 # The horizon is [2017-11-01, 2017-11-08), labels close with the end of 2017-11-09. The session's
 # time zone is New York, four hours behind UTC until the clocks go back on 2017-11-05, five after.
@@ -44,7 +44,7 @@ ORDERS = [
     ("lapsed by a day", 30, None, None, None, None),
     ("lapsed, and came back", 30, "11-03 15:00", "11-03 15:00", "order", None),
     ("ordered yesterday", 0, "11-03 15:00", "11-03 15:00", "order", 0.0),
-]  # fmt: skip
+]
 
 
 def at(text: str) -> datetime:
@@ -58,13 +58,19 @@ def lines(spark: SparkSession) -> DataFrame:
 
     def line(customer: str, ordered: str, arrived: str, what: str | None) -> dict[str, object]:
         return {
-            "customer_id": customer, "order_id": what, "line_id": f"{customer} {what}",
-            "ordered_at": at(ordered), "arrived_at": at(arrived),
+            "customer_id": customer,
+            "order_id": what,
+            "line_id": f"{customer} {what}",
+            "ordered_at": at(ordered),
+            "arrived_at": at(arrived),
             "amount": Decimal(-1 if what == RETURN else 1),
-            "is_return": what == RETURN, "is_deleted": False, "replaces_order": False,
-            "is_zero_amount": False, "is_zero_quantity": False,
+            "is_return": what == RETURN,
+            "is_deleted": False,
+            "replaces_order": False,
+            "is_zero_amount": False,
+            "is_zero_quantity": False,
             "superseded_at": at("11-04 15:00") if what == STRUCK else None,
-        }  # fmt: skip
+        }
 
     placed = [
         line(customer, ordered, str(arrived), what)

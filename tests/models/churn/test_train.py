@@ -17,11 +17,12 @@ from pyspark.sql import functions as F
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from crm_spark.features.catalogue import FEATURES
 from crm_spark.models.binary_metrics import Floats, Metric, at_threshold
 from crm_spark.models.calibration import PlattCalibration
 from crm_spark.models.churn.candidates import FOREST, RULES, fit_rule, usable_features
 from crm_spark.models.churn.model import PROBABILITY, ChurnModel, add_reasons, load_model, score
-from crm_spark.models.churn.params import ChurnSection, Cutoffs, ForestParams
+from crm_spark.models.churn.section import ChurnSection, Cutoffs, ForestParams
 from crm_spark.models.churn.train import (
     Fitted,
     Importance,
@@ -31,7 +32,6 @@ from crm_spark.models.churn.train import (
     permutation_importance,
     with_reasons,
 )
-from crm_spark.tables.snapshot_features import FEATURES
 
 TEST = date(2024, 6, 1)
 CUTOFFS = Cutoffs(TEST, (date(2024, 5, 1), date(2024, 4, 3), date(2024, 3, 6)))
@@ -42,10 +42,19 @@ N_CUSTOMERS = 500
 NAMES = [feature.name for feature in FEATURES]
 # These say nothing unless a test plants something; all other features are the same for everybody.
 VARYING = (
-    "days_since_last_order", "n_orders", "tenure_days", "spend_amount_28d", "n_items_84d",
-    "median_gap_days", "longest_gap_days", "spend_per_order", "n_products", "discount_share",
-    "friday_orders_share", "spend_trend_28d",
-)  # fmt: skip
+    "days_since_last_order",
+    "n_orders",
+    "tenure_days",
+    "spend_amount_28d",
+    "n_items_84d",
+    "median_gap_days",
+    "longest_gap_days",
+    "spend_per_order",
+    "n_products",
+    "discount_share",
+    "friday_orders_share",
+    "spend_trend_28d",
+)
 # One in ten customers has no gaps yet.
 PLANTED, WITH_NULLS = "median_gap_days", ("median_gap_days", "longest_gap_days")
 HIGH = 55

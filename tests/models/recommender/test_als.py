@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.models.recommender.als import FoldIn, fit_product_factors
 from crm_spark.models.recommender.catalogue import Catalogue, product_catalogue
-from crm_spark.models.recommender.params import AlsParams, RecommendationsSection
+from crm_spark.models.recommender.section import AlsParams, RecommendationsSection
 
 N_CUSTOMERS, N_PRODUCTS, RANK = 60, 25, 4
 PARAMS = RecommendationsSection(
@@ -79,10 +79,18 @@ def mllib(spark: SparkSession) -> ALSModel:
         .sortWithinPartitions("customer_index", "product_index")
     )
     als = ALS(
-        userCol="customer_index", itemCol="product_index", ratingCol="rating", implicitPrefs=True,
-        rank=RANK, alpha=3.0, regParam=0.07, maxIter=6, numUserBlocks=2, numItemBlocks=2,
+        userCol="customer_index",
+        itemCol="product_index",
+        ratingCol="rating",
+        implicitPrefs=True,
+        rank=RANK,
+        alpha=3.0,
+        regParam=0.07,
+        maxIter=6,
+        numUserBlocks=2,
+        numItemBlocks=2,
         seed=PARAMS.seed,
-    )  # fmt: skip
+    )
     return als.fit(frame)
 
 

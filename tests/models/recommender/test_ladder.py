@@ -25,7 +25,7 @@ from crm_spark.models.recommender.ladder import (
     customer_histories,
     rank_products,
 )
-from crm_spark.models.recommender.params import AlsParams, RecommendationsSection
+from crm_spark.models.recommender.section import AlsParams, RecommendationsSection
 
 ALS = AlsParams(alpha=2.0, regularization=0.1)
 LADDERS: dict[str, Ladder] = {
@@ -289,8 +289,10 @@ def test_lists_do_not_depend_on_partitions_and_blocks(
     interactions = spark.createDataFrame(INTERACTIONS, SCHEMA).coalesce(1).cache()
     bare = product_catalogue(interactions, PARAMS)
 
-    silence = {product: min(r[3] for r in INTERACTIONS if r[1] == product)
-               for product in {r[1] for r in INTERACTIONS}}  # fmt: skip
+    silence = {
+        product: min(r[3] for r in INTERACTIONS if r[1] == product)
+        for product in {r[1] for r in INTERACTIONS}
+    }
     assert list(bare.product_ids) == sorted(silence)
     assert dict(zip(bare.product_ids, bare.is_available.tolist(), strict=True)) == {
         product: held < 40 for product, held in silence.items()
@@ -336,10 +338,13 @@ def test_a_worker_without_customers_gives_nothing() -> None:
     empty = pa.RecordBatch.from_pylist(
         [],
         schema=pa.schema(
-            [("customer_id", pa.string()), ("products", pa.list_(pa.int32())),
-             ("weights", pa.list_(pa.float64()))]
+            [
+                ("customer_id", pa.string()),
+                ("products", pa.list_(pa.int32())),
+                ("weights", pa.list_(pa.float64())),
+            ]
         ),
-    )  # fmt: skip
+    )
     assert [part.num_rows for part in rank([empty])] == []
 
 
@@ -376,8 +381,10 @@ def test_a_history_of_unknown_products_alone_leads_to_the_popular_ones() -> None
     ranking = Ranking(held, {"x": Ladder(("als", "popular"), "all")}, AlsParams())
     ((_, lists),) = ranking.offers([np.array([5])], [np.array([1.0])], n=3)
     assert [(offer.product, offer.source) for offer in lists[0]] == [
-        (49, "popular"), (48, "popular"), (47, "popular"),
-    ]  # fmt: skip
+        (49, "popular"),
+        (48, "popular"),
+        (47, "popular"),
+    ]
 
 
 def test_a_score_does_not_depend_on_who_shares_the_block() -> None:

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from sklearn.metrics import ndcg_score
 
 from crm_spark.models.recommender.metrics import RankingMetric, ranking_metrics
-from crm_spark.models.recommender.params import Policy
+from crm_spark.models.recommender.section import Policy
 
 N_PRODUCTS = 40
 LISTS: dict[str, Policy] = {"long": "all", "new": "new_only", "short": "all"}

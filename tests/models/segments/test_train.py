@@ -15,7 +15,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from crm_spark.errors import DataError
 from crm_spark.models.segments.model import SegmentModel, assign_segments, load_segment_model
-from crm_spark.models.segments.params import SegmentsSection
+from crm_spark.models.segments.section import SegmentsSection
 from crm_spark.models.segments.train import FittedSegments, fit_inputs, fit_segments
 
 FEATURES = ("days_since_last_order", "n_orders", "spend_amount")

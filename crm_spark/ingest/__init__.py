@@ -1,0 +1,1 @@
+"""From the user's sources to core: plan, map, clean, version, write, reject and replay."""

@@ -1,1 +1,0 @@
-"""The only place that reads sources and reads or writes Delta."""

@@ -1,0 +1,113 @@
+"""The churn section: what churn means, which cut-offs train and test, and how the forest grows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from crm_spark.errors import nearest
+from crm_spark.features.catalogue import FEATURES
+
+
+class ForestParams(BaseModel):
+    """Random forest settings, as Spark MLlib names them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_trees: int = Field(default=200, ge=1, le=2000)
+    max_depth: int = Field(default=8, ge=1, le=15)
+    min_instances_per_node: int = Field(default=20, ge=1)
+    max_bins: int = Field(default=32, ge=8)
+    # The forest depends on how its rows are spread: a number of partitions that follows from the
+    # rows alone makes it the same everywhere.
+    rows_per_partition: int = Field(default=10_000, ge=100)
+
+
+class ChurnSection(BaseModel):
+    """Churn: an active customer places no order in the horizon.
+
+    A customer is active with an order in the last `active_days` days before the cut-off. A label of
+    cut-off T exists once T + horizon_days + grace_days has passed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    horizon_days: int = Field(default=28, ge=1, le=730)
+    active_days: int = Field(default=84, ge=1, le=1095)
+    grace_days: int = Field(default=0, ge=0, le=365)
+    cutoff_every_days: int = Field(default=28, ge=1)
+    n_training_cutoffs: int = Field(default=6, ge=1, le=60)
+    threshold: float | None = Field(default=None, gt=0, lt=1)
+    seed: int = 1
+    n_reasons: int = Field(default=3, ge=0, le=10)
+    importance_rows: int = Field(default=5000, ge=100, le=50_000)
+    forest: ForestParams = Field(default_factory=ForestParams)
+    # Test cut-offs of backtest_churn; by default the latest six, a horizon apart.
+    backtest_cutoffs: tuple[date, ...] = ()
+    # Features that look too good to be true and were proved clean: the forest may use them.
+    trusted_features: tuple[str, ...] = ()
+
+    @field_validator("trusted_features")
+    @classmethod
+    def _features_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = [feature.name for feature in FEATURES]
+        unknown = [name for name in value if name not in known]
+        if unknown:
+            raise ValueError(
+                "; ".join(f"unknown feature {name!r}{nearest(name, known)}" for name in unknown)
+            )
+        return tuple(sorted(set(value)))
+
+
+@dataclass(frozen=True)
+class Cutoffs:
+    """One step of walking forward: the cut-off to test on and the earlier ones to learn from."""
+
+    test: date
+    training: tuple[date, ...]
+
+    @property
+    def calibration(self) -> date:
+        """The latest training cut-off, on which probabilities are calibrated."""
+        return self.training[0]
+
+    @property
+    def all(self) -> tuple[date, ...]:
+        """All cut-offs, latest first."""
+        return (self.test, *self.training)
+
+
+def closed_after(params: ChurnSection) -> timedelta:
+    """Give how long after a cut-off its labels are known."""
+    return timedelta(days=params.horizon_days + params.grace_days)
+
+
+def latest_closed(params: ChurnSection, as_of: date) -> date:
+    """Give the latest cut-off whose labels are known on `as_of`."""
+    return as_of - closed_after(params)
+
+
+def cutoffs_for_test(params: ChurnSection, test: date, first_order: date) -> Cutoffs:
+    """Give the cut-offs that had closed by `test`, latest first.
+
+    Cut-offs before the first order plus active_days are left out: on them nobody can be told from a
+    customer whose history was cut away.
+    """
+    step = timedelta(days=params.cutoff_every_days)
+    newest = latest_closed(params, test)
+    wanted = [newest - index * step for index in range(params.n_training_cutoffs)]
+    oldest = first_order + timedelta(days=params.active_days)
+    return Cutoffs(test, tuple(day for day in wanted if day >= oldest))
+
+
+def backtest_dates(params: ChurnSection, as_of: date, first_order: date) -> Sequence[date]:
+    """Give the cut-offs to walk over: those configured, else the latest six, a horizon apart."""
+    if params.backtest_cutoffs:
+        return sorted(params.backtest_cutoffs)
+    newest = latest_closed(params, as_of)
+    step = timedelta(days=params.horizon_days)
+    walked = [newest - index * step for index in range(6)]
+    return sorted(day for day in walked if cutoffs_for_test(params, day, first_order).training)

@@ -1,0 +1,292 @@
+"""The only place that imports mlflow: runs, models, versions and aliases."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import logging
+import os
+import re
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+from pyspark.ml import PipelineModel
+from pyspark.sql import DataFrame
+
+from crm_spark.errors import EnvironmentFault
+from crm_spark.runtime.progress import log
+
+SECONDS_TO_ANSWER = 5
+CHAMPION = "champion"
+FINGERPRINT = "crm_spark.fingerprint"
+KIND = "crm_spark.kind"
+SPEC_FILE = "spec.json"
+PIPELINE_FOLDER = "model"
+REPORT = "crm_spark.report"
+# What loads a model elsewhere; explicit, since MLflow would else start a second Spark to find out.
+PIP_REQUIREMENTS = ["pyspark==4.2.0", "mlflow==3.17.2", "pandas>=2.2,<3", "numpy<3", "pyarrow>=18"]
+
+
+class TrackingSection(BaseModel):
+    """Where models are tracked; SQLite in the working folder by default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str = "sqlite:///mlflow.db"
+    experiment: str = Field(default="crm_spark", min_length=1)
+    # Where artifacts go; a server decides for itself, SQLite keeps them beside its file.
+    artifact_root: str | None = None
+    # Folder that the driver and all executors see, for models on their way; default: in the lake.
+    shared_tmp: str | None = None
+
+
+@dataclass(frozen=True)
+class LoggedPipeline:
+    """A Spark pipeline to log, an example of the rows it reads, and the columns it adds."""
+
+    model: PipelineModel
+    example: DataFrame
+    outputs: tuple[str, ...]
+
+    def signature(self) -> Any:
+        """Give MLflow's signature of the pipeline."""
+        from mlflow.models import ModelSignature
+        from mlflow.types.schema import ColSpec, Schema
+
+        columns = [
+            ColSpec("double" if field.dataType.typeName() == "double" else "string", field.name)
+            for field in self.example.schema.fields
+        ]
+        return ModelSignature(Schema(columns), Schema([ColSpec("double", n) for n in self.outputs]))
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One registered version."""
+
+    name: str
+    version: str
+    kind: str
+    run_id: str
+
+
+def check_tracking(section: TrackingSection) -> None:
+    """Ask the tracking store once, before Spark starts.
+
+    Raises EnvironmentFault when a server does not answer within seconds, or the folder of a SQLite
+    store cannot be written.
+    """
+    parsed = urlparse(section.uri)
+    if parsed.scheme in ("http", "https"):
+        _ask_server(section.uri)
+    elif parsed.scheme == "sqlite":
+        folder = _sqlite_file(section.uri).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EnvironmentFault(f"tracking.uri {section.uri}: {error}") from error
+        if not os.access(folder, os.W_OK):
+            raise EnvironmentFault(f"tracking.uri {section.uri}: {folder} cannot be written")
+
+
+def _ask_server(uri: str) -> None:
+    try:
+        with urllib.request.urlopen(f"{_public(uri)}/health", timeout=SECONDS_TO_ANSWER):
+            return
+    except urllib.error.HTTPError as error:
+        # It answers; whether it lets us in is told by the first real request.
+        log.debug("the tracking server answers %s to /health", error.code)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = " ".join(str(getattr(error, "reason", None) or error).split())
+        raise EnvironmentFault(
+            f"the tracking server {_public(uri)} does not answer ({reason}): "
+            "start it, or correct tracking.uri"
+        ) from error
+
+
+def _public(uri: str) -> str:
+    """Give scheme, host, port and path of a URI: what is no secret, whatever a password holds."""
+    scheme, _, rest = uri.partition("://")
+    address = re.split(r"[?#]", rest.rpartition("@")[2])[0]
+    return f"{scheme}://{address}".rstrip("/")
+
+
+def _sqlite_file(uri: str) -> Path:
+    return Path(uri.removeprefix("sqlite:///"))
+
+
+class Tracker:
+    """MLflow at one URI and experiment."""
+
+    def __init__(self, section: TrackingSection, *, lake_root: str) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        import mlflow
+
+        for chatty in ("mlflow", "alembic"):  # each sets its own level when it is imported
+            logging.getLogger(chatty).setLevel(logging.ERROR)
+        self._mlflow = mlflow
+        self._section = section
+        self._shared_tmp = section.shared_tmp or f"{lake_root}/_models_on_their_way"
+        uri = section.uri
+        if uri.startswith("sqlite:///"):
+            uri = f"sqlite:///{_sqlite_file(uri).resolve()}"
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        self._client = mlflow.MlflowClient(uri, uri)
+        try:
+            self._experiment_id = self._experiment(uri)
+        except Exception as error:
+            told = str(error).splitlines()[0].replace(section.uri, _public(section.uri))
+            told = re.sub(r"//\S*@|\?\S+", "", told)[:300]
+            raise EnvironmentFault(f"the tracking store cannot be used: {told}") from error
+
+    def _experiment(self, uri: str) -> str:
+        found = self._client.get_experiment_by_name(self._section.experiment)
+        if found is not None:
+            return str(found.experiment_id)
+        root = self._section.artifact_root
+        if root is None and uri.startswith("sqlite:///"):
+            root = (_sqlite_file(uri).parent / "mlartifacts").as_uri()
+        name = self._section.experiment
+        return str(self._client.create_experiment(name, artifact_location=root))
+
+    def find(self, name: str, fingerprint: str, kind: str) -> ModelVersion | None:
+        """Give the version that an earlier run registered from the same inputs, if any."""
+        held = self._client.search_model_versions(f"name = '{name}'")
+        for version in sorted(held, key=lambda one: int(one.version)):
+            tags = version.tags
+            if tags.get(FINGERPRINT) == fingerprint and tags.get(KIND) == kind:
+                return ModelVersion(name, str(version.version), kind, str(version.run_id))
+        return None
+
+    def register(
+        self,
+        name: str,
+        *,
+        kind: str,
+        fingerprint: str,
+        spec_json: str,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        inputs: Mapping[str, tuple[str, int]],
+        pipeline: LoggedPipeline | None = None,
+        texts: Mapping[str, str] | None = None,
+        frames: Mapping[str, pd.DataFrame] | None = None,
+    ) -> ModelVersion:
+        """Log a model in one MLflow run and register it; one fingerprint is never registered twice.
+
+        `inputs` maps table names to their path and Delta version; `texts` and `frames` are further
+        artifacts by file name, the frames as parquet.
+        """
+        found = self.find(name, fingerprint, kind)
+        if found is not None:
+            log.info("%s: version %s has the same inputs and is kept", name, found.version)
+            return found
+        with self._mlflow.start_run(
+            experiment_id=self._experiment_id, run_name=f"{name}-{kind}"
+        ) as run:
+            self._mlflow.set_tags({FINGERPRINT: fingerprint, KIND: kind})
+            self._mlflow.log_params(dict(params))
+            self._mlflow.log_metrics(dict(metrics))
+            self._log_inputs(inputs)
+            self._mlflow.log_text(spec_json, SPEC_FILE)
+            for file, text in (texts or {}).items():
+                self._mlflow.log_text(text, file)
+            for file, frame in (frames or {}).items():
+                self._log_frame(frame, file)
+            if pipeline is not None:
+                self._mlflow.spark.log_model(
+                    pipeline.model,
+                    artifact_path=PIPELINE_FOLDER,
+                    dfs_tmpdir=self._shared_tmp,
+                    signature=pipeline.signature(),
+                    pip_requirements=PIP_REQUIREMENTS,
+                )
+        source = f"runs:/{run.info.run_id}/{PIPELINE_FOLDER if pipeline else ''}"
+        return self._register_run(name, kind, fingerprint, run.info.run_id, source)
+
+    def _log_frame(self, frame: pd.DataFrame, file: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / file
+            frame.to_parquet(path, index=False)
+            self._mlflow.log_artifact(str(path))
+
+    def _log_inputs(self, inputs: Mapping[str, tuple[str, int]]) -> None:
+        """Note which version of which table the model learnt from."""
+        for table, (path, version) in inputs.items():
+            self._mlflow.set_tag(f"input.{table}", f"{path}@v{version}")
+            self._mlflow.log_param(f"version.{table}", version)
+
+    def _register_run(
+        self, name: str, kind: str, fingerprint: str, run_id: str, source: str
+    ) -> ModelVersion:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        created = self._client.create_model_version(
+            name, source, run_id, tags={FINGERPRINT: fingerprint, KIND: kind}
+        )
+        log.info("%s: registered version %s (%s)", name, created.version, kind)
+        return ModelVersion(name, str(created.version), kind, run_id)
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        """Move an alias to a version."""
+        self._client.set_registered_model_alias(name, alias, version)
+
+    def alias(self, name: str, alias: str) -> str | None:
+        """Give the version that an alias points to, if any."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self._client.get_model_version_by_alias(name, alias).version)
+        except MlflowException:
+            return None
+
+    def load(self, name: str, version: str) -> tuple[PipelineModel, dict[str, Any]]:
+        """Give the Spark pipeline and the spec of a registered version."""
+        spec = self.load_spec(name, version)
+        pipeline = self._mlflow.spark.load_model(
+            f"models:/{name}/{version}", dfs_tmpdir=self._shared_tmp
+        )
+        return pipeline, spec
+
+    def load_spec(self, name: str, version: str) -> dict[str, Any]:
+        """Give the spec of a registered version."""
+        held: dict[str, Any] = json.loads(self._artifact(name, version, SPEC_FILE))
+        return held
+
+    def load_frame(self, name: str, version: str, file: str) -> pd.DataFrame:
+        """Give a frame that a version was registered with."""
+        return pd.read_parquet(io.BytesIO(self._artifact(name, version, file)))
+
+    def _artifact(self, name: str, version: str, file: str) -> bytes:
+        held = self._client.get_model_version(name, version)
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(self._client.download_artifacts(held.run_id, file, folder)).read_bytes()
+
+    def log_report(self, report: str, *, as_of: str) -> None:
+        """Keep a report as an artifact, one run for each date; a rerun replaces it."""
+        found = self._client.search_runs(
+            [self._experiment_id], f"tags.`{REPORT}` = '{as_of}'", max_results=1
+        )
+        run_id = found[0].info.run_id if found else None
+        with self._mlflow.start_run(
+            run_id=run_id,
+            experiment_id=None if run_id else self._experiment_id,
+            run_name=f"report-{as_of}",
+        ):
+            self._mlflow.set_tag(REPORT, as_of)
+            self._mlflow.log_text(report, "report.html")

@@ -1,0 +1,1 @@
+"""What every job does around its work, the graph of jobs, what is due, status."""

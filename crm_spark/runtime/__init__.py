@@ -1,0 +1,1 @@
+"""The run itself: Spark session, summary, cost, progress."""

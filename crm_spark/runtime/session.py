@@ -1,0 +1,284 @@
+"""The only place that builds or finds a Spark session, and that looks at the cost of its work."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import psutil
+from pydantic import ConfigDict, RootModel
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from crm_spark.errors import ConfigError, EnvironmentFault
+from crm_spark.runtime.progress import log
+from crm_spark.runtime.run import Cost
+
+DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
+DELTA_SETTINGS = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+OLDEST_JAVA = 17
+
+# Settings of results and of plain sense, the same under every launcher. They can be set while a
+# session runs, so a hosted one takes them too.
+RUNTIME_SETTINGS = {
+    # A broken CSV line is only recognised when all of its columns are parsed.
+    "spark.sql.csv.parser.columnPruning.enabled": "false",
+    # Parquet stamps in nanoseconds, as pandas writes them, are read as BIGINT and can be mapped.
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
+    # The snapshot has about a hundred aggregates; beyond 100 columns Spark would interpret them.
+    "spark.sql.codegen.maxFields": "500",
+}
+LOCAL_SETTINGS = {
+    # Errors of expressions are ours to explain; the call-site capture only costs.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.databricks.delta.snapshotPartitions": "2",
+    # Outside UTC Delta would read its log again after each commit, to check what it keeps beside
+    # it. Each checkpoint checks that, too.
+    "spark.databricks.delta.allFilesInCrc.verificationMode.forceOnNonUTC.enabled": "false",
+    "spark.sql.shuffle.partitions": "8",
+    # Each sort and hash table holds a page at least. By default a page is 1/16 of a task's memory,
+    # and a stage of the snapshot with 16 of them would find none left, however much there is.
+    "spark.buffer.pageSize": "2m",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+}
+
+
+class SparkSection(RootModel[dict[str, str | int | float | bool]]):
+    """Spark properties for a session that we start; under spark-submit they go before the job."""
+
+    model_config = ConfigDict(frozen=True)
+    root: dict[str, str | int | float | bool] = {}
+
+    def as_properties(self) -> dict[str, str]:
+        """Give the properties as Spark writes them."""
+        return {
+            key: str(value).lower() if isinstance(value, bool) else str(value)
+            for key, value in self.root.items()
+        }
+
+
+def is_submitted() -> bool:
+    """Tell whether spark-submit started this process."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+@contextmanager
+def open_session(
+    name: str, *, time_zone: str = "UTC", properties: dict[str, str] | None = None
+) -> Iterator[SparkSession]:
+    """Give a Spark session: the hosted one, spark-submit's, or one of our own.
+
+    A session that was there before is never stopped. Raises EnvironmentFault where Java is missing
+    or too old, Delta is not on the classpath, or Spark cannot start.
+    """
+    hosted = SparkSession.getActiveSession()
+    if hosted is None and not is_submitted():
+        check_java()
+    try:
+        spark = hosted or _start(name, properties or {})
+    except (PySparkException, Exception) as error:  # py4j wraps whatever the JVM throws
+        if isinstance(error, EnvironmentFault):
+            raise
+        raise EnvironmentFault(f"Spark cannot start: {_reason(error)}") from error
+    try:
+        _require_delta(spark)
+        for key, value in {**RUNTIME_SETTINGS, "spark.sql.session.timeZone": time_zone}.items():
+            spark.conf.set(key, value)
+        yield spark
+    finally:
+        if hosted is None:
+            spark.stop()
+
+
+def _start(name: str, properties: dict[str, str]) -> SparkSession:
+    builder = SparkSession.builder.appName(f"crm_spark {name}")
+    if is_submitted():
+        if properties:
+            log.info("spark: section is not used under spark-submit: give --conf or a file there")
+        for key, value in DELTA_SETTINGS.items():
+            builder = builder.config(key, value)
+        return _quiet(builder.getOrCreate())
+    # Workers of a virtual environment that was not activated would run the system's Python.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    master = properties.get("spark.master") or os.environ.get("SPARK_MASTER") or "local[*]"
+    if master.startswith("local"):
+        # Spark looks the machine's own name up before it reads any setting, and may not find it.
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    settings = {**_self_started_settings(master), **properties, "spark.master": master}
+    packages = properties.get("spark.jars.packages", "")
+    if "delta-spark" not in packages and "spark.jars" not in properties:
+        settings["spark.jars.packages"] = ",".join(filter(None, [packages, DELTA_PACKAGE]))
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    with _spark_log_apart():
+        spark = _quiet(builder.getOrCreate())
+    if not master.startswith("local"):
+        spark.sparkContext.addPyFile(_zip_of_this_package())
+    return spark
+
+
+def _self_started_settings(master: str) -> dict[str, str]:
+    if not master.startswith("local"):
+        return dict(DELTA_SETTINGS)
+    # A laptop's driver is also its executor: half of the memory, since Python workers need some.
+    gigabytes = max(1, min(8, psutil.virtual_memory().total // 2**31))
+    return {**DELTA_SETTINGS, **LOCAL_SETTINGS, "spark.driver.memory": f"{gigabytes}g"}
+
+
+@contextmanager
+def _spark_log_apart() -> Iterator[None]:
+    """Send what the JVM we start writes to standard error into a file of its own.
+
+    A child keeps the standard error it was started with, so only the start needs the detour. A
+    failed start shows the file's end.
+    """
+    if log.isEnabledFor(logging.DEBUG):
+        yield
+        return
+    path = Path(tempfile.gettempdir()) / f"crm_spark_{os.getpid()}_spark.log"
+    log.info("starting Spark, its own log is %s", path)
+    stderr = os.dup(2)
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(target, 2)
+    os.close(target)
+    try:
+        yield
+    except BaseException:
+        os.write(stderr, path.read_bytes()[-4000:])
+        raise
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+def _quiet(spark: SparkSession) -> SparkSession:
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark
+
+
+def _zip_of_this_package() -> str:
+    """Zip crm_spark for the executors of a remote master."""
+    package = Path(__file__).parents[1]
+    target = Path(tempfile.mkdtemp(prefix="crm_spark_")) / "crm_spark.zip"
+    with zipfile.ZipFile(target, "w") as archive:
+        for file in sorted(package.rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                archive.write(file, file.relative_to(package.parent))
+    return str(target)
+
+
+def check_java() -> None:
+    """Raise EnvironmentFault unless a Java of the right age would be started."""
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    wanted = f"Spark 4.2 needs Java {OLDEST_JAVA} or 21: install it, or point JAVA_HOME to it"
+    if not java or not Path(java).exists():
+        where = f"JAVA_HOME={home} holds no bin/java" if home else "no java on the PATH"
+        raise EnvironmentFault(f"Java is missing ({where}). {wanted}")
+    try:
+        shown = subprocess.run(
+            [java, "-version"], check=False, capture_output=True, text=True, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EnvironmentFault(f"{java} does not run: {error}. {wanted}") from error
+    match = re.search(r'version "(\d+)(?:\.(\d+))?', shown.stderr + shown.stdout)
+    if not match:
+        raise EnvironmentFault(f"{java} -version says no version. {wanted}")
+    major = int(match[2] or 0) if match[1] == "1" else int(match[1])
+    if major < OLDEST_JAVA:
+        raise EnvironmentFault(f"{java} is Java {major}. {wanted}")
+
+
+def _require_delta(spark: SparkSession) -> None:
+    jvm: Any = spark._jvm
+    loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
+    try:
+        loader.loadClass("org.apache.spark.sql.delta.DeltaLog")
+    except Exception as error:
+        raise EnvironmentFault(
+            "Delta Lake is not on the classpath: add\n"
+            f"  --packages {DELTA_PACKAGE}\n"
+            "to spark-submit, before the script's name"
+        ) from error
+
+
+def require_shared_tracking(spark: SparkSession, tracking_uri: str) -> None:
+    """Refuse a file of this machine as the tracking store where the driver runs elsewhere."""
+    mode = spark.sparkContext.getConf().get("spark.submit.deployMode", "client")
+    if mode == "cluster" and tracking_uri.startswith("sqlite"):
+        raise ConfigError(
+            f"tracking.uri is {tracking_uri}: in cluster deploy mode the driver runs on another "
+            "machine, which would keep the models; give the URI of a tracking server"
+        )
+
+
+def _reason(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if "Exception" in line or "Error" in line]
+    return (told or lines or [type(error).__name__])[0][:300]
+
+
+class CostMeter:
+    """Measures what the Spark work of one run costs, from the driver's own status store."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._spark = spark
+        newest = next(self._stages(), None)
+        self._newest_seen = -1 if newest is None else newest.stageId()
+
+    def _stages(self) -> Iterator[Any]:
+        """Give the stages that Spark remembers, the newest first; each look costs a round trip."""
+        context: Any = self._spark.sparkContext
+        empty = context._jvm.java.util.ArrayList()
+        quantiles = context._gateway.new_array(context._jvm.double, 0)
+        store = context._jsc.sc().statusStore()
+        listed = store.stageList(None, False, False, quantiles, empty)
+        return (listed.apply(index) for index in range(listed.size()))
+
+    def read(self) -> Cost:
+        """Give the cost since this meter was made; nulls where Spark does not tell."""
+        is_local = str(self._spark.sparkContext.master).startswith("local")
+        memory = process_tree_memory() if is_local else None
+        try:
+            seen = self._newest_seen
+            stages = list(takewhile(lambda info: info.stageId() > seen, self._stages()))
+            return Cost(
+                peak_memory_bytes=memory,
+                shuffle_bytes=sum(info.shuffleWriteBytes() for info in stages),
+                spill_bytes=sum(info.diskBytesSpilled() for info in stages),
+                core_seconds=round(sum(info.executorRunTime() for info in stages) / 1000, 3),
+            )
+        except Exception as error:  # noqa: BLE001 - a hosted runtime may hide the store
+            log.debug("the cost of the run cannot be read: %s", error)
+            return Cost(peak_memory_bytes=memory)
+
+
+def process_tree_memory() -> int | None:
+    """Add up the peak resident memory of this process and its living descendants (Linux only)."""
+    total = 0
+    try:
+        processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        for process in processes:
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+            peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+            total += int(peak[1]) * 1024 if peak else 0
+    except (OSError, psutil.Error):
+        return None
+    return total or None

@@ -1,1 +1,0 @@
-"""Pure functions from DataFrame to DataFrame: no IO, no clock, no configuration."""

@@ -1,0 +1,201 @@
+"""The lake: names for analysts, versions that mean rows, and retention."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+
+from crm_spark.features.tables import CUSTOMER_DEPARTMENTS
+from crm_spark.lake.delta import Lake, StorageSection
+from crm_spark.tables import ALL_TABLES
+from crm_spark.tables.core import TRANSACTIONS, rejected
+from crm_spark.tables.scores import CUSTOMER_CHURN, RFM_CUT_POINTS
+
+OLD, NEW = date(2024, 1, 1), date(2024, 1, 8)
+
+
+def _cuts(spark: SparkSession, day: date, value: float) -> DataFrame:
+    rows = [(day, "n_orders", position, value * position, "run") for position in (1, 2)]
+    return spark.createDataFrame(rows, RFM_CUT_POINTS.schema)
+
+
+def _lake(spark: SparkSession, root: Path, **others: object) -> Lake:
+    return Lake(spark, StorageSection(root=str(root / "lake"), **others), "run")  # type: ignore[arg-type]
+
+
+def test_the_latest_view_of_a_score_table_holds_the_newest_date_alone(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = _lake(spark, tmp_path, catalog="latest_test")
+    lake.replace_dates(RFM_CUT_POINTS, _cuts(spark, NEW, 2.0), [NEW])
+    lake.replace_dates(RFM_CUT_POINTS, _cuts(spark, OLD, 1.0), [OLD])
+    try:
+        whole = spark.table("latest_test_scores.rfm_cut_points")
+        assert {row["as_of_date"] for row in whole.collect()} == {OLD, NEW}
+        latest = spark.table("latest_test_scores.rfm_cut_points_latest").collect()
+        assert sorted((row["as_of_date"], row["value"]) for row in latest) == [
+            (NEW, 2.0),
+            (NEW, 4.0),
+        ]
+    finally:
+        spark.sql("DROP SCHEMA latest_test_scores CASCADE")
+
+
+def test_the_version_is_that_of_the_newest_write_whatever_maintenance_followed(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = _lake(spark, tmp_path, keep_versions_days=9)
+    for value in (1.0, 2.0, 3.0):
+        written = lake.append(RFM_CUT_POINTS, _cuts(spark, OLD, value).coalesce(1))
+    done = lake.maintain(RFM_CUT_POINTS)
+    assert (done.files_before, done.files_after) == (3, 1)
+    newest = DeltaTable.forPath(spark, lake.path(RFM_CUT_POINTS)).history(1).collect()[0]
+    assert newest["version"] > written.version
+    assert lake.version(RFM_CUT_POINTS) == written.version
+    assert lake.read(RFM_CUT_POINTS).count() == 6
+    lake.delete_dates(RFM_CUT_POINTS, [OLD])
+    assert lake.version(RFM_CUT_POINTS) > newest["version"]
+    assert lake.dates(RFM_CUT_POINTS) == []
+
+
+def test_a_changed_retention_reaches_tables_that_are_there(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    _lake(spark, tmp_path, keep_versions_days=9).append(RFM_CUT_POINTS, _cuts(spark, OLD, 1.0))
+    later = _lake(spark, tmp_path, keep_versions_days=60)
+    later.maintain(RFM_CUT_POINTS)
+    detail = DeltaTable.forPath(spark, later.path(RFM_CUT_POINTS)).detail().collect()[0]
+    assert detail["properties"]["delta.deletedFileRetentionDuration"] == "interval 60 days"
+    assert detail["properties"]["delta.logRetentionDuration"] == "interval 60 days"
+
+
+def test_the_log_tells_of_no_customer(spark: SparkSession, tmp_path: Path) -> None:
+    lake = _lake(spark, tmp_path)
+    held = rejected(TRANSACTIONS)
+    text = '{"customer": "person-4711"}'
+    rows = [(text, ["no date"], None, "file.csv", "run-1")]
+    by_name = {"row": 0, "reasons": 1, "replay_run_id": 2, "source_file": 3, "run_id": 4}
+    ordered = [tuple(row[by_name[name]] for name in held.schema.names) for row in rows]
+    lake.append(held, spark.createDataFrame(ordered, held.schema))
+    log = Path(lake.path(held)) / "_delta_log"
+    told = "".join(file.read_text(encoding="utf-8") for file in log.glob("*.json"))
+    assert "person-4711" not in told
+    assert '\\"minValues\\":{\\"run_id\\":\\"run-1\\"}' in told
+
+
+def test_commits_are_told_as_far_as_the_log_reaches(spark: SparkSession, tmp_path: Path) -> None:
+    lake = _lake(spark, tmp_path)
+    for value in (1.0, 2.0, 3.0):
+        lake.replace_dates(RFM_CUT_POINTS, _cuts(spark, NEW, value), [NEW])
+    told = lake.commits_since(RFM_CUT_POINTS, 1)
+    assert told is not None
+    assert [(held.version, held.run_id) for held in told] == [(3, "run"), (2, "run")]
+    assert not any(held.replaces_all for held in told)
+    assert lake.commits_since(RFM_CUT_POINTS, 3) == []
+    path = lake.path(RFM_CUT_POINTS)
+    jvm: Any = spark._jvm
+    delta = jvm.org.apache.spark.sql.delta.DeltaLog
+    delta.forTable(spark._jsparkSession, path).checkpoint()  # as Delta does before it cleans up
+    log = Path(path) / "_delta_log"
+    for version in (0, 1, 2):
+        (log / f"{version:020d}.json").unlink()
+    assert lake.commits_since(RFM_CUT_POINTS, 1) is None
+
+
+def test_commits_of_other_programs_are_told_as_such(spark: SparkSession, tmp_path: Path) -> None:
+    lake = _lake(spark, tmp_path)
+    lake.overwrite(RFM_CUT_POINTS, _cuts(spark, NEW, 1.0))
+    (ours,) = lake.commits_since(RFM_CUT_POINTS, 0) or []
+    assert (ours.run_id, ours.operation, ours.replaces_all) == ("run", "WRITE", True)
+    log = Path(lake.path(RFM_CUT_POINTS)) / "_delta_log"
+    transaction = '{"txn":{"appId":"other","version":1}}\n'
+    written = transaction + '{"commitInfo":{"operation":"UPDATE","userMetadata":"not ours"}}\n'
+    maintained = transaction + '{"commitInfo":{"operation":"OPTIMIZE"}}\n'
+    for version, text in enumerate((written, transaction, maintained), start=2):
+        (log / f"{version:020d}.json").write_text(text, encoding="utf-8")
+    told = lake.commits_since(RFM_CUT_POINTS, 1) or []
+    assert [(held.version, held.operation, held.run_id) for held in told] == [
+        (3, "", None),
+        (2, "UPDATE", None),
+    ]
+    assert lake.version(RFM_CUT_POINTS) == 3
+
+
+def test_a_table_whose_making_was_cut_off_is_made_by_the_next_write(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = _lake(spark, tmp_path)
+    log = Path(lake.path(RFM_CUT_POINTS)) / "_delta_log"
+    log.mkdir(parents=True)
+    (log / ".00000000000000000000.json.17da09a6.tmp").write_text('{"commitInfo":', encoding="utf-8")
+    assert not lake.exists(RFM_CUT_POINTS)
+    assert lake.append(RFM_CUT_POINTS, _cuts(spark, NEW, 2.0)).rows == 2
+    assert lake.exists(RFM_CUT_POINTS)
+    assert lake.dates(RFM_CUT_POINTS) == [NEW]
+
+
+def test_a_value_outside_its_range_is_refused_and_nothing_is_written(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = _lake(spark, tmp_path)
+    good = [(NEW, "n_orders", 4, None, "run")]
+    lake.append(RFM_CUT_POINTS, spark.createDataFrame(good, RFM_CUT_POINTS.schema))
+    bad = spark.createDataFrame([(NEW, "n_orders", 5, 1.0, "run")], RFM_CUT_POINTS.schema)
+    for write in (lake.append, lambda table, rows: lake.merge(table, rows, rows.limit(0))):
+        with pytest.raises(Exception, match="position_range"):
+            write(RFM_CUT_POINTS, bad)
+    held = lake.read(RFM_CUT_POINTS).collect()
+    assert [row["position"] for row in held] == [4]
+
+
+def test_a_merge_writes_the_rows_that_differ_and_no_other(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    def departments(run: str, spent: dict[str, float]) -> DataFrame:
+        rows = [
+            {
+                "customer_id": "c",
+                "as_of_date": NEW,
+                "department": name,
+                "n_orders": 1,
+                "spend_amount": amount,
+                "input_fingerprint": "f",
+                "run_id": run,
+            }
+            for name, amount in spent.items()
+        ]
+        return spark.createDataFrame(rows, CUSTOMER_DEPARTMENTS.schema)
+
+    lake = _lake(spark, tmp_path)
+    columns = CUSTOMER_DEPARTMENTS.content_columns
+    first = departments("first", {"a": 1.0, "b": 2.0, "d": 4.0})
+    lake.append(CUSTOMER_DEPARTMENTS, first)
+    second = departments("second", {"a": 1.0, "b": 2.5, "c": 3.0})
+    gone = first.where("department = 'd'")
+    written = lake.merge(CUSTOMER_DEPARTMENTS, second, gone, unless_same=columns)
+    assert written.rows == 2
+    held = lake.read(CUSTOMER_DEPARTMENTS).orderBy("department").collect()
+    told = [(row["department"], row["spend_amount"], row["run_id"]) for row in held]
+    assert told == [("a", 1.0, "first"), ("b", 2.5, "second"), ("c", 3.0, "second")]
+    files = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")}
+    again = lake.merge(CUSTOMER_DEPARTMENTS, second, gone.limit(0), unless_same=columns)
+    assert again.rows == 0
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")} == files
+
+
+def test_an_unknown_value_is_within_every_range(spark: SparkSession, tmp_path: Path) -> None:
+    churn = {"customer_id": "c1", "as_of_date": NEW}
+    rows = spark.createDataFrame([churn], CUSTOMER_CHURN.schema)
+    assert set(CUSTOMER_CHURN.constraints) == {"churn_probability_range", "churn_decile_range"}
+    assert _lake(spark, tmp_path).append(CUSTOMER_CHURN, rows).rows == 1
+
+
+def test_no_personal_column_of_any_table_has_statistics() -> None:
+    personal = {"customer_id", "order_id", "row", "text", "age_group", "income_group"}
+    assert {name for table in ALL_TABLES for name in table.statistics_columns}.isdisjoint(personal)
+    assert all(table.statistics_columns for table in ALL_TABLES)

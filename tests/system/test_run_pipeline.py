@@ -1,0 +1,199 @@
+"""The pipeline on a small made-up shop: resuming, back-fills, back-filled scores, the past kept."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from shop import shop_config, write_shop
+
+from crm_spark.config import Config
+from crm_spark.errors import ConfigError, DataError
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
+from crm_spark.jobs import recommend_products, run_pipeline, train_churn, train_recommender
+from crm_spark.lake.contract import Table
+from crm_spark.runtime.run import RunSummary
+from crm_spark.tables.ops import JOB_RUNS
+from crm_spark.tables.scores import CUSTOMER_CHURN, CUSTOMER_RFM, PRODUCT_RECOMMENDATIONS
+
+LAST_AS_OF = date(2024, 7, 1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with the shop's file."""
+    held = tmp_path_factory.mktemp("shop")
+    write_shop(held / "shop.csv")
+    return held
+
+
+def _read(spark: SparkSession, folder: Path, lake: str, table: Table) -> DataFrame:
+    path = folder / lake / table.name.replace(".", "/")
+    return spark.read.format("delta").load(str(path))
+
+
+@pytest.fixture(scope="module")
+def backfilled(spark: SparkSession, folder: Path) -> DataError:
+    """Run a back-fill whose first date has too little history to train on."""
+    with pytest.raises(DataError) as failed:
+        run_pipeline.run(
+            spark,
+            shop_config(folder, "backfill"),
+            None,
+            first=date(2024, 2, 19),
+            last=LAST_AS_OF,
+            every="19w",
+        )
+    return failed.value
+
+
+def test_a_backfill_goes_on_after_a_date_that_fails_and_names_it(backfilled: DataError) -> None:
+    summary = backfilled.summary  # type: ignore[attr-defined]
+    assert str(backfilled) == "1 of 2 dates failed: 2024-02-19"
+    assert summary.status == "failed"
+    status = {(job.job, job.as_of): job.status for job in summary.jobs}
+    assert status["train_churn", date(2024, 2, 19)] == "failed"
+    assert ("score_churn", date(2024, 2, 19)) not in status
+    assert status["score_churn", LAST_AS_OF] == "succeeded"
+    assert [job.job for job in summary.jobs].count("ingest_sources") == 1
+
+
+def test_a_date_that_failed_in_training_keeps_its_snapshot_and_rfm(
+    spark: SparkSession, folder: Path, backfilled: DataError
+) -> None:
+    for table in (CUSTOMER_SNAPSHOT, CUSTOMER_RFM):
+        held = _read(spark, folder, "backfill", table).where("as_of_date = '2024-02-19'")
+        assert not held.isEmpty()
+
+
+def test_a_past_date_without_a_champion_is_scored_by_todays_and_marked(
+    spark: SparkSession, folder: Path, backfilled: DataError
+) -> None:
+    before = _read(spark, folder, "backfill", CUSTOMER_CHURN).collect()
+    run_pipeline.run(spark, shop_config(folder, "backfill"), date(2024, 5, 1), skip_training=True)
+    after = _read(spark, folder, "backfill", CUSTOMER_CHURN)
+    past = after.where("as_of_date = '2024-05-01'")
+    assert not past.isEmpty()
+    assert past.where(~F.col("is_backfilled")).isEmpty()
+    newer = after.where(F.col("as_of_date") == LAST_AS_OF).collect()
+    assert sorted(map(str, newer)) == sorted(map(str, before))
+    assert not any(row["is_backfilled"] for row in newer)
+
+
+def test_a_pipeline_that_failed_goes_on_where_it_stopped_and_then_begins_anew(
+    spark: SparkSession, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = shop_config(folder, "resumed")
+
+    def broken(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
+        raise RuntimeError("the machine went away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train_churn, "run", broken)
+        with pytest.raises(RuntimeError):
+            run_pipeline.run(spark, config, LAST_AS_OF)
+    resumed = run_pipeline.run(spark, config, LAST_AS_OF)
+    models = [
+        "train_churn",
+        "score_churn",
+        "train_segments",
+        "score_segments",
+        "train_recommender",
+        "recommend_products",
+        "write_report",
+    ]
+    assert [job.job for job in resumed.jobs] == models
+    anew = run_pipeline.run(spark, config, LAST_AS_OF)
+    assert [job.job for job in anew.jobs] == [
+        "ingest_sources",
+        "build_features",
+        "score_rfm",
+        *models,
+    ]
+    rows = _read(spark, folder, "resumed", JOB_RUNS).collect()
+    pipelines = [row["pipeline_run_id"] for row in rows if row["job"] == "run_pipeline"]
+    assert len(set(pipelines)) == 2
+    first, second = (
+        {job.job: job.models for job in run.jobs if job.models} for run in (resumed, anew)
+    )
+    assert first == second
+    assert set(first) == set(models) - {"write_report"}
+    for train, score in zip(models[0:6:2], models[1:6:2], strict=True):
+        assert first[train] == first[score]
+    tables = [
+        {name: held.content_checksum for job in run.jobs for name, held in job.tables.items()}
+        for run in (resumed, anew)
+    ]
+    shared = set(tables[0]) & set(tables[1])
+    assert {"scores.customer_segments", "scores.product_recommendations"} <= shared
+    assert {name: tables[0][name] for name in shared} == {name: tables[1][name] for name in shared}
+
+
+def test_the_models_beside_one_that_fails_are_trained_and_the_report_is_written(
+    spark: SparkSession, folder: Path, backfilled: DataError
+) -> None:
+    summary = backfilled.summary  # type: ignore[attr-defined]
+    early = [(job.job, job.status) for job in summary.jobs if job.as_of == date(2024, 2, 19)]
+    assert early == [
+        ("build_features", "succeeded"),
+        ("score_rfm", "succeeded"),
+        ("train_churn", "failed"),
+        ("train_segments", "succeeded"),
+        ("score_segments", "succeeded"),
+        ("train_recommender", "succeeded"),
+        ("recommend_products", "succeeded"),
+        ("write_report", "succeeded"),
+    ]
+    report = (folder / "backfill" / "reports" / "2024-02-19.html").read_text(encoding="utf-8")
+    assert "What to offer" in report
+    assert "Who is about to leave" not in report
+
+
+def test_new_only_offers_nothing_that_the_customer_has_bought(
+    spark: SparkSession, folder: Path, backfilled: DataError
+) -> None:
+    config = shop_config(folder, "backfill", "recommendations.policy=new_only")
+    recommend_products.run(spark, config, LAST_AS_OF)
+    offers = _read(spark, folder, "backfill", PRODUCT_RECOMMENDATIONS)
+    offers = offers.where(F.col("as_of_date") == F.lit(LAST_AS_OF))
+    bought = _read(spark, folder, "backfill", PRODUCT_INTERACTIONS)
+    bought = bought.where(F.col("as_of_date") == F.lit(LAST_AS_OF))
+    assert not offers.isEmpty()
+    assert offers.join(bought, ["customer_id", "product_id"]).isEmpty()
+    assert {row["source"] for row in offers.select("source").distinct().collect()} <= {
+        "als",
+        "popular",
+    }
+
+
+def test_without_product_ids_recommendations_are_left_out_and_the_rest_is_there(
+    spark: SparkSession, folder: Path
+) -> None:
+    config = shop_config(folder, "no products", without="product_id")
+    with pytest.raises(DataError, match="recommendations need product_id"):
+        train_recommender.run(spark, config, LAST_AS_OF)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "every", "fault"),
+    [
+        (date(2024, 1, 1), None, "7d", "needs --from and --to"),
+        (date(2024, 2, 1), date(2024, 1, 1), "7d", "is before --from"),
+        (date(2024, 1, 1), date(2024, 2, 1), "0d", "--every 0d"),
+        (date(2024, 1, 1), date(2024, 2, 1), "1month", "--every 1month"),
+    ],
+)
+def test_contradicting_dates_of_a_backfill_are_refused(
+    first: date, last: date | None, every: str, fault: str
+) -> None:
+    with pytest.raises(ConfigError, match=fault):
+        run_pipeline.backfill_dates(None, first, last, every)
+
+
+def test_a_backfill_steps_from_the_first_date_to_the_last() -> None:
+    dates = run_pipeline.backfill_dates(None, date(2024, 1, 1), date(2024, 1, 15), "1w")
+    assert dates == [date(2024, 1, 1), date(2024, 1, 8), date(2024, 1, 15)]
+    assert run_pipeline.backfill_dates(date(2024, 1, 1), None, None, "7d") == [date(2024, 1, 1)]

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from tests.transforms.oracle import Line, is_visible, midnight
+from tests.features.oracle import Line, is_visible, midnight
 
 from crm_spark.features.interactions import bought_between, product_interactions
 from crm_spark.tables.core import TRANSACTIONS

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from pyspark.sql import Row, SparkSession
-from tests.transforms.oracle import Line, as_frame
+from tests.features.oracle import Line, as_frame
 
 from crm_spark.features.prices import product_prices
 from crm_spark.features.tables import PRODUCT_PRICES

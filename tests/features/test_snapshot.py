@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from tests.transforms.oracle import Line, Value, as_frame, midnight, snapshot_row
+from tests.features.oracle import Line, Value, as_frame, midnight, snapshot_row
 
 from crm_spark.features.catalogue import (
     CONTACTS,

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
-from tests.transforms.oracle import Line, as_frame
+from tests.features.oracle import Line, as_frame
 
 from crm_spark.features.catalogue import FEATURES
 from crm_spark.features.orders import customer_orders

@@ -16,7 +16,12 @@ from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.errors import BusyError, DataError
-from crm_spark.lake.contract import Table, checksum_aggregates, format_checksum
+from crm_spark.lake.contract import (
+    CHECKSUM_FIELDS,
+    Table,
+    checksum_aggregates,
+    format_checksum,
+)
 from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.lake.lock import local_path
 
@@ -25,7 +30,14 @@ _COMMIT_FILE = re.compile(r"(\d{20})\.json")
 
 
 # Commits that change no row.
-QUIET_OPERATIONS = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES")
+QUIET_OPERATIONS = (
+    "OPTIMIZE",
+    "VACUUM START",
+    "VACUUM END",
+    "SET TBLPROPERTIES",
+    "ADD COLUMNS",
+    "CREATE TABLE",
+)
 
 
 class StorageSection(BaseModel):
@@ -72,6 +84,7 @@ class Commit:
     run_id: str | None
     replaces_all: bool
     metrics: Mapping[str, str] = field(default_factory=dict)
+    dates: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,7 +157,7 @@ class Lake:
     def exists(self, table: Table) -> bool:
         """Tell whether the table has been made."""
         # Delta itself takes a log without a commit for a table: a killed run can leave one.
-        return table.name in self._known_versions or bool(self._versions(table))
+        return table.name in self._known_versions or bool(self.versions(table))
 
     def read(self, table: Table, version: int | None = None) -> DataFrame:
         """Give the rows of a table, now or at an earlier version.
@@ -168,7 +181,7 @@ class Lake:
         return self._newest_write(table).version
 
     def _newest_write(self, table: Table) -> Commit:
-        for version in self._versions(table):
+        for version in self.versions(table):
             commit = self._commit(table, version)
             if commit.operation not in QUIET_OPERATIONS:
                 return commit
@@ -179,13 +192,13 @@ class Lake:
 
         None where the log does not reach back that far any more.
         """
-        newer = [held for held in self._versions(table) if held > version]
+        newer = [held for held in self.versions(table) if held > version]
         if newer and newer[-1] > version + 1:
             return None
         commits = [self._commit(table, held) for held in newer]
         return [held for held in commits if held.operation not in QUIET_OPERATIONS]
 
-    def _versions(self, table: Table) -> list[int]:
+    def versions(self, table: Table) -> list[int]:
         """Give the versions that the table's log still tells of, the newest first.
 
         Read from the files that Delta's protocol names: asking Delta takes a Spark job each time.
@@ -275,6 +288,32 @@ class Lake:
         DeltaTable.forPath(self.spark, self.path(table)).delete(
             f"as_of_date IN ({_date_literals(dates)})"
         )
+
+    def compact(self, table: Table) -> None:
+        """Put small files together; no row changes."""
+        DeltaTable.forPath(self.spark, self.path(table)).optimize().executeCompaction()
+
+    def restore(self, table: Table, version: int) -> int:
+        """Bring a table back to an earlier version, in a commit of this run; give its version.
+
+        Raises whatever Delta raises where files of that version are gone.
+        """
+        key = "spark.databricks.delta.commitInfo.userMetadata"
+        self.spark.conf.set(key, self._metadata())
+        try:
+            DeltaTable.forPath(self.spark, self.path(table)).restoreToVersion(version)
+        finally:
+            self.spark.conf.unset(key)
+        return self.versions(table)[0]
+
+    def checksums_by_date(self, table: Table, dates: Sequence[date]) -> dict[date, tuple[int, str]]:
+        """Give the number of rows and the content checksum of each of these dates."""
+        rows = self.read(table).where(F.col("as_of_date").isin(list(dates)))
+        grouped = rows.groupBy("as_of_date").agg(*checksum_aggregates(table.content_columns))
+        found = {row["as_of_date"]: row.asDict() for row in grouped.collect()}  # a row a date
+        none = dict.fromkeys(CHECKSUM_FIELDS, 0)
+        counted = {day: found.get(day, none) for day in dates}
+        return {day: (row["n_rows"], format_checksum(row)) for day, row in counted.items()}
 
     def maintain(self, table: Table) -> Maintained:
         """Set the retention, put small files together, and remove those that it no longer keeps."""

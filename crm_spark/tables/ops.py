@@ -109,23 +109,26 @@ MODEL_DECISIONS = Table(
     ),
 )
 
-SOURCE_LEDGER = Table(
-    name="ops.source_ledger",
-    comment="What has been loaded of each source: its files, table versions and watermarks.",
-    key=("source", "item", "content"),
+SOURCE_FILES = Table(
+    name="ops.source_files",
+    comment=(
+        "Append-only: what each run loaded of each source. A row counts once the run has a row of "
+        "the source's table in ops.outputs."
+    ),
+    key=("source", "item", "run_id"),
     columns=(
         Column("source", T.StringType(), "Source, as the section calls it", nullable=False),
         Column("item", T.StringType(), "File, table or query", nullable=False),
         Column(
             "content",
             T.StringType(),
-            "SHA-256 of a file, version of a Delta table, or the highest watermark read; null: "
-            "nothing tells what of it is new, it is read whole each time",
+            "SHA-256 of a file, id and version of a Delta table, or the highest watermark read; "
+            "null: nothing tells what of it is new, it is read whole each time",
         ),
         Column("n_bytes", T.LongType(), "Length of the file; null: no file"),
         Column("modified_at", T.LongType(), "When the file was changed, milliseconds since 1970"),
-        Column("mapping_fingerprint", T.StringType(), "Hash of how its rows are read and mapped"),
-        Column("row_schema", T.StringType(), "Columns of its rows, as DDL"),
+        Column("row_schema", T.StringType(), "Columns of its rows, as DDL; null: none was read"),
+        Column("status", T.StringType(), "loaded, or rejected where it could not be read"),
         Column("run_id", T.StringType(), "Run that loaded it", provenance=True),
     ),
 )
@@ -144,15 +147,53 @@ REJECTIONS = Table(
     ),
 )
 
-FEATURE_LEDGER = Table(
-    name="ops.feature_ledger",
-    comment="What each as-of date of a feature table was last brought up to.",
-    key=("table_name", "as_of_date"),
+_INPUT = T.StructType(
+    [
+        T.StructField("output", T.StringType()),
+        T.StructField("as_of_date", T.DateType()),
+        T.StructField("version", T.LongType()),
+        T.StructField("content_checksum", T.StringType()),
+    ]
+)
+
+OUTPUTS = Table(
+    name="ops.outputs",
+    comment=(
+        "Append-only: the state. An output is whole when its newest commit has a row here, and "
+        "current when, besides, nothing that it read has since changed in a way its date can see."
+    ),
+    key=("output", "as_of_date", "sequence"),
     columns=(
-        Column("table_name", T.StringType(), "Feature table", nullable=False),
-        Column("as_of_date", T.DateType(), "Snapshot date; null: the table has none"),
-        Column("settings", T.StringType(), "Hash of formulas, settings and small inputs"),
-        Column("lines_version", T.LongType(), "Version of core.transactions that it reflects"),
-        Column("run_id", T.StringType(), "Run that brought it there", provenance=True),
+        Column("sequence", T.LongType(), "Order of the rows; later ones hold", nullable=False),
+        Column("output", T.StringType(), "Table, model or report", nullable=False),
+        Column("as_of_date", T.DateType(), "Its date; null where it has none"),
+        Column(
+            "status",
+            T.StringType(),
+            "written, dropped, erased, torn (cut off while it was "
+            "written) or unavailable (cannot be had, see reason)",
+            nullable=False,
+        ),
+        Column("job", T.StringType(), "Job that made it", nullable=False),
+        Column("version", T.LongType(), "Version of the Delta table, or of the model; null: none"),
+        Column("content_checksum", T.StringType(), "Checksum of its content; null: no table"),
+        Column("inputs", T.ArrayType(_INPUT), "What it was made of; version null: absent"),
+        Column("settings", T.StringType(), "What the user set that it depends on, as JSON"),
+        Column("settings_fingerprint", T.StringType(), "Hash of these settings"),
+        Column("generation", T.IntegerType(), "Generation of the code that computed it"),
+        Column(
+            "changed_from",
+            T.TimestampType(),
+            "Earliest moment that the change against the row before touches (UTC); null: all of it",
+        ),
+        Column(
+            "replaces_all",
+            T.BooleanType(),
+            "Written as a whole: runs do not tell which rows changed",
+        ),
+        Column("facts", T.StringType(), "What others need to know of it unread, as JSON"),
+        Column("reason", T.StringType(), "Why it cannot be had, was dropped or carried over"),
+        Column("finished_at", T.TimestampType(), "When it was whole (UTC)"),
+        Column("run_id", T.StringType(), "Run", provenance=True),
     ),
 )

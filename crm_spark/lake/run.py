@@ -1,0 +1,146 @@
+"""One run at work on a lake: its tables, what is done there, and what it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from crm_spark.errors import DataError
+from crm_spark.lake.contract import Table
+from crm_spark.lake.delta import Lake, StorageSection, Written
+from crm_spark.lake.doubts import doubt_of, settle_doubts
+from crm_spark.lake.outputs import OutputLog
+from crm_spark.lake.state import Output, OutputRow, State, Status, Target
+from crm_spark.runtime.run import RunSummary
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A target as this run leaves it: what ops.outputs is to say of it.
+
+    `changed_from` is the earliest moment that the change touches, None: all of it; `replaces_all`
+    says that the rows that changed cannot be told by the runs that wrote them.
+    """
+
+    target: Target
+    version: int | None = None
+    checksum: str | None = None
+    changed_from: datetime | None = None
+    replaces_all: bool = True
+    facts: Mapping[str, str] = field(default_factory=dict)
+    status: Status = "written"
+    reason: str | None = None
+
+
+class LakeRun:
+    """One run at work on a lake: its tables, its state and its summary; it knows no configuration.
+
+    `settings_of` maps an output to the target that makes it under this run's configuration: what a
+    run reads has to be made as it would make it.
+    """
+
+    def __init__(
+        self, spark: SparkSession, storage: StorageSection, summary: RunSummary, *, time_zone: str
+    ) -> None:
+        self.spark = spark
+        self.summary = summary
+        self.lake = Lake(spark, storage, summary.run_id)
+        self.zone = ZoneInfo(time_zone)
+        self._log = OutputLog(self.lake)
+
+    @cached_property
+    def state(self) -> State:
+        """What is done on the lake, read once."""
+        return State(
+            self._log.read(),
+            doubt_of=lambda name, version: doubt_of(self.lake, name, version),
+            midnight=self.midnight,
+        )
+
+    def midnight(self, day: date) -> datetime:
+        """Give the instant at which a local day begins."""
+        return datetime(day.year, day.month, day.day, tzinfo=self.zone)
+
+    def stamp(self, df: DataFrame) -> DataFrame:
+        """Add run_id."""
+        return df.withColumn("run_id", F.lit(self.summary.run_id))
+
+    def note(self, table: Table, written: Written) -> Written:
+        """Put a write into the summary."""
+        counts = self.summary.table(table.name)
+        counts.rows_written = written.rows
+        counts.version = written.version
+        counts.content_checksum = written.content_checksum
+        return written
+
+    def note_unchanged(self, table: Table, row: OutputRow) -> None:
+        """Put a table that this run leaves as it is into the summary."""
+        self.note(table, Written(0, row.version or 0, row.checksum or ""))
+
+    def replace_dates(self, table: Table, df: DataFrame, dates: Sequence[date]) -> Written:
+        """Replace the rows of these as-of dates, stamped with the run, and note it."""
+        return self.note(table, self.lake.replace_dates(table, self.stamp(df), dates))
+
+    def require(self, target: Target) -> None:
+        """Refuse to make a target whose inputs are not there. Raises DataError that lists all."""
+        faults = [
+            f"{output}: {reason}"
+            for output in target.reads
+            if (reason := self.state.why_not_whole(output))
+        ]
+        if faults:
+            lacking = "; ".join(faults)
+            raise DataError(f"{target.output} cannot be made yet: {lacking}; run run_pipeline")
+
+    def settle(self, *tables: Table) -> None:
+        """Put right what runs that were cut off left of these tables, before writing to them."""
+        for table in tables:
+            if rows := settle_doubts(self.lake, self.state, table, self.summary):
+                self._append(rows)
+
+    def finish(self, *finished: Finished) -> None:
+        """Append rows to ops.outputs: from now on these outputs are whole."""
+        now = datetime.now(UTC)
+        first = self.state.next_sequence
+        rows = [
+            OutputRow(
+                sequence=first + place,
+                output=one.target.output,
+                status=one.status,
+                job=self.summary.job,
+                run_id=self.summary.run_id,
+                version=one.version,
+                checksum=one.checksum,
+                inputs=self.state.input_versions(one.target),
+                settings=one.target.settings_json,
+                fingerprint=one.target.fingerprint,
+                generation=one.target.generation,
+                changed_from=one.changed_from,
+                replaces_all=one.replaces_all,
+                facts=one.facts,
+                reason=one.reason,
+                finished_at=now,
+            )
+            for place, one in enumerate(finished)
+        ]
+        self._append(rows)
+
+    def _append(self, rows: Sequence[OutputRow]) -> None:
+        if rows:
+            self._log.append(rows)
+            self.state.add(rows)
+
+    def facts(self, output: Output) -> Mapping[str, str]:
+        """Give what is known of an output without reading it. Raises DataError where it is not."""
+        if reason := self.state.why_not_whole(output):
+            row = self.state.newest(output)
+            job = row.job if row else "ingest_sources"
+            raise DataError(f"{output} in {self.lake.root}: {reason}: run {job} first")
+        row = self.state.newest(output)
+        return row.facts if row else {}

@@ -1,523 +1,273 @@
-"""Loading one source into core: all of it or what is new, every row accounted for."""
+"""The load of one source: read, map, clean, resolve versions, write, reject, note."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from dataclasses import dataclass, field, replace
 
 from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
-from crm_spark.errors import DataError, listed
-from crm_spark.ingest.cleaning import cleaning_effects, cleaning_reasons
-from crm_spark.ingest.currency import RATE, CurrenciesSection, convert
-from crm_spark.ingest.mapping import (
-    CUT_DECIMALS,
-    REASONS,
-    SOURCE_ROW,
-    complete_versions,
-    keep_where,
-    map_source,
-    refuse_cut_decimals,
+from crm_spark.ingest.counts import (
+    STATUSES,
+    RowCounts,
+    count_aggregates,
+    fill_summary,
+    log_summary,
+    row_counts,
 )
-from crm_spark.ingest.plan import (
-    BrokenFiles,
-    Plan,
-    is_broken,
-    read_planned,
-    write_ledger,
+from crm_spark.ingest.delivery import Delivery, require_usable
+from crm_spark.ingest.effect import Effect, measure
+from crm_spark.ingest.files import is_broken
+from crm_spark.ingest.finish import N_REJECTED, finish_load, leave_unchanged
+from crm_spark.ingest.mapping import REASONS
+from crm_spark.ingest.reading import read_files
+from crm_spark.ingest.rejected import (
+    N_BROKEN_FILES,
+    StoredRejected,
+    displaced_rows,
+    rejected_rows,
+    store_rejected,
 )
-from crm_spark.ingest.sources import (
-    FILE_FORMATS,
-    SourceSection,
-    broken_file,
-    read_files,
-    read_whole_source,
-)
+from crm_spark.ingest.schema import SourceSchema
+from crm_spark.ingest.settings import Source
+from crm_spark.ingest.source_files import LoadedItem, SourceFiles
+from crm_spark.ingest.store import Stored, store_changes, store_unchanged, store_whole
+from crm_spark.ingest.targets import rejected_target
 from crm_spark.ingest.versions import (
-    CONFLICT,
-    DUPLICATE,
     IS_HELD,
     KEPT,
     STATUS,
     Changes,
-    Identity,
     add_content_hashes,
     changes,
     close_versions,
     conflicting,
     resolve,
 )
-from crm_spark.lake.contract import Table, added_checksums, content_checksum
-from crm_spark.lake.delta import Written
-from crm_spark.pipeline.lifecycle import Run
+from crm_spark.lake.run import LakeRun
+from crm_spark.lake.state import OutputRow
 from crm_spark.runtime.progress import log, stage
-from crm_spark.tables.core import (
-    EXCHANGE_RATES,
-    SOURCE_FILE,
-    SOURCE_TABLES,
-    TRANSACTIONS,
-    rejected,
-)
-
-_WRITTEN_AT = "_file_written_at"
-_CUT_DECIMALS_TOLD = re.compile(re.escape(CUT_DECIMALS) + r" (.+?)(?: SQLSTATE.*)?$", re.MULTILINE)
-
-
-def without_broken_files(broken: BrokenFiles, action: Callable[[], None]) -> None:
-    """Do `action`, leaving out whole, and naming, each file that turns out to be unreadable."""
-    while True:
-        try:
-            action()
-            return
-        except Exception as error:
-            if told := _CUT_DECIMALS_TOLD.search(str(error)):
-                raise DataError(f"the mapping does not fit the data: {told[1]}") from error
-            found = broken_file(error)
-            if found is None or found[0] in broken:
-                raise
-            broken[found[0]] = found[1]
-            log.warning("%s cannot be read and is rejected whole: %s", *found)
-
-
-def identity_of(source: SourceSection, table: Table) -> Identity:
-    """Tell how the rows of a source are told apart, from what its mapping gives."""
-    has_id = table.event_time is None or table.key[0] in source.columns
-    closing = {"is_deleted", "replaces_order"} & set(source.columns)
-    can_close = table.event_time is not None and (has_id or bool(closing))
-    keeps_identical = source.cleaning.duplicates == "keep"
-    return Identity(table, has_id=has_id, can_close=can_close, keeps_identical=keeps_identical)
-
-
-def map_rows(
-    job: Run,
-    name: str,
-    source: SourceSection,
-    df: DataFrame,
-    source_file: Column,
-    *,
-    written_at: Column,
-    keep_row: bool,
-    keep: Mapping[str, Column] | None = None,
-) -> DataFrame:
-    """Give the rows that `where` keeps, mapped, cleaned, filled in and hashed, with their reasons.
-
-    `written_at` is when the row's file was written, null where there is none; the columns in `keep`
-    are carried along.
-    """
-    table, rules = SOURCE_TABLES[name], source.cleaning
-    time_zone = source.time_zone or job.config.time_zone
-    expressions = [*source.columns.values(), *([source.where] if source.where else [])]
-    df = refuse_cut_decimals(df, expressions, time_zone=time_zone)
-    if source.where:
-        df = keep_where(df, source.where, time_zone=time_zone)
-    mapped = map_source(
-        df,
-        table,
-        source.columns,
-        time_zone=time_zone,
-        source_file=source_file,
-        keep_row=keep_row,
-        keep={**(keep or {}), _WRITTEN_AT: written_at.cast("timestamp")},
-        missing=rules.missing,
-    )
-    known_by = F.coalesce("arrived_at", _WRITTEN_AT) if table.event_time else F.col(_WRITTEN_AT)
-    reasons = cleaning_reasons(table, rules, known_by=known_by)
-    if job.config.currencies is not None and table is TRANSACTIONS:
-        mapped = _converted(job, mapped, job.config.currencies)
-        reasons.append(_no_rate(job.config.currencies))
-    if reasons:
-        found = F.array_compact(F.array(*reasons))
-        mapped = mapped.withColumn(REASONS, F.concat(REASONS, found))
-    if table.event_time:
-        mapped = complete_versions(
-            mapped, table, negative_is_return=rules.negative_amounts == "return"
-        )
-    return add_content_hashes(mapped.drop(_WRITTEN_AT, RATE), table)
-
-
-def _converted(job: Run, mapped: DataFrame, currencies: CurrenciesSection) -> DataFrame:
-    """Give the lines in the reporting currency; the rates are those of the source as it is now."""
-    source = job.config.sources.exchange_rates
-    assert source is not None
-    time_zone = source.time_zone or job.config.time_zone
-    rates = map_source(
-        read_whole_source(job.spark, source, time_zone=time_zone),
-        EXCHANGE_RATES,
-        source.columns,
-        time_zone=time_zone,
-        source_file=F.lit(None),
-        keep_row=False,
-    )
-    usable = (
-        rates.where(F.size(REASONS) == 0)
-        .groupBy("currency", "rate_date")
-        .agg(F.min("rate").alias("rate"))
-    )
-    return convert(mapped, usable, currencies)
-
-
-def _no_rate(currencies: CurrenciesSection) -> Column:
-    """Give the reason of a line whose currency is missing or has no rate on its day."""
-    told = F.concat(
-        F.lit("no exchange rate of "),
-        F.col("currency"),
-        F.lit(" for "),
-        F.to_date("ordered_at").cast("string"),
-    )
-    is_kept = ~F.coalesce("is_deleted", F.lit(False))
-    return F.when(is_kept & F.col("currency").isNull(), F.lit("currency is missing")).when(
-        is_kept & F.col(RATE).isNull() & F.col("ordered_at").isNotNull(), told
-    )
 
 
 @dataclass(frozen=True)
-class Came:
-    """How many rows a source gave, how many of them `where` kept, and how many were rejected.
+class Loaded:
+    """Both tables of a source after its rows went into them, and what became of each row."""
 
-    `gave_way` are the rows held before that a contradicting new row has taken the place of;
-    `cleaned` are the rows that could be used after a cleaning rule had changed or marked them.
-    """
-
-    seen: int
-    mapped: int
-    rejected: int
-    gave_way: int = 0
-    cleaned: Mapping[str, int] = field(default_factory=dict)
+    stored: Stored
+    rejected: StoredRejected
+    counts: RowCounts
+    schema: SourceSchema = field(default_factory=SourceSchema)
 
 
-_STATUSES = (KEPT, DUPLICATE, CONFLICT)
-
-
-def _as_rejected(rows: DataFrame) -> DataFrame:
-    """Give the rows that have reasons as they are kept in a table of rejected rows."""
-    return rows.where(F.size(REASONS) > 0).select(
-        F.col(SOURCE_ROW).alias("row"),
-        F.col(REASONS).alias("reasons"),
-        SOURCE_FILE,
-        F.lit(None).cast("string").alias("replay_run_id"),
+def load_source(delivery: Delivery, files: SourceFiles) -> None:
+    """Load what the plan says of one source; it counts from the last step on."""
+    run, source, plan = delivery.run, delivery.source, delivery.plan
+    if plan.mode == "unchanged":
+        leave_unchanged(run, source)
+        log.info("%s: nothing new", source.name)
+        return
+    log.info("%s: %s", source.name, delivery.intent)
+    if plan.is_anew:
+        loaded = _load_whole(delivery)
+    else:
+        loaded = _load_increment(delivery) if delivery.has_rows else _load_nothing(delivery)
+    n_of_copies = _n_rows_of_copies(delivery)
+    finish_load(
+        run,
+        files,
+        source,
+        loaded.stored,
+        loaded.rejected,
+        _loaded_items(delivery, loaded.schema),
+        n_rejected=_n_rejected(delivery, loaded.counts),
+        added_to=None if plan.is_anew else plan.row,
     )
+    counts = run.summary.table(source.table.name)
+    fill_summary(
+        counts, loaded.counts, n_broken_files=len(delivery.broken), n_of_copies=n_of_copies
+    )
+    log_summary(source.table.name, counts)
 
 
-@dataclass
-class Load:
-    """One source on its way into core, as its plan says."""
+# --- all of a source -----------------------------------------------------------------------------
 
-    job: Run
-    name: str
-    source: SourceSection
-    plan: Plan
-    broken: BrokenFiles
-    changed_rejected: bool = False
 
-    @cached_property
-    def table(self) -> Table:
-        """The core table that the source fills."""
-        return SOURCE_TABLES[self.name]
+def _load_whole(delivery: Delivery) -> Loaded:
+    """Replace both tables. Counts are taken in passing: a whole source is read once."""
+    run, source = delivery.run, delivery.source
+    if delivery.broken:
+        require_usable(delivery)  # what is left may be nothing
+    read, mapped, resolved = Observation(), Observation(), Observation()
+    rows = delivery.rows()
+    in_columns = delivery.mapped(rows.observe(read, F.count(F.lit(1)).alias("n")))
+    usable = _usable(run, in_columns.observe(mapped, *count_aggregates(source)))
+    by_status = [F.count_if(F.col(STATUS) == status).alias(status) for status in STATUSES]
+    named = resolve(usable, None, source.identity).observe(resolved, *by_status)
+    with stage(run.spark, f"read {source.name}"):
+        stored = store_whole(run, source.table, _closed(delivery, named))
+    n_by_status = {status: resolved.get[status] for status in STATUSES}
+    counts = row_counts(source, mapped.get, n_read=read.get["n"], n_by_status=n_by_status)
+    parts = []
+    if counts.n_rejected:
+        winners = add_content_hashes(run.lake.read(source.table), source.table)
+        parts = [_rejected_of_delivery(delivery, counts, winners)]
+    return _with_rejected(delivery, Loaded(stored, _NONE, counts, SourceSchema.of(rows)), parts)
 
-    @cached_property
-    def identity(self) -> Identity:
-        """How its rows are told apart."""
-        return identity_of(self.source, self.table)
 
-    def read(self) -> DataFrame:
-        """Give the source's own rows that are to be loaded."""
-        return read_planned(self.job, self.source, self.plan, self.broken)
+def _closed(delivery: Delivery, named: DataFrame) -> DataFrame:
+    """Give the kept rows, each with when it was superseded, and by a row of which run."""
+    kept = named.where(F.col(STATUS) == KEPT)
+    if not delivery.source.table.event_time:
+        return kept
+    closing_run = F.when(F.col("superseded_at").isNotNull(), F.lit(delivery.run.summary.run_id))
+    closed = close_versions(kept, delivery.source.identity)
+    return closed.withColumn("closing_run_id", closing_run)
 
-    def mapped(self, df: DataFrame | None = None, *, keep_row: bool = False) -> DataFrame:
-        """Give them in our columns, with their reasons."""
-        is_files = self.source.format in FILE_FORMATS
-        source_file = F.input_file_name() if is_files else F.lit(self.source.description)
-        written_at = F.col("_metadata.file_modification_time") if is_files else F.lit(None)
-        rows = self.read() if df is None else df
-        return map_rows(
-            self.job,
-            self.name,
-            self.source,
-            rows,
-            source_file,
-            written_at=written_at,
-            keep_row=keep_row,
-        )
 
-    def require_usable(self) -> None:
-        """Refuse a source without one usable row, before anything is written."""
-        mapped = self.mapped()
-        if not mapped.where(F.size(REASONS) == 0).isEmpty():
-            return
-        reasons = (
-            mapped.select(F.explode(REASONS).alias("reason"))
-            .groupBy("reason")
-            .count()
-            .orderBy(F.desc("count"), "reason")
-            .limit(10)
-            .collect()
-        )
-        told = [f"{row['count']:,} rows: {row['reason']}" for row in reasons]
-        told += [f"{file}: {why}" for file, why in self.broken.items()]
-        if not told:
-            told = ["where leaves out every row" if self.source.where else "it is empty"]
-        found = f"sources.{self.name}: {self.source.description} holds no row that can be used"
-        raise DataError(listed(found, told))
+# --- what is new ---------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Write the accepted rows, then the rejected ones, then the ledger."""
-        if self.plan.mode == "unchanged":
-            self._note_unchanged()
-            log.info("%s: nothing new", self.name)
-            return
-        log.info("%s: %s", self.name, self._intent())
-        schema = ""
-        if self.plan.mode == "rebuild" and self.broken:
-            self.require_usable()  # what is left may be nothing
-        if self._has_rows:
-            rows = self.read()
-            schema = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in rows.schema)
-            write = self._write_all if self.plan.mode == "rebuild" else self._write_new
-            with stage(self.job.spark, f"read {self.name}"):
-                came, status = write(rows)
-        else:
-            self._take_out_leftovers()
-            came, status = Came(0, 0, 0), dict.fromkeys(_STATUSES, 0)
-        self._count(came, status)
-        self._write_rejected(came, status[CONFLICT])
-        items = [held for held in self.plan.items if not is_broken(held.item, self.broken)]
-        write_ledger(self.job, self.name, self.source, self.plan, items, schema)
-        self._tell()
 
-    @property
-    def _has_rows(self) -> bool:
-        if self.source.format not in FILE_FORMATS:
-            return self.plan.mode == "rebuild" or self.plan.up_to is not None
-        return any(not is_broken(uri, self.broken) for uri in self.plan.read)
+def _load_increment(delivery: Delivery) -> Loaded:
+    """Add the new rows, and close those of the table that they correct or delete.
 
-    def _intent(self) -> str:
-        if self.plan.mode == "rebuild":
-            return f"loading all of it: {self.plan.why}"
-        if self.source.format not in FILE_FORMATS:
-            return f"loading what is above {self.plan.after}"
-        return f"loading {len(self.plan.read):,} new files"
-
-    def _note_unchanged(self) -> None:
-        """The tables stay as the last run left them, and the summary says as what."""
-        for table in (self.table, rejected(self.table)):
-            if self.job.lake.exists(table):
-                self._note_as_it_is(table)
-
-    def _note_as_it_is(self, table: Table) -> None:
-        lake = self.job.lake
-        counts, left = self.job.summary.table(table.name), self.job.left_by(table)
-        counts.version = lake.version(table)
-        if left is not None and left.version == counts.version:
-            counts.content_checksum = left.content_checksum
-            return
-        # A run was cut off after it wrote the table.
-        counts.content_checksum = content_checksum(lake.read(table), table)
-        if table == rejected(self.table):
-            self.changed_rejected = True
-
-    def _count(self, came: Came, status: Mapping[str, int]) -> None:
-        """Put into the summary what became of each row, and of each file that is not read."""
-        of_copies = self._rows_of_copies()
-        counts = self.job.summary.table(self.table.name)
-        counts.rows_rejected = came.rejected + status[CONFLICT] + len(self.broken)
-        counts.rows_duplicate = status[DUPLICATE] + of_copies
-        counts.rows_filtered = came.seen - came.mapped
-        counts.rows_read = came.seen + of_copies + len(self.broken)
-        counts.cleaned = {effect: n for effect, n in came.cleaned.items() if n}
-
-    def _write_all(self, rows: DataFrame) -> tuple[Came, dict[str, int]]:
-        """Replace the whole table. Counts are taken in passing: a whole source is read once."""
-        seen, mapped, resolved = Observation(), Observation(), Observation()
-        told = self.mapped(rows.observe(seen, F.count(F.lit(1)).alias("n")))
-        accepted = self._accepted(told.observe(mapped, *self._counts()))
-        named = resolve(accepted, None, self.identity).observe(
-            resolved, *[F.count_if(F.col(STATUS) == held).alias(held) for held in _STATUSES]
-        )
-        kept = named.where(F.col(STATUS) == KEPT)
-        if self.table.event_time:
-            kept = close_versions(kept, self.identity).withColumn(
-                "closing_run_id",
-                F.when(F.col("superseded_at").isNotNull(), F.lit(self.job.summary.run_id)),
+    New rows are few, and may be none: they are kept and counted, not observed in passing.
+    """
+    run, source, row = delivery.run, delivery.source, delivery.plan.row
+    assert row is not None
+    rows = delivery.rows()
+    with kept_on_disk(delivery.mapped(rows)) as mapped, stage(run.spark, f"read {source.name}"):
+        figures = mapped.agg(*count_aggregates(source)).collect()[0].asDict()
+        n_read = rows.count() if source.section.where else figures["n_mapped"]
+        with resolved_changes(run, source, mapped) as resolved:
+            counts = row_counts(
+                source,
+                figures,
+                n_read=n_read,
+                n_by_status=resolved.n_by_status,
+                n_displaced=resolved.effect.n_displaced,
             )
-        self.job.note(self.table, self.job.lake.overwrite(self.table, kept))
-        came = self._came(seen.get["n"], mapped.get)
-        return came, {held: resolved.get[held] for held in _STATUSES}
+            stored = store_changes(run, source.table, resolved.changes, resolved.effect, row)
+            loaded = Loaded(stored, _NONE, counts, SourceSchema.of(rows))
+            return _with_rejected(delivery, loaded, _rejected_parts(delivery, counts, resolved))
 
-    def _write_new(self, rows: DataFrame) -> tuple[Came, dict[str, int]]:
-        """Add the new rows, and close those held that they correct or delete.
 
-        New rows are few, and may be none: they are kept and counted, not observed in passing.
-        """
-        mapped = self.mapped(rows).persist(StorageLevel.DISK_ONLY)
-        try:
-            counted = mapped.agg(*self._counts()).collect()[0].asDict()
-            n_seen = rows.count() if self.source.where else counted["n"]
-            with self._kept_changes(self._accepted(mapped)) as made:
-                told = made.resolved.groupBy(STATUS, IS_HELD).count().collect()  # a few rows
-                n = {(row[STATUS], row[IS_HELD]): row["count"] for row in told}
-                touched = made.written.where(IS_HELD)
-                is_addition = touched.isEmpty() and made.removed.isEmpty()
-                n_new = n.get((KEPT, False), 0)
-                if is_addition and n_new == 0:
-                    self._note_unchanged()
-                else:
-                    self._write_changes(made, n_new, is_addition=is_addition)
-        finally:
-            mapped.unpersist()
-        came = self._came(n_seen, counted, gave_way=n.get((CONFLICT, True), 0))
-        return came, {held: n.get((held, False), 0) for held in _STATUSES}
+def _load_nothing(delivery: Delivery) -> Loaded:
+    """Give what stands where nothing of what is new can be read, or all was there before."""
+    run, table, row = delivery.run, delivery.source.table, delivery.plan.row
+    assert row is not None
+    stored = store_unchanged(run, table, row)
+    return _with_rejected(delivery, Loaded(stored, _NONE, RowCounts()), [])
 
-    def _take_out_leftovers(self) -> None:
-        """Put right what a run left that was cut off, where nothing new has come since."""
-        if not self.plan.unfinished:
-            self._note_unchanged()
-            return
-        nothing = add_content_hashes(self.job.lake.read(self.table).limit(0), self.table)
-        with self._kept_changes(nothing) as made:
-            self._write_changes(made, 0, is_addition=False)
 
-    @cached_property
-    def _effects(self) -> dict[str, Column]:
-        return cleaning_effects(self.table, self.source.cleaning, self.source.columns)
+@dataclass(frozen=True)
+class Resolved:
+    """What new rows change of a table, in figures, too; new rows are counted by status."""
 
-    def _counts(self) -> list[Column]:
-        is_usable = F.size(REASONS) == 0
-        effects = enumerate(self._effects.values())
-        return [
-            F.count(F.lit(1)).alias("n"),
-            F.count_if(~is_usable).alias("rejected"),
-            *[F.count_if(is_usable & effect).alias(f"cleaned_{i}") for i, effect in effects],
-        ]
+    changes: Changes
+    effect: Effect
+    n_by_status: dict[str, int]
 
-    def _came(self, n_seen: int, counted: Mapping[str, int], *, gave_way: int = 0) -> Came:
-        cleaned = {effect: counted[f"cleaned_{i}"] for i, effect in enumerate(self._effects)}
-        return Came(n_seen, counted["n"], counted["rejected"], gave_way, cleaned)
 
-    def _accepted(self, mapped: DataFrame) -> DataFrame:
-        return self.job.stamp(mapped.where(F.size(REASONS) == 0))
+@contextmanager
+def resolved_changes(run: LakeRun, source: Source, mapped: DataFrame) -> Iterator[Resolved]:
+    """Give what mapped rows change, computed once: a scan of the whole table stands behind it."""
+    usable, table = _usable(run, mapped), run.lake.read(source.table)
+    neighbours = list(source.identity.neighbours)
+    near = table.join(usable.select(*neighbours).distinct(), neighbours, "left_semi")
+    made = changes(usable, near, source.identity, run_id=run.summary.run_id)
+    with kept_on_disk(made.rows):
+        counted = made.rows.where(~F.col(IS_HELD)).groupBy(STATUS).count()
+        n_by_status = {row[STATUS]: row["count"] for row in counted.collect()}  # three rows
+        yield Resolved(made, measure(made, source.table), n_by_status)
 
-    def _write_changes(self, made: Changes, n_new: int, *, is_addition: bool) -> None:
-        """Append what only adds rows, whose checksum can be added, too; else merge."""
-        lake, before = self.job.lake, self.job.left_by(self.table)
-        if is_addition and before and before.content_checksum and not self.plan.unfinished:
-            written = lake.append(self.table, made.written)
-            checksum = added_checksums(before.content_checksum, written.content_checksum)
-        else:
-            written = lake.merge(self.table, made.written, made.removed)
-            checksum = content_checksum(lake.read(self.table), self.table)
-        self.job.note(self.table, Written(n_new, written.version, checksum))
 
-    @contextmanager
-    def _kept_changes(self, new: DataFrame) -> Iterator[Changes]:
-        """Give what new rows change, computed once: scans of the whole table stand behind it."""
-        made = self._changes(new)
-        frames = (made.resolved, made.written)
-        for frame in frames:
-            frame.persist(StorageLevel.DISK_ONLY)
-        try:
-            yield made
-        finally:
-            for frame in frames:
-                frame.unpersist()
+@contextmanager
+def kept_on_disk(rows: DataFrame) -> Iterator[DataFrame]:
+    """Keep rows that are read several times."""
+    rows.persist(StorageLevel.DISK_ONLY)
+    try:
+        yield rows
+    finally:
+        rows.unpersist()
 
-    def _changes(self, new: DataFrame) -> Changes:
-        held = self.job.lake.read(self.table)
-        leftover = None
-        touched = new.select(*self.identity.neighbours)
-        if self.plan.unfinished:
-            is_left = F.col("run_id").isin(*self.plan.unfinished)
-            was_closed = F.col("closing_run_id").isin(*self.plan.unfinished)
-            leftover = held.where(is_left)
-            torn = held.where(is_left | was_closed)
-            touched = touched.unionByName(torn.select(*self.identity.neighbours))
-            held = held.where(~is_left)
-        near = held.join(touched.distinct(), list(self.identity.neighbours), "left_semi")
-        return changes(new, near, leftover, self.identity, run_id=self.job.summary.run_id)
 
-    def _rows_of_copies(self) -> int:
-        """Count the rows of files whose content had been given before."""
-        time_zone = self.source.time_zone or self.job.config.time_zone
-        return sum(
-            times * read_files(self.job.spark, self.source, [uri], time_zone=time_zone).count()
-            for uri, times in self.plan.copies.items()
+def _usable(run: LakeRun, mapped: DataFrame) -> DataFrame:
+    return run.stamp(mapped.where(F.size(REASONS) == 0))
+
+
+# --- what cannot be used -------------------------------------------------------------------------
+
+_NONE = StoredRejected(0, "", 0)
+
+
+def _rejected_parts(delivery: Delivery, counts: RowCounts, resolved: Resolved) -> list[DataFrame]:
+    parts = []
+    if counts.n_unusable or counts.n_conflicts:
+        parts.append(_rejected_of_delivery(delivery, counts, resolved.changes.standing))
+    if counts.n_displaced:
+        parts.append(displaced_rows(resolved.changes, delivery.source))
+    return parts
+
+
+def _rejected_of_delivery(delivery: Delivery, counts: RowCounts, winners: DataFrame) -> DataFrame:
+    """Read the delivery once more, and give the rows that are rejected as they came."""
+    mapped = delivery.mapped(delivery.rows(), keep_row=True)
+    if counts.n_conflicts:
+        mapped = conflicting(mapped, winners, delivery.source.identity)
+    return rejected_rows(mapped)
+
+
+def _with_rejected(delivery: Delivery, loaded: Loaded, parts: list[DataFrame]) -> Loaded:
+    """Write the rejected rows, after the accepted ones."""
+    stored = store_rejected(
+        delivery.run,
+        delivery.source,
+        parts,
+        n_wanted=loaded.counts.n_rejected + len(delivery.broken),
+        broken=delivery.broken,
+        row=None if delivery.plan.is_anew else _rejected_row(delivery),
+    )
+    return replace(loaded, rejected=stored)
+
+
+def _rejected_row(delivery: Delivery) -> OutputRow | None:
+    return delivery.run.state.newest(rejected_target(delivery.source).output)
+
+
+# --- what is noted -------------------------------------------------------------------------------
+
+
+def _n_rejected(delivery: Delivery, counts: RowCounts) -> int:
+    """Count what stands as rejected of the source after this load."""
+    n_now = counts.n_rejected + len(delivery.broken)
+    row, row_of_rejected = delivery.plan.row, _rejected_row(delivery)
+    if delivery.plan.is_anew or row is None or row_of_rejected is None:
+        return n_now
+    n_before = int(row.facts.get(N_REJECTED, 0))
+    return n_before - int(row_of_rejected.facts.get(N_BROKEN_FILES, 0)) + n_now
+
+
+def _loaded_items(delivery: Delivery, schema: SourceSchema) -> list[LoadedItem]:
+    return [
+        LoadedItem(
+            item.item,
+            item.content,
+            item.n_bytes,
+            item.modified_at,
+            schema,
+            "rejected" if is_broken(item.item, delivery.broken) else "loaded",
         )
+        for item in delivery.plan.items
+    ]
 
-    def _write_rejected(self, came: Came, n_conflicts: int) -> None:
-        """Keep the rejected rows as they came, with all reasons; none is written twice or lost."""
-        kept, lake = rejected(self.table), self.job.lake
-        wanted = came.rejected + n_conflicts + came.gave_way + len(self.broken)
-        runs = ", ".join(f"'{run}'" for run in (self.job.summary.run_id, *self.plan.unfinished))
-        # Files that could not be read are tried again each time.
-        outdated = f"row IS NULL OR run_id IN ({runs})"
-        is_anew = self.plan.mode == "rebuild" or not lake.exists(kept)
-        if not is_anew and not wanted and lake.read(kept).where(outdated).isEmpty():
-            self._note_as_it_is(kept)
-            return
-        self.changed_rejected = True
-        files = self.job.spark.createDataFrame(
-            [
-                (None, [f"the file cannot be read: {why}"], file, None)
-                for file, why in self.broken.items()
-            ],
-            "row string, reasons array<string>, source_file string, replay_run_id string",
-        )
-        parts = [files]
-        if came.rejected or n_conflicts:
-            parts.append(self._rejected_rows(with_conflicts=n_conflicts > 0))
-        if came.gave_way:
-            parts.append(self._held_rows_in_conflict())
-        rows = self.job.stamp(reduce(DataFrame.unionByName, parts))
-        with stage(self.job.spark, f"keep rejected {self.name}"):
-            written = lake.overwrite(kept, rows) if is_anew else lake.replace(kept, rows, outdated)
-        self.job.note(kept, written)
-        if written.rows != wanted:
-            raise DataError(
-                f"source {self.source.description} changed while it was read: {wanted} rows were "
-                f"rejected at first, {written.rows} at the second reading; run again"
-            )
 
-    def _rejected_rows(self, *, with_conflicts: bool) -> DataFrame:
-        mapped = self.mapped(keep_row=True)
-        if with_conflicts:
-            now = add_content_hashes(self.job.lake.read(self.table), self.table)
-            mapped = conflicting(mapped, now, self.identity)
-        return _as_rejected(mapped)
-
-    def _held_rows_in_conflict(self) -> DataFrame:
-        """Give the rows held that gave way to a new row, as we knew them."""
-        left = self.job.left_by(self.table)
-        assert left is not None
-        now = self.job.lake.read(self.table)
-        before = self.job.lake.read(self.table, version=left.version)
-        mappable = [column.name for column in self.table.columns if column.mapping]
-        as_row = before.withColumn(SOURCE_ROW, F.to_json(F.struct(*mappable))).withColumn(
-            REASONS, F.array().cast("array<string>")
-        )
-        hashed = add_content_hashes(as_row, self.table)
-        told = conflicting(hashed, add_content_hashes(now, self.table), self.identity)
-        return _as_rejected(told)
-
-    def _tell(self) -> None:
-        counts = self.job.summary.table(self.table.name)
-        log.info(
-            "%s: %s read = %s accepted + %s rejected + %s filtered + %s duplicate",
-            self.table.name,
-            *(
-                f"{n:,}"
-                for n in (
-                    counts.rows_read,
-                    counts.rows_written,
-                    counts.rows_rejected,
-                    counts.rows_filtered,
-                    counts.rows_duplicate,
-                )
-            ),
-        )
-        if counts.cleaned:
-            told = ", ".join(f"{n:,} {effect}" for effect, n in counts.cleaned.items())
-            log.info("%s: cleaned: %s", self.table.name, told)
+def _n_rows_of_copies(delivery: Delivery) -> int:
+    """Count the rows of files whose content had been given before."""
+    return sum(
+        times * read_files(delivery.run.spark, delivery.source, [uri]).count()
+        for uri, times in delivery.plan.copies.items()
+        if not is_broken(uri, delivery.broken)
+    )

@@ -19,6 +19,7 @@ from crm_spark.tables.core import SOURCE_FILE, TRANSACTIONS
 STATUS = "_status"
 KEPT, DUPLICATE, CONFLICT = "kept", "duplicate", "conflict"
 IS_HELD = "_is_held"
+SUPERSEDED_BEFORE = "_superseded_before"
 _CONTENT_HASH = "_content_hash"
 _SECOND_HASH = "_second_hash"
 
@@ -133,15 +134,20 @@ def _resolve_unnamed(rows: DataFrame, identity: Identity) -> DataFrame:
     )
 
 
-def close_versions(rows: DataFrame, identity: Identity) -> DataFrame:
-    """Give every row the superseded_at that the rows of its unit say.
+def close_versions(
+    rows: DataFrame, identity: Identity, *, is_kept: Column | None = None
+) -> DataFrame:
+    """Give every row the superseded_at that the kept rows of its unit say.
 
-    Reads all rows of each unit, the kept ones; replaces superseded_at. A row that closes others
-    does so at its arrival, to those that arrived before it; a deletion closes itself, too.
+    Reads all rows of each unit, of which those count that are kept (without `is_kept`: all);
+    replaces superseded_at. A row that closes others does so at its arrival, to those that arrived
+    before it; a deletion closes itself, too.
     """
     if not identity.can_close:
         return rows.withColumn("superseded_at", F.lit(None).cast(T.TimestampType()))
     is_closing = F.lit(True) if identity.has_id else F.col("is_deleted") | F.col("replaces_order")
+    if is_kept is not None:
+        is_closing = is_closing & is_kept
     later = (
         Window.partitionBy(*identity.unit)
         .orderBy(F.unix_micros("arrived_at"))
@@ -154,45 +160,69 @@ def close_versions(rows: DataFrame, identity: Identity) -> DataFrame:
 
 @dataclass(frozen=True)
 class Changes:
-    """What a delivery does to the table: rows to write by key, and rows to take out by key."""
+    """What a delivery does to a table.
 
-    resolved: DataFrame
-    written: DataFrame
-    removed: DataFrame
+    `rows` are the new rows and those of the table that they can touch, each with its status,
+    whether it is of the table (_is_held), and when it was superseded before.
+    """
+
+    rows: DataFrame
+    key: tuple[str, ...]
+
+    @property
+    def added(self) -> DataFrame:
+        """The new rows that are kept."""
+        return self.rows.where((F.col(STATUS) == KEPT) & ~F.col(IS_HELD))
+
+    @property
+    def closed(self) -> DataFrame:
+        """The rows of the table that are superseded at another time than before."""
+        return self.rows.where(is_closed())
+
+    @property
+    def displaced(self) -> DataFrame:
+        """The rows of the table that a new row of the same key has taken the place of."""
+        return self.rows.where(is_displaced())
+
+    @property
+    def standing(self) -> DataFrame:
+        """The rows of the table as it is then, as far as the delivery can touch them."""
+        return self.rows.where(F.col(STATUS) == KEPT)
+
+    @property
+    def written(self) -> DataFrame:
+        """The rows to write by key."""
+        return self.rows.where((F.col(STATUS) == KEPT) & (~F.col(IS_HELD) | is_closed()))
+
+    @property
+    def removed(self) -> DataFrame:
+        """The keys to take out that no written row has."""
+        key = list(self.key)
+        return self.displaced.select(*key).join(self.written.select(*key), key, "left_anti")
 
 
-def changes(
-    new: DataFrame,
-    held: DataFrame,
-    leftover: DataFrame | None,
-    identity: Identity,
-    *,
-    run_id: str,
-) -> Changes:
+def is_closed() -> Column:
+    """Whether a row of Changes stands in the table, superseded at another time than before."""
+    is_other = ~F.col("superseded_at").eqNullSafe(F.col(SUPERSEDED_BEFORE))
+    return (F.col(STATUS) == KEPT) & F.col(IS_HELD) & is_other
+
+
+def is_displaced() -> Column:
+    """Whether a row of Changes was in the table, and is no more."""
+    return (F.col(STATUS) != KEPT) & F.col(IS_HELD)
+
+
+def changes(new: DataFrame, near: DataFrame, identity: Identity, *, run_id: str) -> Changes:
     """Give what `new` changes of a table.
 
-    `held` are the rows that share the neighbours of a new or a left-over row, without those left
-    over; `leftover` those that a run wrote which was cut off: they are taken out again.
+    `near` are the rows of the table that share the neighbours of a new row.
     """
-    resolved = resolve(new, held, identity)
-    before = "_superseded_before"
-    kept = resolved.where(F.col(STATUS) == KEPT).withColumn(before, F.col("superseded_at"))
-    closed = close_versions(kept, identity)
-    is_changed = ~F.col("superseded_at").eqNullSafe(F.col(before))
+    resolved = resolve(new, near, identity).withColumn(SUPERSEDED_BEFORE, F.col("superseded_at"))
+    rows = close_versions(resolved, identity, is_kept=F.col(STATUS) == KEPT)
     closing_run = F.when(
-        F.col(IS_HELD) | F.col("superseded_at").isNotNull(),
-        F.when(is_changed | ~F.col(IS_HELD), F.lit(run_id)).otherwise(F.col("closing_run_id")),
-    )
-    written = (
-        closed.withColumn("closing_run_id", closing_run)
-        .where(~F.col(IS_HELD) | is_changed)
-        .drop(before)
-    )
-    key = list(identity.table.key)
-    lost = resolved.where((F.col(STATUS) != KEPT) & F.col(IS_HELD)).select(*key)
-    gone = lost if leftover is None else lost.unionByName(leftover.select(*key))
-    removed = gone.join(written.select(*key), key, "left_anti")
-    return Changes(resolved, written, removed)
+        is_closed() | (~F.col(IS_HELD) & F.col("superseded_at").isNotNull()), F.lit(run_id)
+    ).otherwise(F.col("closing_run_id"))
+    return Changes(rows.withColumn("closing_run_id", closing_run), identity.table.key)
 
 
 def conflicting(rows: DataFrame, table_now: DataFrame, identity: Identity) -> DataFrame:

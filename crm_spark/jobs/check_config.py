@@ -7,7 +7,8 @@ from datetime import date
 from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
-from crm_spark.jobs.ingest_sources import check_sources
+from crm_spark.ingest.check import check_sources
+from crm_spark.jobs.ingest_sources import settings_of
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary
 
@@ -18,7 +19,8 @@ NEEDS_AS_OF = False
 def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     """Raise ConfigError or DataError with every fault; touch nothing."""
     summary = RunSummary("check_config")
-    check_sources(spark, config)
-    for name, source in config.sources.given().items():
-        log.info("sources.%s: %s columns of %s fit", name, len(source.columns), source.description)
+    for checked in check_sources(spark, settings_of(config).given()):
+        section = checked.source.section
+        n_columns, place = len(section.columns), section.description
+        log.info("sources.%s: %s columns of %s fit", checked.source.name, n_columns, place)
     return summary.finish("succeeded")

@@ -174,6 +174,19 @@ def added_checksums(first: str, second: str) -> str:
     return f"{n_1 + n_2:x}-{(sum_1 + sum_2) % 2**64:016x}-{xor_1 ^ xor_2:016x}"
 
 
+def subtracted_checksum(whole: str, part: str) -> str:
+    """Give the checksum of a set of rows without some of them from the checksums of both."""
+    (n_1, sum_1, xor_1), (n_2, sum_2, xor_2) = (
+        [int(figure, 16) for figure in checksum.split("-")] for checksum in (whole, part)
+    )
+    return f"{n_1 - n_2:x}-{(sum_1 - sum_2) % 2**64:016x}-{xor_1 ^ xor_2:016x}"
+
+
+def checksum_rows(checksum: str) -> int:
+    """Give the number of rows that a checksum is of."""
+    return int(checksum.split("-", maxsplit=1)[0], 16)
+
+
 def content_checksum(df: DataFrame, table: Table) -> str:
     """Give the checksum of a table's content, the same for the same rows in any order."""
     row = df.agg(*checksum_aggregates(table.content_columns)).collect()[0]

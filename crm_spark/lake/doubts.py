@@ -130,7 +130,7 @@ def _recognised(
             raise DataError(
                 f"{output} in {lake.root} was changed by another program (version "
                 f"{doubt.newest_version}) to something that no run ever left: restore version "
-                f"{state.highest_version(table.name)}, or run the job that makes it with --restart"
+                f"{state.highest_version(table.name)}, or run {_remedy(table)}"
             )
         newest = state.newest(output)
         is_same = newest is not None and newest.checksum == same[-1].checksum
@@ -158,6 +158,11 @@ def _recognised(
             )
         )
     return appended
+
+
+def _remedy(table: Table) -> str:
+    is_core = table.layer == "core"
+    return "ingest_sources --rebuild" if is_core else "the job that makes it with --restart"
 
 
 def _row(

@@ -45,10 +45,24 @@ class HadoopFile:
         if len(self._filesystem.listStatus(folder)) == 0:
             self._filesystem.delete(folder, False)
 
-    def length_and_change(self) -> tuple[int, int]:
-        """Give the file's bytes, and when it was changed, in milliseconds since 1970."""
-        status = self._filesystem.getFileStatus(self._path)
-        return int(status.getLen()), int(status.getModificationTime())
+    def unpack(self) -> None:
+        """Read a packed file (gz, bz2, zst) to its end. Raises what its codec raises."""
+        factory = self._jvm.org.apache.hadoop.io.compress.CompressionCodecFactory
+        codec = factory(self._filesystem.getConf()).getCodec(self._path)
+        if codec is not None:
+            nothing = self._jvm.org.apache.commons.io.output.NullOutputStream.INSTANCE
+            copy = self._jvm.org.apache.commons.io.IOUtils.copyLarge
+            self._read(lambda stream: copy(codec.createInputStream(stream), nothing))
+
+    def last_bytes(self, n: int) -> bytes:
+        """Give the last `n` bytes of a file, or all of a shorter one."""
+        length = int(self._filesystem.getFileStatus(self._path).getLen())
+
+        def read(stream: Any) -> bytes:
+            stream.seek(max(length - n, 0))
+            return bytes(self._jvm.org.apache.commons.io.IOUtils.toByteArray(stream))
+
+        return bytes(self._read(read))
 
     def sha256(self) -> str:
         """Give the hash of the file's content."""

@@ -198,11 +198,7 @@ class State:
             return "it was never made"
         if reason := self.why_not_whole(target.output):
             return reason
-        if row.fingerprint != target.fingerprint:
-            return f"settings changed: {_changed_keys(row.settings, target.settings_json)}"
-        if row.generation != target.generation:
-            return "it was made by another version of crm_spark"
-        return self._why_inputs_changed(row, target)
+        return why_made_otherwise(row, target) or self._why_inputs_changed(row, target)
 
     def is_current(self, target: Target) -> bool:
         """Whether a target stands, and what it read stands as it was read."""
@@ -253,6 +249,15 @@ class State:
         """Whether any of these changes touches what was known before the day."""
         cut = self._midnight(day)
         return any(row.changed_from is None or row.changed_from < cut for row in changes)
+
+
+def why_made_otherwise(row: OutputRow, target: Target) -> str | None:
+    """Tell which settings or code of a target differ from those that a row was made with."""
+    if row.fingerprint != target.fingerprint:
+        return f"settings changed: {_changed_keys(row.settings, target.settings_json)}"
+    if row.generation != target.generation:
+        return "it was made by another version of crm_spark"
+    return None
 
 
 def _changed_keys(before: str, now: str) -> str:

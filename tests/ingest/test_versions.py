@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from crm_spark.ingest.effect import NO_ROWS, Effect, measure
 from crm_spark.ingest.versions import (
     CONFLICT,
     DUPLICATE,
@@ -26,6 +28,8 @@ from crm_spark.ingest.versions import (
     close_versions,
     resolve,
 )
+from crm_spark.lake.contract import content_checksum
+from crm_spark.lake.state import UNTOUCHED
 from crm_spark.tables.core import PRODUCTS, TRANSACTIONS
 
 BY_LINE = Identity(TRANSACTIONS, has_id=True, can_close=True)
@@ -78,24 +82,46 @@ def load_all(spark: SparkSession, said: Sequence[Said], identity: Identity) -> l
     return close_versions(kept, identity).collect()
 
 
+@dataclass(frozen=True)
+class Batched:
+    """A table after several batches: its rows, and what was said of it from the changes alone."""
+
+    rows: list[Row]
+    checksum: str
+    changed_from: datetime
+
+
 def load_batches(
     spark: SparkSession, batches: Sequence[Sequence[Said]], identity: Identity
-) -> list[Row]:
-    """Give the table after loading batch by batch, as the lake's append or merge leaves it."""
+) -> list[Batched]:
+    """Give the table after each batch, as the lake's append or merge leaves it."""
     held: dict[tuple[str, datetime], Row] = {}
+    checksum, tables = NO_ROWS, []
     columns = frame(spark, batches[0]).columns
     schema = _open(frame(spark, batches[0]).schema)
     for number, batch in enumerate(batches):
         rows = [tuple(row[name] for name in columns) for row in held.values()]
         before = spark.createDataFrame(rows, schema).drop("_content_hash", "_second_hash")
         new = frame(spark, batch, file=str(number), run=f"r{number}")
-        made = changes(new, before, None, identity, run_id=f"r{number}")
+        made = changes(new, before, identity, run_id=f"r{number}")
         written, removed = made.written.collect(), made.removed.collect()
         for row in removed:
             del held[row["line_id"], row["arrived_at"]]
         for row in written:
             held[row["line_id"], row["arrived_at"]] = row
-    return list(held.values())
+        effect = measure(made, TRANSACTIONS)
+        checksum = effect.checksum_after(checksum)
+        tables.append(Batched(list(held.values()), checksum, effect.changed_from))
+    return tables
+
+
+def checksum_of(spark: SparkSession, rows: Sequence[Row]) -> str:
+    """Give the content checksum of a whole table."""
+    names = TRANSACTIONS.schema.names
+    frame = spark.createDataFrame(
+        [tuple(row[name] for name in names) for row in rows], _open(TRANSACTIONS.schema)
+    )
+    return content_checksum(frame, TRANSACTIONS)
 
 
 def _open(schema: T.StructType) -> T.StructType:
@@ -273,8 +299,13 @@ def test_any_grouping_and_order_of_deliveries_gives_the_table_of_one_load(
     expected = seen(load_all(spark, said, identity))
     assert sum(expected.values()) > 60
     for _ in range(2):
-        batches = grouped(said, draw, 3)
-        assert seen(load_batches(spark, batches, identity)) == expected
+        tables = load_batches(spark, grouped(said, draw, 3), identity)
+        assert seen(tables[-1].rows) == expected
+        assert tables[-1].checksum == checksum_of(spark, tables[-1].rows)
+        for before, after in pairwise(tables):
+            for day in range(8):
+                if NOON + timedelta(days=day) <= after.changed_from:
+                    assert visible_on(after.rows, day) == visible_on(before.rows, day)
 
 
 def test_a_row_that_touches_nothing_held_leaves_it_alone(spark: SparkSession) -> None:
@@ -284,41 +315,54 @@ def test_a_row_that_touches_nothing_held_leaves_it_alone(spark: SparkSession) ->
         [tuple(row[name] for name in columns) for row in held], frame(spark, [Said("1", 1)]).schema
     )
     before = before.drop("_content_hash", "_second_hash")
-    made = changes(
-        frame(spark, [Said("2", 1, "apple", "m")]), before, None, BY_LINE, run_id="second"
-    )
+    made = changes(frame(spark, [Said("2", 1, "apple", "m")]), before, BY_LINE, run_id="second")
     assert [(row["line_id"], row[IS_HELD]) for row in made.written.collect()] == [("m", False)]
     assert made.removed.collect() == []
 
 
-def test_what_a_run_left_that_was_cut_off_goes_and_what_it_closed_opens_again(
+# --- what an increment touches -------------------------------------------------------------------
+
+
+def effect_of(spark: SparkSession, first: Sequence[Said], second: Sequence[Said]) -> Effect:
+    """Give the effect of a second delivery on the table of a first one."""
+    columns = frame(spark, first).columns
+    rows = [tuple(row[name] for name in columns) for row in load_all(spark, first, BY_LINE)]
+    before = spark.createDataFrame(rows, _open(frame(spark, first).schema))
+    before = before.drop("_content_hash", "_second_hash")
+    made = changes(frame(spark, second, run="second"), before, BY_LINE, run_id="second")
+    return measure(made, TRANSACTIONS)
+
+
+@pytest.mark.parametrize(
+    ("second", "day"),
+    [
+        ([Said("2", 4, "apple", "m")], 4),
+        ([Said("1", 3, "pear", "l"), Said("2", 9, "milk", "m")], 3),
+        ([Said("1", 0, "pear", "l")], 0),
+        ([Said("1", 7, "pear", "l", is_deleted=True)], 7),
+        ([Said("1", 1, "apple", "l")], None),
+        ([], None),
+    ],
+    ids=["new line", "correction", "earlier version", "deletion", "repeated", "nothing"],
+)
+def test_a_delivery_touches_what_it_adds_and_what_it_closes_from_then_on(
+    spark: SparkSession, second: list[Said], day: int | None
+) -> None:
+    effect = effect_of(spark, [Said("1", 1, "apple", "l")], second)
+    expected = UNTOUCHED if day is None else NOON + timedelta(days=day)
+    assert effect.changed_from == expected
+    assert effect.is_none == (day is None)
+
+
+def test_a_row_that_gives_way_is_touched_from_its_own_time_and_its_customer_may_be_lost(
     spark: SparkSession,
 ) -> None:
-    columns = frame(spark, [Said("1", 1)]).columns
-    schema = _open(frame(spark, [Said("1", 1)]).schema)
-    first = load_all(spark, [Said("1", 1, "apple", "l")], BY_LINE)
-    held = spark.createDataFrame([tuple(row[n] for n in columns) for row in first], schema)
-    held = held.drop("_content_hash", "_second_hash")
-    torn = (
-        changes(
-            frame(spark, [Said("1", 2, "pear", "l")], run="torn"),
-            held,
-            None,
-            BY_LINE,
-            run_id="torn",
-        )
-        .written.select(columns)
-        .collect()
+    said = [Said("1", 1, "apple", "l"), Said("1", 1, "pear", "l")]
+    kept = load_all(spark, said, BY_LINE)[0]["product_id"]
+    loser, winner = sorted(said, key=lambda row: row.product == kept)
+    effect = effect_of(spark, [loser], [winner])
+    assert (effect.n_displaced, effect.is_customer_lost) == (1, False)
+    assert effect.changed_from == NOON + timedelta(days=1)
+    assert effect.checksum_after(checksum_of(spark, load_all(spark, [loser], BY_LINE))) == (
+        checksum_of(spark, load_all(spark, [winner], BY_LINE))
     )
-    assert len(torn) == 2
-    after = spark.createDataFrame([tuple(row[n] for n in columns) for row in torn], schema)
-    after = after.drop("_content_hash", "_second_hash")
-    leftover = after.where("run_id = 'torn'")
-    # The rerun finds another delivery than the one that was cut off.
-    new = frame(spark, [Said("1", 5, "plum", "l")], run="again")
-    made = changes(new, after.where("run_id <> 'torn'"), leftover, BY_LINE, run_id="again")
-    written = {row["product_id"]: row for row in made.written.collect()}
-    assert set(written) == {"apple", "plum"}
-    assert written["apple"]["superseded_at"].astimezone(UTC) == NOON + timedelta(days=5)
-    assert written["apple"]["closing_run_id"] == "again"
-    assert [row["line_id"] for row in made.removed.collect()] == ["l"]

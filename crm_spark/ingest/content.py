@@ -1,0 +1,55 @@
+"""What is there of a source now: its items, each with what tells its content from another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from crm_spark.ingest.check import Checked
+from crm_spark.ingest.files import SourceFile, comparable, content_of
+from crm_spark.ingest.mapping import lenient_analysis
+from crm_spark.ingest.reading import read_whole
+from crm_spark.ingest.settings import Source
+from crm_spark.ingest.source_files import Item, LoadedItem
+
+
+def items_of(spark: SparkSession, checked: Checked, loaded: Sequence[LoadedItem]) -> list[Item]:
+    """Give what is there now. A file that has not changed since it was loaded is not opened."""
+    source = checked.source
+    if source.is_files:
+        known = {item.item: item for item in loaded}
+        return [_file_item(spark, file, known.get(comparable(file.uri))) for file in checked.files]
+    if source.section.watermark is not None:
+        return [Item(source.description, _highest_watermark(spark, source))]
+    if source.section.format == "delta":
+        return [Item(source.description, delta_content(spark, source.section.paths))]
+    return [Item(source.description, None)]
+
+
+def _file_item(spark: SparkSession, file: SourceFile, before: LoadedItem | None) -> Item:
+    is_same = before is not None and (before.n_bytes, before.modified_at) == (
+        file.n_bytes,
+        file.modified_at,
+    )
+    content = before.content if before and is_same else content_of(spark, file.uri)
+    return Item(file.uri, content, file.n_bytes, file.modified_at)
+
+
+def delta_content(spark: SparkSession, paths: Sequence[str]) -> str:
+    """Give what tells the content of Delta tables: the id and the version of each."""
+    tables = [DeltaTable.forPath(spark, path) for path in paths]
+    ids = [table.detail().select("id").collect()[0][0] for table in tables]
+    versions = [table.history(1).collect()[0]["version"] for table in tables]
+    return ",".join(f"{name}@{version}" for name, version in zip(ids, versions, strict=True))
+
+
+def _highest_watermark(spark: SparkSession, source: Source) -> str | None:
+    assert source.section.watermark is not None
+    df = read_whole(spark, source.section)
+    with lenient_analysis(spark, source.time_zone):
+        mark = F.max(F.expr(source.section.watermark)).cast("string")
+        highest = df.agg(mark).collect()[0][0]
+    return None if highest is None else str(highest)

@@ -1,0 +1,144 @@
+"""Replay: rejected rows that can be used now are taken back into core, once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from crm_spark.errors import ConfigError, DataError, listed
+from crm_spark.ingest.check import expression_faults
+from crm_spark.ingest.delivery import exchange_rates
+from crm_spark.ingest.finish import N_REJECTED, finish_load
+from crm_spark.ingest.load import kept_on_disk, resolved_changes
+from crm_spark.ingest.mapping import ROW_JSON
+from crm_spark.ingest.rejected import N_BROKEN_FILES, StoredRejected, displaced_rows
+from crm_spark.ingest.rejections import write_rejections
+from crm_spark.ingest.rows import Origin, map_rows
+from crm_spark.ingest.schema import SourceSchema
+from crm_spark.ingest.settings import IngestSettings, Source
+from crm_spark.ingest.source_files import LoadedItem, SourceFiles
+from crm_spark.ingest.store import store_changes
+from crm_spark.ingest.targets import rejected_target, source_target
+from crm_spark.ingest.versions import CONFLICT, IS_HELD, KEPT, STATUS
+from crm_spark.lake.run import LakeRun
+from crm_spark.lake.state import OutputRow
+from crm_spark.runtime.progress import log, stage
+
+_ROW = "_rejected_row"
+_FILE = "_rejected_file"
+
+
+def replay_rejected(run: LakeRun, settings: IngestSettings) -> None:
+    """Replay the rejected rows of every source that has any; a second run finds none to take.
+
+    The rows accepted before keep the mapping that they came under. Raises ConfigError for a mapping
+    that does not fit the rejected rows.
+    """
+    files = SourceFiles(run)
+    for source in settings.given():
+        if run.state.newest(rejected_target(source).output) is not None:
+            _replay(run, files, source)
+    write_rejections(run)
+
+
+def _replay(run: LakeRun, files: SourceFiles, source: Source) -> None:
+    run.settle(source.table, source.rejected)
+    loaded = files.loaded(source)
+    row, row_of_rejected = _require_loaded(run, source, loaded)
+    rows = _open_rows(run, source, SourceSchema.union(item.schema for item in loaded))
+    _require_fit(source, rows)
+    mapped = map_rows(
+        rows,
+        source,
+        Origin(F.col(_FILE), F.lit(None)),
+        rates=exchange_rates(run, source),
+        keep={_ROW: F.col(_ROW)},
+    )
+    with (
+        kept_on_disk(mapped),
+        stage(run.spark, f"replay rejected {source.name}"),
+        resolved_changes(run, source, mapped) as resolved,
+    ):
+        stored = store_changes(run, source.table, resolved.changes, resolved.effect, row)
+        new = resolved.changes.rows.where(~F.col(IS_HELD))
+        taken = new.where(F.col(STATUS) != CONFLICT)
+        n_taken = sum(n for status, n in resolved.n_by_status.items() if status != CONFLICT)
+        marked = _marked(run, source, taken)
+        if n_displaced := resolved.effect.n_displaced:
+            displaced = run.stamp(displaced_rows(resolved.changes, source))
+            marked = marked.unionByName(displaced)
+        stored_rejected = _store_marked(run, source, marked, row_of_rejected)
+        n_read, n_new = mapped.count(), resolved.n_by_status.get(KEPT, 0)
+    n_rejected = int(row.facts.get(N_REJECTED, 0)) - n_taken + n_displaced
+    finish_load(
+        run, files, source, stored, stored_rejected, [], n_rejected=n_rejected, added_to=row
+    )
+    counts = run.summary.table(source.table.name)
+    counts.rows_read, counts.rows_rejected = n_read, n_read - n_new
+    text = "%s: %s of %s rejected rows are taken back"
+    log.info(text, source.table.name, f"{n_new:,}", f"{n_read:,}")
+
+
+def _require_loaded(
+    run: LakeRun, source: Source, loaded: Sequence[LoadedItem]
+) -> tuple[OutputRow, OutputRow]:
+    """Give the rows of both tables. Raises DataError where the source was not loaded to its end.
+
+    Lines in another currency than those that are there cannot be added to them.
+    """
+    targets = (source_target(source), rejected_target(source))
+    rows = [run.state.newest(target.output) for target in targets]
+    is_whole = all(run.state.is_whole(target.output) for target in targets)
+    if rows[0] is None or rows[1] is None or not is_whole or not loaded:
+        raise DataError(
+            f"sources.{source.name} was not loaded to its end: run ingest_sources first"
+        )
+    if rows[0].inputs != run.state.input_versions(targets[0]):
+        raise DataError(f"sources.{source.name}: exchange rates changed: run ingest_sources first")
+    return rows[0], rows[1]
+
+
+def _open_rows(run: LakeRun, source: Source, schema: T.StructType) -> DataFrame:
+    """Give the rejected rows that no replay took back, as the source's columns.
+
+    A line that did not fit its file is text and no JSON: it stays where it is.
+    """
+    kept = run.lake.read(source.rejected).where("row IS NOT NULL AND replay_run_id IS NULL")
+    parsed = F.from_json("row", schema, ROW_JSON)
+    return (
+        kept.where(F.col("row").startswith("{"))
+        .withColumn("_parsed", parsed)
+        .where(F.col("_parsed").isNotNull())
+        .select("_parsed.*", F.col("row").alias(_ROW), F.col("source_file").alias(_FILE))
+    )
+
+
+def _require_fit(source: Source, rows: DataFrame) -> None:
+    section = source.section.model_copy(update={"watermark": None})
+    if faults := expression_faults(replace(source, section=section), rows):
+        named = [f"sources.{source.name}.{fault}" for fault in faults]
+        raise ConfigError(listed("the mapping does not fit the rejected rows", named))
+
+
+def _marked(run: LakeRun, source: Source, taken: DataFrame) -> DataFrame:
+    """Give the rejected rows, those taken back with the run that did."""
+    is_taken = taken.select(F.col(_ROW).alias("row"), F.lit(True).alias("_is_taken")).distinct()
+    run_id = F.when(F.col("_is_taken"), F.lit(run.summary.run_id))
+    return (
+        run.lake.read(source.rejected)
+        .join(is_taken, "row", "left")
+        .withColumn("replay_run_id", F.coalesce(run_id, F.col("replay_run_id")))
+        .drop("_is_taken")
+    )
+
+
+def _store_marked(
+    run: LakeRun, source: Source, marked: DataFrame, row: OutputRow
+) -> StoredRejected:
+    written = run.note(source.rejected, run.lake.overwrite(source.rejected, marked))
+    n_broken_files = int(row.facts.get(N_BROKEN_FILES, 0))
+    return StoredRejected(written.version, written.content_checksum, n_broken_files)

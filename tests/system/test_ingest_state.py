@@ -1,0 +1,360 @@
+"""ingest_sources and the state: what is loaded anew and what is not, whatever went before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lakes
+import pytest
+from delta.tables import DeltaTable
+from pydantic import create_model
+from pyspark.sql import DataFrameWriter, SparkSession
+from pyspark.sql import functions as F
+
+from crm_spark.config import Config, load_config
+from crm_spark.errors import DataError
+from crm_spark.ingest import ingest as ingest_module
+from crm_spark.ingest.sources import SourceSection
+from crm_spark.jobs import ingest_sources
+from crm_spark.lake.contract import Table, content_checksum
+from crm_spark.lake.delta import Lake
+from crm_spark.lake.outputs import OutputLog
+from crm_spark.lake.state import UNTOUCHED, OutputRow
+from crm_spark.runtime.run import RunSummary, TableCounts
+from crm_spark.tables.core import EXCHANGE_RATES, TRANSACTIONS, rejected
+from crm_spark.tables.ops import REJECTIONS, SOURCE_FILES
+
+HEADER = "customer,order,line,at,known,price,currency,op"
+CONFIG = """
+storage: {{root: "{folder}/lake"}}
+time_zone: America/New_York
+{more}
+sources:
+  transactions:
+    path: "{folder}/in"
+    format: csv
+    options: {{header: true}}
+    columns:
+      customer_id: customer
+      order_id: order
+      line_id: line
+      ordered_at: to_timestamp(at)
+      arrived_at: to_timestamp(known)
+      amount: price
+      currency: currency
+      is_deleted: op = 'd'
+  exchange_rates:
+    path: "{folder}/rates.csv"
+    format: csv
+    options: {{header: true}}
+    columns: {{currency: currency, rate_date: cast(day as date), rate: rate}}
+"""
+POUNDS = "currencies: {reporting: GBP}"
+
+
+def line(
+    number: int, day: int, price: str = "2.00", *, known: int | None = None, op: str = ""
+) -> str:
+    """Give a line of one order a line, in January 2024."""
+    at, arrived = (f"2024-01-{of:02d} 12:00:00" for of in (day, known or day))
+    return f"c{number % 3},o{number},l{number},{at},{arrived},{price},EUR,{op}"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A folder of deliveries, the rates, and the lake that they are loaded into."""
+
+    spark: SparkSession
+    folder: Path
+
+    def deliver(self, name: str, *lines: str) -> None:
+        folder = self.folder / "in"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.csv").write_text("\n".join([HEADER, *lines]) + "\n")
+
+    def rate(self, **by_day: str) -> None:
+        rows = [f"EUR,2024-01-{day[1:]},{rate}" for day, rate in by_day.items()]
+        (self.folder / "rates.csv").write_text("\n".join(["currency,day,rate", *rows]) + "\n")
+
+    def config(self, more: str = "", *overrides: str) -> Config:
+        text = CONFIG.format(folder=self.folder, more=more)
+        return load_config(text, name="shop.yml", overrides=overrides)
+
+    def ingest(self, config: Config | None = None, *, rebuild: bool = False) -> RunSummary:
+        return ingest_sources.run(self.spark, config or self.config(), None, rebuild=rebuild)
+
+    def load(self, config: Config | None = None, *, rebuild: bool = False) -> TableCounts:
+        return self.ingest(config, rebuild=rebuild).tables[TRANSACTIONS.name]
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.spark, self.config().storage, "test")
+
+    def rows(self, table: Table = TRANSACTIONS) -> list[OutputRow]:
+        """Give what the state says of a table, the newest row last."""
+        rows = [row for row in OutputLog(self.lake).read() if row.output.name == table.name]
+        return sorted(rows, key=lambda row: row.sequence)
+
+    def checksum(self, table: Table = TRANSACTIONS) -> str:
+        return content_checksum(self.lake.read(table), table)
+
+    def amounts(self) -> set[float]:
+        return {float(row["amount"]) for row in self.lake.read(TRANSACTIONS).collect()}
+
+
+@pytest.fixture
+def shop(spark: SparkSession, tmp_path: Path) -> Shop:
+    shop = Shop(spark, tmp_path)
+    shop.deliver("day_10", line(1, 9), line(2, 10), line(3, 10, "free"))
+    shop.rate(d01="0.50")
+    return shop
+
+
+def assert_noted_as_it_is(shop: Shop, table: Table = TRANSACTIONS) -> None:
+    """Assert that the newest row of the state tells version and checksum of the table as it is."""
+    row = shop.rows(table)[-1]
+    assert row.checksum == shop.checksum(table)
+    assert row.version == shop.lake.version(table)
+
+
+# --- what is loaded anew -------------------------------------------------------------------------
+
+
+def test_other_currencies_and_other_rates_of_days_with_lines_load_transactions_anew(
+    shop: Shop,
+) -> None:
+    assert shop.load().rows_read == 3
+    assert shop.amounts() == {2.0}
+    pounds = shop.config(POUNDS)
+    assert shop.load(pounds).rows_read == 3
+    assert shop.amounts() == {1.0}
+    assert shop.load(pounds).rows_read == 0
+    shop.rate(d01="0.50", d10="0.75")
+    assert shop.load(pounds).rows_read == 3
+    assert shop.amounts() == {1.0, 1.5}
+    # The line of the 9th is what it was: what a date up to the 10th saw still stands.
+    assert shop.rows()[-1].changed_from == datetime(2024, 1, 10, 5, tzinfo=UTC)
+    assert shop.rows(EXCHANGE_RATES)[-1].changed_from == datetime(2024, 1, 10, 5, tzinfo=UTC)
+    shop.rate(d01="0.50", d10="0.75", d11="0.99")
+    assert shop.load(pounds).rows_read == 0
+    # That the new rates were seen is noted: the table is current.
+    assert shop.rows()[-1].changed_from == UNTOUCHED
+    assert shop.rows()[-1].inputs[0].version == shop.rows(EXCHANGE_RATES)[-1].version
+    shop.deliver("day_11", line(4, 11))
+    assert shop.load(pounds).rows_read == 1
+    assert shop.amounts() == {1.0, 1.5, 1.98}
+
+
+def test_an_upgrade_that_adds_a_setting_loads_nothing_anew(shop: Shop) -> None:
+    config = shop.config()
+    assert shop.load(config).rows_read == 3
+    later = create_model("Later", __base__=SourceSection, id_style=(str, "plain"))
+    sections = {
+        name: later(**section.model_dump()) for name, section in config.sources.given().items()
+    }
+    upgraded = config.model_copy(update={"sources": config.sources.model_copy(update=sections)})
+    summary = shop.ingest(upgraded)
+    assert {counts.rows_read for counts in summary.tables.values()} == {0}
+
+
+def test_a_source_loaded_anew_with_the_same_content_touches_nothing(shop: Shop) -> None:
+    first = shop.load()
+    again = shop.load(rebuild=True)
+    assert again.rows_read == first.rows_read == 3
+    row = shop.rows()[-1]
+    assert (row.changed_from, row.replaces_all) == (UNTOUCHED, True)
+    other = shop.config("", "sources.transactions.where=order <> 'o2'")
+    shop.load(other)
+    assert shop.rows()[-1].changed_from == datetime(2024, 1, 10, 5, tzinfo=UTC)
+    assert_noted_as_it_is(shop)
+
+
+def test_a_log_that_was_cleaned_to_its_last_checkpoint_is_enough_for_a_new_day(shop: Shop) -> None:
+    shop.load()
+    shop.deliver("day_11", line(4, 11))
+    shop.load()
+    for table in (TRANSACTIONS, rejected(TRANSACTIONS), SOURCE_FILES):
+        clean_log(shop, table)
+    shop.deliver("day_12", line(5, 12), line(4, 11, "3.00", known=12))
+    counts = shop.load()
+    assert (counts.rows_read, counts.rows_written) == (2, 2)
+    assert_noted_as_it_is(shop)
+
+
+def clean_log(shop: Shop, table: Table) -> None:
+    """Leave of a table's log what Delta leaves after its retention: checkpoint and what follows."""
+    path = shop.lake.path(table)
+    spark = shop.spark
+    log = spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path)  # type: ignore[union-attr]
+    log.checkpoint(log.update(False, *[spark._jvm.scala.Option.empty()] * 2))  # type: ignore[union-attr]
+    commits = sorted((Path(path) / "_delta_log").glob("*.json"))
+    for commit in commits[:-1]:
+        commit.unlink()
+    assert len(commits) > 1
+
+
+# --- what is noted -------------------------------------------------------------------------------
+
+
+def test_the_state_tells_days_counts_and_checksum_after_every_load(shop: Shop) -> None:
+    shop.load()
+    facts = shop.rows()[-1].facts
+    assert facts["first_order_date"] == "2024-01-09"
+    assert facts["newest_event_date"] == "2024-01-10"
+    assert (facts["n_rows"], facts["n_rejected"]) == ("2", "1")
+    # A return of the 15th, a line of the 20th that is void a day later, and one of the 16th that is
+    # corrected to the 12th.
+    shop.deliver(
+        "later", line(4, 15, "-1.00"), line(5, 20), line(5, 20, known=21, op="d"), line(6, 16)
+    )
+    shop.deliver("latest", line(6, 12, known=17), line(7, 1, "dear"))
+    shop.load()
+    facts = shop.rows()[-1].facts
+    assert facts["newest_event_date"] == "2024-01-15"
+    assert (facts["n_rows"], facts["n_rejected"]) == ("7", "2")
+    assert_noted_as_it_is(shop)
+    assert_noted_as_it_is(shop, rejected(TRANSACTIONS))
+    # The return is taken back by itself: what is known of the newest day is computed again.
+    shop.deliver("void", line(4, 15, known=22, op="d"), line(1, 9, known=23, op="d"))
+    shop.load()
+    row = shop.rows()[-1]
+    assert row.facts["newest_event_date"] == "2024-01-12"
+    assert row.facts["first_order_date"] == "2024-01-10"
+    assert row.changed_from == datetime(2024, 1, 22, 17, tzinfo=UTC)
+    assert not row.replaces_all
+    assert_noted_as_it_is(shop)
+
+
+def test_a_file_without_a_new_row_is_noted_and_not_read_again(shop: Shop) -> None:
+    shop.load()
+    shop.deliver("copy", line(2, 10))
+    first = shop.load()
+    assert (first.rows_read, first.rows_duplicate) == (1, 1)
+    assert shop.rows()[-1].changed_from == UNTOUCHED
+    assert shop.load().rows_read == 0
+
+
+# --- runs that are cut off, and strangers --------------------------------------------------------
+
+
+class Dead(BaseException):
+    """The process is gone: nothing of ours may catch this and tidy up."""
+
+
+@contextmanager
+def dead_after(n_writes: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Die after so many writes of the lake."""
+    left = [n_writes]
+
+    def dying(real: Any) -> Any:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            written = real(*args, **kwargs)
+            left[0] -= 1
+            if left[0] == 0:
+                raise Dead
+            return written
+
+        return wrapped
+
+    with monkeypatch.context() as patched:
+        patched.setattr("crm_spark.pipeline.lifecycle._record_failure", lambda *_: None)
+        patched.setattr(DataFrameWriter, "save", dying(DataFrameWriter.save))
+        patched.setattr(Lake, "merge", dying(Lake.merge))
+        yield
+
+
+def test_a_run_that_dies_after_any_write_is_undone_and_the_next_loads_what_it_would_have(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliveries = [
+        [line(1, 9), line(2, 10), line(3, 10, "free")],
+        [line(2, 10, "3.00", known=12), line(4, 11), line(5, 11, "dear"), line(1, 9, "7.00")],
+    ]
+    checksums = {}
+    for name in ("undisturbed", "killed"):
+        (tmp_path / name).mkdir()
+        shop = Shop(spark, tmp_path / name)
+        shop.rate(d01="0.50")
+        n_deaths = 0
+        for number, lines in enumerate(deliveries):
+            shop.deliver(f"part_{number}", *lines)
+            n_writes = 1
+            while True:
+                try:
+                    with dead_after(n_writes if name == "killed" else 0, monkeypatch):
+                        shop.ingest()
+                    break
+                except Dead:
+                    n_deaths += 1
+                    n_writes += 1
+        assert n_deaths > 6 or name == "undisturbed"
+        tables = (TRANSACTIONS, rejected(TRANSACTIONS), EXCHANGE_RATES, REJECTIONS)
+        checksums[name] = lakes.checksums(spark, shop.config(), tables)
+        assert_noted_as_it_is(shop)
+        assert_noted_as_it_is(shop, rejected(TRANSACTIONS))
+        assert shop.load().rows_read == 0
+    assert checksums["killed"] == checksums["undisturbed"]
+
+
+def test_rows_that_another_program_changed_are_refused_until_they_are_put_back(shop: Shop) -> None:
+    shop.load()
+    version = shop.lake.version(TRANSACTIONS)
+    lines = DeltaTable.forPath(shop.spark, shop.lake.path(TRANSACTIONS))
+    lines.delete("order_id = 'o1'")
+    with pytest.raises(DataError, match=r"changed by another program.*ingest_sources --rebuild"):
+        shop.load()
+    lines.restoreToVersion(version)
+    shop.deliver("day_11", line(4, 11))
+    assert shop.load().rows_read == 1
+    assert_noted_as_it_is(shop)
+    lines.delete("order_id = 'o1'")
+    assert shop.load(rebuild=True).rows_read == 4
+    assert_noted_as_it_is(shop)
+
+
+# --- files that cannot be read -------------------------------------------------------------------
+
+
+def test_broken_files_begin_no_other_load_again_and_each_source_is_listed_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gzip
+
+    lines = "\n".join([HEADER, *[line(n, 1 + n % 28, f"{n}.{n % 97:02d}") for n in range(20_000)]])
+    for number in range(3):
+        packed = gzip.compress(f"{lines}\n{line(number, 3)}".encode())
+        (shop.folder / "in" / f"broken_{number}.csv.gz").write_bytes(packed[: len(packed) // 2])
+    begun: list[str] = []
+    listed: list[str] = []
+    load, listing = ingest_module.load_source, ingest_module.check_sources.__globals__["list_files"]
+
+    def counted_load(delivery: Any, files: Any) -> None:
+        begun.append(delivery.source.name)
+        load(delivery, files)
+
+    def counted_listing(spark: SparkSession, section: SourceSection) -> Any:
+        listed.append(section.description)
+        return listing(spark, section)
+
+    monkeypatch.setattr(ingest_module, "load_source", counted_load)
+    monkeypatch.setattr("crm_spark.ingest.check.list_files", counted_listing)
+    shop.load()
+    shop.deliver("day_11", line(4, 11))
+    begun.clear()
+    listed.clear()
+    counts = shop.load()
+    assert (counts.rows_read, counts.rows_written, counts.rows_rejected) == (4, 1, 3)
+    # All three are found at the first one's failure: one more attempt, of this source alone.
+    assert begun == ["transactions", "transactions", "exchange_rates"]
+    assert len(listed) == 2
+    kept = shop.lake.read(rejected(TRANSACTIONS)).where("row IS NULL")
+    assert kept.count() == 3
+    assert_noted_as_it_is(shop, rejected(TRANSACTIONS))
+    statuses = shop.lake.read(SOURCE_FILES).where(F.col("item").contains("broken"))
+    assert {row["status"] for row in statuses.collect()} == {"rejected"}
+    assert shop.rows()[-1].facts["n_rejected"] == "4"

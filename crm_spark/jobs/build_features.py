@@ -25,7 +25,7 @@ from crm_spark.features.tables import (
 )
 from crm_spark.lake.contract import Table, content_checksum
 from crm_spark.lake.delta import Written
-from crm_spark.models.churn.section import cutoffs_for_test, latest_closed
+from crm_spark.models.registry import dates_needed
 from crm_spark.pipeline.lifecycle import Run, job_run
 from crm_spark.runtime.progress import log, stage
 from crm_spark.runtime.run import RunSummary
@@ -71,7 +71,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         first, _ = job.order_dates()
         written = [
             _write_orders(job),
-            _write_snapshots(job, snapshot_dates(config, day, first)),
+            _write_snapshots(job, feature_dates(config, CUSTOMER_SNAPSHOT, day, first)),
             _write_interactions(job, day, first),
         ]
         _write_departments(job, day)
@@ -131,8 +131,7 @@ def _write_interactions(job: Run, day: date, first: date) -> UpToDate | None:
         log.info("no product interactions: they need product_id, mapped in sources.transactions")
         return None
     settings = fingerprint([FEATURES_VERSION, job.config.time_zone])
-    test = job.config.recommendations.test_cutoff(day)
-    wanted = [day, *([test] if test > first else [])]
+    wanted = feature_dates(job.config, PRODUCT_INTERACTIONS, day, first)
     due = _due(job, PRODUCT_INTERACTIONS, settings, wanted)
     lines = job.lake.read(TRANSACTIONS)
     with stage(job.spark, f"product interactions of {len(due.whole)} dates"):
@@ -205,11 +204,14 @@ def _is_given(job: Run, table: Table) -> bool:
     return table.name.split(".")[1] in job.config.sources.given()
 
 
-def snapshot_dates(config: Config, day: date, first: date) -> list[date]:
-    """Give the date and the cut-offs that training as of that date needs, latest first."""
-    test = latest_closed(config.churn, day)
-    cutoffs = cutoffs_for_test(config.churn, test, first).all
-    return [day, *[cutoff for cutoff in cutoffs if first < cutoff < day]]
+def feature_dates(config: Config, table: Table, day: date, first: date) -> list[date]:
+    """Give the date and the cut-offs of a feature table that models need, latest first."""
+    models = [
+        (model, config.section_of(model))
+        for model in config.chosen_models
+        if model.lacks(config.mapped) is None
+    ]
+    return dates_needed(models, table, day, first)
 
 
 def product_departments(job: Run) -> DataFrame | None:

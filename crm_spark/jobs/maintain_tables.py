@@ -7,12 +7,13 @@ from datetime import date
 from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
-from crm_spark.jobs.build_features import snapshot_dates
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
+from crm_spark.jobs.build_features import feature_dates
 from crm_spark.lake.contract import Table
 from crm_spark.pipeline.lifecycle import Run, job_run
+from crm_spark.pipeline.tables import tables_with
 from crm_spark.runtime.progress import log, stage
 from crm_spark.runtime.run import RunSummary
-from crm_spark.tables import ALL_TABLES
 from crm_spark.tables.ops import JOB_RUNS
 
 DESCRIPTION = "Drop as-of dates beyond storage.keep_dates, compact all tables, remove old files."
@@ -27,7 +28,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     """
     with job_run(spark, config, "maintain_tables", None) as job:
         kept = _dates_to_keep(job)
-        for table in ALL_TABLES:
+        for table in tables_with(config.known_models):
             if not job.lake.exists(table):
                 continue
             with stage(spark, f"maintain {table.name}"):
@@ -58,9 +59,12 @@ def _dates_to_keep(job: Run) -> dict[str, set[date]] | None:
     if not newest:
         return None
     first, _ = job.order_dates()
-    cutoffs = snapshot_dates(job.config, newest[0], first)
-    test = job.config.recommendations.test_cutoff(newest[0])
-    return {"scores": set(newest), "features": {*newest, *cutoffs, test}}
+    cutoffs = [
+        day
+        for table in (CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS)
+        for day in feature_dates(job.config, table, newest[0], first)
+    ]
+    return {"scores": set(newest), "features": {*newest, *cutoffs}}
 
 
 def _drop_dates(job: Run, table: Table, kept: dict[str, set[date]] | None) -> int:

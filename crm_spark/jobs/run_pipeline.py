@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
-from types import ModuleType
 
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.config import Config, parse_date
 from crm_spark.errors import BusyError, ConfigError, CrmSparkError, DataError, listed
-from crm_spark.jobs import (
-    build_features,
-    ingest_sources,
-    recommend_products,
-    score_churn,
-    score_rfm,
-    score_segments,
-    train_churn,
-    train_recommender,
-    train_segments,
-    write_report,
-)
-from crm_spark.jobs.results import log_results
+from crm_spark.jobs.catalogue import Job, chain_of, job_of
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.lock import lake_lock
 from crm_spark.pipeline.lifecycle import current_pipeline, record_run
@@ -39,13 +26,7 @@ DESCRIPTION = (
 NEEDS_AS_OF = True
 
 # What all models read. A failure here ends the date.
-FEATURE_JOBS: tuple[ModuleType, ...] = (build_features, score_rfm)
-# Each model by itself: where one cannot be trained, the others still are.
-MODEL_JOBS: tuple[tuple[ModuleType, ...], ...] = (
-    (train_churn, score_churn),
-    (train_segments, score_segments),
-    (train_recommender, recommend_products),
-)
+FEATURE_JOBS = ("build_features", "score_rfm")
 _EVERY = re.compile(r"(\d+)([dw])")
 
 
@@ -90,8 +71,6 @@ def run(
             finally:
                 current_pipeline.reset(token)
             _conclude(summary, statuses)
-            day = max(day for day, problem in statuses if problem is None and day)
-            log_results(lake, config, day)
             summary.cost = _cost_of(summary.jobs)
             summary.finish("succeeded")
             record_run(lake, config, summary)
@@ -188,7 +167,15 @@ def _run_dates(
     done: Done,
     skip_training: bool,
 ) -> Statuses:
-    _run_job(spark, config, summary, ingest_sources, None, done, ingest_before=dates[0])
+    _run_job(
+        spark,
+        config,
+        summary,
+        ("ingest_sources", job_of("ingest_sources")),
+        None,
+        done,
+        ingest_before=dates[0],
+    )
     statuses: Statuses = []
     for index, asked in enumerate(dates, start=1):
         if len(dates) > 1:
@@ -215,38 +202,29 @@ def _run_date(
 ) -> date | None:
     """Run all jobs of one date and give it. A model that fails is told at the end."""
     day = asked
-    for module in FEATURE_JOBS:
-        day = _run_job(spark, config, summary, module, day, done)
+    for name in FEATURE_JOBS:
+        day = _run_job(spark, config, summary, (name, job_of(name)), day, done)
     problems: list[CrmSparkError] = []
-    for chain in MODEL_JOBS:
-        if problem := _lacks(chain[0], config):
-            log.info("%s: %s", " and ".join(map(_name, chain)), problem)
+    # Each model by itself: where one cannot be trained, the others still are.
+    for model in config.chosen_models:
+        chain = chain_of(model)
+        if problem := model.lacks(config.mapped):
+            log.info("%s: %s", " and ".join(name for name, _ in chain), problem)
             continue
         try:
-            for module in chain:
-                if not (skip_training and _name(module).startswith("train_")):
-                    _run_job(spark, config, summary, module, day, done)
+            for named in chain[1:] if skip_training else chain:
+                _run_job(spark, config, summary, named, day, done)
         except DataError as error:
             log.error("%s", redact(str(error)))
             _keep_summary(summary, error)
             problems.append(error)
     # Written anew also where it was before: a model that failed then may be there now.
-    _run_job(spark, config, summary, write_report, day, set())
+    _run_job(spark, config, summary, ("write_report", job_of("write_report")), day, set())
     if len(problems) == 1:
         raise problems[0]
     if problems:
         raise DataError(listed("models that cannot be had", list(map(str, problems))))
     return day
-
-
-def _name(module: ModuleType) -> str:
-    return module.__name__.rpartition(".")[2]
-
-
-def _lacks(module: ModuleType, config: Config) -> str | None:
-    """Tell what the configuration lacks for a model, where its job says so."""
-    asks: Callable[[Config], str | None] | None = getattr(module, "lacks", None)
-    return asks(config) if asks else None
 
 
 def _keep_summary(summary: RunSummary, error: CrmSparkError) -> None:
@@ -259,7 +237,7 @@ def _run_job(
     spark: SparkSession,
     config: Config,
     summary: RunSummary,
-    module: ModuleType,
+    named: tuple[str, Job],
     day: date | None,
     done: Done,
     *,
@@ -269,11 +247,11 @@ def _run_job(
 
     The ingest itself is of no date, but refuses a first date that lies before any data.
     """
-    name = _name(module)
+    name, job = named
     if (name, day) in done:
         log.info("%s succeeded before and is skipped", name)
         return day
-    held: RunSummary = module.run(spark, config, ingest_before or day)
+    held: RunSummary = job.run(spark, config, ingest_before or day)
     summary.jobs.append(held)
     summary.as_of = held.as_of or summary.as_of
     return held.as_of or day

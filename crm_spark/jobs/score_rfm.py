@@ -18,11 +18,11 @@ from crm_spark.features.rfm import (
     rfm_cut_points,
     rfm_segment,
 )
+from crm_spark.features.rfm_tables import CUSTOMER_RFM, RFM_CUT_POINTS
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.pipeline.lifecycle import Run, job_run
 from crm_spark.runtime.progress import stage
 from crm_spark.runtime.run import RunSummary
-from crm_spark.tables.scores import CUSTOMER_RFM, RFM_CUT_POINTS
 
 DESCRIPTION = "Score recency, frequency and monetary value from 1 to 5 and name the RFM segments."
 NEEDS_AS_OF = True

@@ -24,8 +24,9 @@ import yaml
 from pyspark.sql import SparkSession
 
 import crm_spark
-from crm_spark.cli import JOBS, job_module, main, parse
+from crm_spark.cli import main, parse
 from crm_spark.errors import BusyError, ConfigError, DataError, EnvironmentFault
+from crm_spark.jobs.catalogue import JOBS, job_of
 from crm_spark.runtime import progress
 from crm_spark.runtime.session import DELTA_PACKAGE
 
@@ -267,7 +268,7 @@ def test_help_lists_every_job_with_one_line_and_the_exit_codes(call: Any) -> Non
     ended = call("--help")
     assert ended.code == 0
     for job in JOBS:
-        description = job_module(job).DESCRIPTION
+        description = job_of(job).DESCRIPTION
         assert "\n" not in description
         assert 20 < len(description) <= 100
         assert f" {job} {description}" in in_one_line(ended.out)
@@ -280,10 +281,10 @@ def test_help_of_a_job_tells_what_it_does_its_flags_and_the_exit_codes(job: str,
     assert ended.code == 0
     shown = in_one_line(ended.out)
     assert f"crm-spark {job}" in shown
-    assert job_module(job).DESCRIPTION in shown
+    assert job_of(job).DESCRIPTION in shown
     assert "--config FILE" in shown
     assert "--set A.B=C" in shown
-    assert ("--as-of DATE" in shown) == job_module(job).NEEDS_AS_OF
+    assert ("--as-of DATE" in shown) == job_of(job).NEEDS_AS_OF
     assert_lists_exit_codes(ended.out)
 
 
@@ -295,7 +296,7 @@ def test_the_version_is_told(call: Any) -> None:
 def test_every_job_has_a_script_for_spark_submit_and_a_module() -> None:
     assert {path.stem for path in (REPOSITORY / "jobs").glob("*.py")} == set(JOBS)
     for job in JOBS:
-        assert callable(job_module(job).run)
+        assert callable(job_of(job).run)
 
 
 @pytest.mark.parametrize("job", JOBS)
@@ -428,7 +429,7 @@ def test_each_kind_of_error_has_its_exit_code_and_no_traceback(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(job_module("check_config"), "run", fail)
+    monkeypatch.setattr(job_of("check_config"), "run", fail)
     ended = call("check_config", "--config", utc_config)
     assert_failed(ended, code=code, job="check_config", folder=tmp_path, says="told so")
     assert "Traceback" not in ended.err
@@ -440,7 +441,7 @@ def test_an_unforeseen_error_ends_with_1_and_its_traceback_in_the_log(
     def fail(*_: Any) -> None:
         raise RuntimeError("a fault of ours\nand its details")
 
-    monkeypatch.setattr(job_module("check_config"), "run", fail)
+    monkeypatch.setattr(job_of("check_config"), "run", fail)
     ended = call("check_config", "--config", utc_config)
     assert_failed(
         ended,
@@ -460,7 +461,7 @@ def test_an_interrupted_run_ends_with_a_summary_too(
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(job_module("check_config"), "run", interrupt)
+    monkeypatch.setattr(job_of("check_config"), "run", interrupt)
     ended = call("check_config", "--config", utc_config)
     assert_failed(ended, code=1, job="check_config", folder=tmp_path, says="interrupted")
 

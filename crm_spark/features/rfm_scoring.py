@@ -18,11 +18,11 @@ from crm_spark.features.rfm import (
     rfm_cut_points,
     rfm_segment,
 )
+from crm_spark.features.rfm_tables import CUSTOMER_RFM, RFM_CUT_POINTS
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.lake.run import Finished, LakeRun
 from crm_spark.lake.state import Output, Target
 from crm_spark.runtime.progress import stage
-from crm_spark.tables.scores import CUSTOMER_RFM, RFM_CUT_POINTS
 
 # Raise it with every change that can change a score.
 GENERATION = 1

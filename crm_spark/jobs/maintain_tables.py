@@ -8,9 +8,9 @@ from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
 from crm_spark.pipeline.lifecycle import job_run
+from crm_spark.pipeline.tables import tables_with
 from crm_spark.pipeline.upkeep import dates_to_keep, maintain
 from crm_spark.runtime.run import RunSummary
-from crm_spark.tables import ALL_TABLES
 
 DESCRIPTION = "Drop as-of dates beyond storage.keep_dates, compact all tables, remove old files."
 NEEDS_AS_OF = False
@@ -24,7 +24,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     """
     with job_run(spark, config, "maintain_tables", None) as job:
         kept = dates_to_keep(job)
-        for table in ALL_TABLES:
+        for table in tables_with(config.known_models):
             if job.lake.exists(table):
                 maintain(job, table, kept)
         return job.summary

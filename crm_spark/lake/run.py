@@ -18,6 +18,7 @@ from crm_spark.lake.doubts import doubt_of, settle_doubts
 from crm_spark.lake.outputs import OutputLog
 from crm_spark.lake.state import Output, OutputRow, State, Status, Target
 from crm_spark.runtime.run import RunSummary
+from crm_spark.tables.core import TRANSACTIONS
 
 
 @dataclass(frozen=True)
@@ -159,3 +160,14 @@ class LakeRun:
             raise DataError(f"{output} in {self.lake.root}: {reason}: run {job} first")
         row = self.state.newest(output)
         return row.facts if row else {}
+
+    def order_dates(self) -> tuple[date, date]:
+        """Give the local dates of the first order and of the newest event.
+
+        Raises DataError where the transactions are not loaded, or hold no order.
+        """
+        facts = self.facts(Output(TRANSACTIONS.name))
+        if not facts.get("first_order_date") or not facts.get("newest_event_date"):
+            raise DataError(f"{TRANSACTIONS.name} holds no order")
+        first, newest = facts["first_order_date"], facts["newest_event_date"]
+        return date.fromisoformat(first), date.fromisoformat(newest)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from crm_spark.config import Config
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
 from crm_spark.features.targets import FeatureDates, FeatureSettings
 from crm_spark.lake.state import State
-from crm_spark.models.churn.section import cutoffs_for_test, latest_closed
+from crm_spark.models.contract import AnyModel
+from crm_spark.models.registry import dates_needed
 from crm_spark.pipeline.lifecycle import Run
 
 
@@ -50,11 +52,14 @@ def feature_settings(config: Config) -> FeatureSettings:
     )
 
 
+def made_models(config: Config) -> list[AnyModel]:
+    """Give the chosen models that the mapping has all columns for."""
+    return [model for model in config.chosen_models if model.lacks(config.mapped) is None]
+
+
 def feature_dates(config: Config, day: date, first_order: date) -> FeatureDates:
-    """Give the dates of features that a run for a day needs, latest first."""
-    churn = config.churn
-    cutoffs = cutoffs_for_test(churn, latest_closed(churn, day), first_order).all
-    snapshots = (day, *[cutoff for cutoff in cutoffs if first_order < cutoff < day])
-    test = config.recommendations.test_cutoff(day)
-    interactions = (day, *([test] if test > first_order else []))
-    return FeatureDates(day, snapshots, interactions)
+    """Give the dates of features that models need as of a day, latest first."""
+    models = [(model, config.section_of(model)) for model in made_models(config)]
+    snapshots = dates_needed(models, CUSTOMER_SNAPSHOT, day, first_order)
+    interactions = dates_needed(models, PRODUCT_INTERACTIONS, day, first_order)
+    return FeatureDates(day, tuple(snapshots), tuple(interactions))

@@ -17,11 +17,10 @@ from crm_spark.errors import DataError
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.lock import lake_lock
 from crm_spark.lake.run import LakeRun
-from crm_spark.lake.state import Output, State
+from crm_spark.lake.state import State
 from crm_spark.runtime.progress import log, redact
 from crm_spark.runtime.run import RunSummary, TableCounts
 from crm_spark.runtime.session import CostMeter
-from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.tables.ops import JOB_RUNS
 
 # Set by run_pipeline, so that the rows of its jobs name it.
@@ -29,8 +28,6 @@ current_pipeline: ContextVar[str | None] = ContextVar("current_pipeline", defaul
 
 # And so that they share what is known of the lake: it is read once a process.
 current_state: ContextVar[State | None] = ContextVar("current_state", default=None)
-
-LINES = Output(TRANSACTIONS.name)
 
 
 class Run(LakeRun):
@@ -45,17 +42,6 @@ class Run(LakeRun):
             state=current_state.get(),
         )
         self.config = config
-
-    def order_dates(self) -> tuple[date, date]:
-        """Give the local dates of the first order and of the newest event.
-
-        Raises DataError where the transactions are not loaded, or hold no order.
-        """
-        facts = self.facts(LINES)
-        if not facts.get("first_order_date") or not facts.get("newest_event_date"):
-            raise DataError(f"{TRANSACTIONS.name} holds no order")
-        first, newest = facts["first_order_date"], facts["newest_event_date"]
-        return date.fromisoformat(first), date.fromisoformat(newest)
 
     def day(self) -> date:
         """Give the as-of date, by default the day after the newest event, and note it.

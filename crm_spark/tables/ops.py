@@ -55,8 +55,9 @@ JOB_RUNS = Table(
 
 CHECKS = Table(
     name="ops.checks",
-    comment="Verdicts on data and models: found against needed, in plain words.",
+    comment="Append-only: verdicts on data and models, found against needed, in plain words.",
     key=("run_id", "check", "subject"),
+    version=2,
     columns=(
         Column("job", T.StringType(), "Job that checked", nullable=False),
         Column("as_of_date", T.DateType(), "Date of the run"),
@@ -66,14 +67,16 @@ CHECKS = Table(
         Column("needed", T.StringType(), "What would do"),
         Column("level", T.StringType(), "error, warning, advice or ok", nullable=False),
         Column("message", T.StringType(), "The verdict in plain words"),
+        Column("recorded_at", T.TimestampType(), "When the run began (UTC)", provenance=True),
         Column("run_id", T.StringType(), "Run", provenance=True),
     ),
 )
 
 METRICS = Table(
     name="ops.metrics",
-    comment="How good each model and each trivial rule is, on each cut-off.",
-    key=("job", "as_of_date", "model_name", "cutoff_date", "metric"),
+    comment="Append-only: how good each model and each trivial rule is, on each cut-off.",
+    key=("run_id", "model_name", "cutoff_date", "metric"),
+    version=2,
     columns=(
         Column("job", T.StringType(), "Job that measured", nullable=False),
         Column("as_of_date", T.DateType(), "Date of the run", nullable=False),
@@ -84,6 +87,7 @@ METRICS = Table(
         Column("low", T.DoubleType(), "Lower end of the 95 % interval; null: not computed"),
         Column("high", T.DoubleType(), "Upper end of the 95 % interval; null: not computed"),
         Column("n", T.LongType(), "Rows it was measured on"),
+        Column("recorded_at", T.TimestampType(), "When the run began (UTC)", provenance=True),
         Column("run_id", T.StringType(), "Run", provenance=True),
     ),
 )
@@ -92,20 +96,35 @@ MODEL_DECISIONS = Table(
     name="ops.model_decisions",
     comment="Append-only: which model version became champion as of which date, and why.",
     key=("decision_id",),
+    version=2,
     columns=(
         Column(
             "decision_id",
             T.StringType(),
-            "Decision: hash of model, version and date",
+            "Decision: run, model and kind",
             nullable=False,
+            provenance=True,
         ),
         Column("model_name", T.StringType(), "Registered model", nullable=False),
         Column("model_version", T.StringType(), "Version", nullable=False),
-        Column("kind", T.StringType(), "forest, or the trivial rule it is"),
+        Column("kind", T.StringType(), "Candidate that the version is, a trivial rule perhaps"),
         Column("as_of_date", T.DateType(), "Date from which it holds", nullable=False),
         Column("is_champion", T.BooleanType(), "Whether this version scores", nullable=False),
         Column("why", T.StringType(), "The figures that decided"),
-        Column("run_id", T.StringType(), "Run", provenance=True),
+        Column(
+            "training_key",
+            T.StringType(),
+            "Hash of all that the version depends on: the rows it learnt from, settings, code",
+        ),
+        Column(
+            "training_run_id",
+            T.StringType(),
+            "Run that trained it, whose figures ops.metrics has; a later run may decide for it "
+            "again",
+            provenance=True,
+        ),
+        Column("decided_at", T.TimestampType(), "When (UTC)", provenance=True),
+        Column("run_id", T.StringType(), "Run that decided", provenance=True),
     ),
 )
 

@@ -12,12 +12,14 @@ from shop import shop_config, write_shop
 
 from crm_spark.config import Config
 from crm_spark.errors import ConfigError, DataError
+from crm_spark.features.rfm_tables import CUSTOMER_RFM
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
 from crm_spark.jobs import recommend_products, run_pipeline, train_churn, train_recommender
 from crm_spark.lake.contract import Table
+from crm_spark.models.churn.tables import CUSTOMER_CHURN
+from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
 from crm_spark.runtime.run import RunSummary
 from crm_spark.tables.ops import JOB_RUNS
-from crm_spark.tables.scores import CUSTOMER_CHURN, CUSTOMER_RFM, PRODUCT_RECOMMENDATIONS
 
 LAST_AS_OF = date(2024, 7, 1)
 

@@ -62,6 +62,15 @@ def base(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(BASE, SCHEMA).coalesce(1).cache()
 
 
+def figures_of(fitted: FittedSegments) -> dict[tuple[str, str], float | None]:
+    """Give every figure by kind and name."""
+    return {
+        (kind, held.name): held.value
+        for kind, of_kind in fitted.measured.items()
+        for held in of_kind
+    }
+
+
 @pytest.fixture(scope="module")
 def fitted(base: DataFrame) -> FittedSegments:
     """Give four segments of the base."""
@@ -147,7 +156,7 @@ def test_five_seeds_give_the_same_ids_and_names(
 def test_the_planted_number_is_chosen_from_a_range_and_is_stable(base: DataFrame) -> None:
     fitted = fit_segments(base, SegmentsSection(k_from=2, k_to=7, n_starts=3))
     assert len(fitted.model.segments) == 4
-    figures = {(held.model_name, held.metric): held.value for held in fitted.measured}
+    figures = figures_of(fitted)
     assert figures["kmeans", "stability.k4"] >= 0.95
     assert figures["kmeans", "n_segments"] == 4
     silhouettes = {k: figures["kmeans", f"silhouette.k{k}"] for k in range(2, 8)}
@@ -162,7 +171,7 @@ def test_explained_share_is_one_less_the_share_within_and_above_that_of_spend_gr
     group = np.array([GROUP[held] for held in BASE["customer_id"]])
     means = np.array([matrix[group == held].mean(axis=0) for held in range(4)])
     within = ((matrix - means[group]) ** 2).sum()
-    figures = {(held.model_name, held.metric): held.value for held in fitted.measured}
+    figures = figures_of(fitted)
     expected = 1 - within / ((matrix - matrix.mean(axis=0)) ** 2).sum()
     assert figures["kmeans", "explained_share"] == pytest.approx(expected, abs=1e-9)
     assert figures["kmeans", "explained_share"] >= figures["spend_groups", "explained_share"]

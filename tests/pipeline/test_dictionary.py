@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_spark.features.catalogue import FEATURES
-from crm_spark.tables import ALL_TABLES
-from crm_spark.tables.dictionary import data_dictionary
+from crm_spark.pipeline.dictionary import data_dictionary
+from crm_spark.pipeline.tables import ALL_TABLES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data_dictionary.md"
 

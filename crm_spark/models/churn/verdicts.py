@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from crm_spark.features.catalogue import FEATURES
 from crm_spark.models.churn.candidates import RULES
-from crm_spark.models.churn.section import ChurnSection, Cutoffs
+from crm_spark.models.churn.section import ChurnSection
+from crm_spark.models.cutoffs import Cutoffs
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import DataFacts, Level, Verdict
 

@@ -10,10 +10,9 @@ from pyspark.sql import DataFrame
 
 from crm_spark.errors import DataError
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
-from crm_spark.jobs.model_runs import CheckRow, MetricRow, check_row, metric_row
 from crm_spark.models.churn.candidates import RULES
 from crm_spark.models.churn.labels import LABEL
-from crm_spark.models.churn.section import Cutoffs
+from crm_spark.models.cutoffs import Cutoffs
 from crm_spark.models.feature_health import (
     NEAR_CONSTANT_SHARE,
     UNSTABLE_PSI,
@@ -31,7 +30,8 @@ from crm_spark.models.feature_selection import (
     select_features,
     suspicion_at,
 )
-from crm_spark.pipeline.lifecycle import Run
+from crm_spark.models.records import MetricRow
+from crm_spark.models.usability.facts import Level, Verdict
 from crm_spark.runtime.progress import log
 
 # What ops.metrics calls them: they are no model.
@@ -42,7 +42,7 @@ LEAK, DROPPED, UNSTABLE, NEAR_CONSTANT = FEATURE_CHECKS = (
     "feature_unstable",
     "feature_near_constant",
 )
-_LEVELS: dict[Reason, str] = {
+_LEVELS: dict[Reason, Level] = {
     "never known": "advice",
     "constant": "advice",
     "suspected leak": "warning",
@@ -85,7 +85,7 @@ def _counted(selection: Selection) -> str:
     return "".join(f", {n} {reason}" for reason, n in sorted(counted.items()))
 
 
-def feature_metrics(job: Run, day: date, measured: MeasuredFeatures) -> list[MetricRow]:
+def feature_metrics(measured: MeasuredFeatures) -> list[MetricRow]:
     """Give rows of ops.metrics: feature.<name>.<figure>.
 
     What is of all training rows stands at the latest training cut-off: missing_share, variance,
@@ -101,22 +101,14 @@ def feature_metrics(job: Run, day: date, measured: MeasuredFeatures) -> list[Met
             *[(cutoff, "psi", one.psi, one.n) for cutoff, one in held.shift_by_cutoff.items()],
         ]
         rows += [
-            metric_row(job, day, cutoff, FEATURES_MODEL, _metric(held, figure), value, n=n)
+            MetricRow(FEATURES_MODEL, cutoff, _metric(held, figure), value, n)
             for cutoff, figure, value, n in found
         ]
         strengths = [(newest, "training_auc", held.strength)]
         strengths += [(cutoff, "auc", one) for cutoff, one in held.strength_by_cutoff.items()]
         rows += [
-            metric_row(
-                job,
-                day,
-                cutoff,
-                FEATURES_MODEL,
-                _metric(held, figure),
-                one.auc,
-                n=one.n,
-                low=one.low,
-                high=one.high,
+            MetricRow(
+                FEATURES_MODEL, cutoff, _metric(held, figure), one.auc, one.n, one.low, one.high
             )
             for cutoff, figure, one in strengths
         ]
@@ -128,22 +120,20 @@ def _metric(held: FeatureHealth, figure: str) -> str:
 
 
 def feature_checks(
-    job: Run, day: date, measured: MeasuredFeatures, selection: Selection
-) -> list[CheckRow]:
+    measured: MeasuredFeatures, selection: Selection, trusted: Sequence[str]
+) -> list[Verdict]:
     """Give rows of ops.checks: leaks suspected, features dropped, unstable and near constant."""
-    rows = _leak_checks(job, day, measured, selection)
+    rows = _leak_checks(measured, selection, trusted)
     for held in measured.health:
         if dropped := selection.dropped.get(held.feature):
-            rows.append(_dropped_check(job, day, dropped))
+            rows.append(_dropped_check(dropped))
             continue
-        rows += _drift_checks(job, day, held) + _near_constant_checks(job, day, held)
+        rows += _drift_checks(held) + _near_constant_checks(held)
     return rows
 
 
-def _dropped_check(job: Run, day: date, dropped: Dropped) -> CheckRow:
-    return check_row(
-        job,
-        day,
+def _dropped_check(dropped: Dropped) -> Verdict:
+    return Verdict(
         DROPPED,
         dropped.feature,
         found=dropped.reason,
@@ -154,23 +144,23 @@ def _dropped_check(job: Run, day: date, dropped: Dropped) -> CheckRow:
 
 
 def _leak_checks(
-    job: Run, day: date, measured: MeasuredFeatures, selection: Selection
-) -> list[CheckRow]:
+    measured: MeasuredFeatures, selection: Selection, trusted: Sequence[str]
+) -> list[Verdict]:
     needed = f"AUC up to {LEAK_AUC}"
-    told = [("warning", held, leak_in_words(held)) for held in selection.suspicions]
+    told: list[tuple[Level, Suspicion, str]] = [
+        ("warning", held, leak_in_words(held)) for held in selection.suspicions
+    ]
     told += [
         ("advice", held, f"{_too_good(held)}; churn.trusted_features clears it of that")
         for held in selection.trusted
     ]
     told += [
-        ("warning", held, late_leak_in_words(held)) for held in _late(job, measured, selection)
+        ("warning", held, late_leak_in_words(held)) for held in _late(measured, selection, trusted)
     ]
     if not told:
-        return [_no_leak_check(job, day, measured, needed)]
+        return [_no_leak_check(measured, needed)]
     return [
-        check_row(
-            job,
-            day,
+        Verdict(
             LEAK,
             held.feature,
             found=f"AUC {held.auc:.3f}",
@@ -182,10 +172,11 @@ def _leak_checks(
     ]
 
 
-def _late(job: Run, measured: MeasuredFeatures, selection: Selection) -> list[Suspicion]:
+def _late(
+    measured: MeasuredFeatures, selection: Selection, trusted: Sequence[str]
+) -> list[Suspicion]:
     """Give used features that are too good on the test cut-off alone."""
     found = [suspicion_at(held, measured.test) for held in measured.health]
-    trusted = job.config.churn.trusted_features
     return [
         held
         for held in found
@@ -193,12 +184,10 @@ def _late(job: Run, measured: MeasuredFeatures, selection: Selection) -> list[Su
     ]
 
 
-def _no_leak_check(job: Run, day: date, measured: MeasuredFeatures, needed: str) -> CheckRow:
+def _no_leak_check(measured: MeasuredFeatures, needed: str) -> Verdict:
     best = max(measured.health, key=lambda held: held.strength.auc or 0.0)
     auc = f"AUC {best.strength.auc or 0.0:.3f}"
-    return check_row(
-        job,
-        day,
+    return Verdict(
         LEAK,
         CUSTOMER_SNAPSHOT.name,
         found=auc,
@@ -247,7 +236,7 @@ def dropped_in_words(held: Dropped) -> str:
             return f"{held.feature} is suspected to leak the outcome: AUC {held.figure:.3f} alone"
 
 
-def _drift_checks(job: Run, day: date, held: FeatureHealth) -> list[CheckRow]:
+def _drift_checks(held: FeatureHealth) -> list[Verdict]:
     """Advise on a feature that moved beyond Siddiqi's limit at any cut-off."""
     unstable = {
         cutoff: found.psi for cutoff, found in held.shift_by_cutoff.items() if found.is_unstable
@@ -259,9 +248,7 @@ def _drift_checks(job: Run, day: date, held: FeatureHealth) -> list[CheckRow]:
     if newest != worst:
         told += f", {held.shift_by_cutoff[newest].psi:.2f} at {newest}"
     return [
-        check_row(
-            job,
-            day,
+        Verdict(
             UNSTABLE,
             held.feature,
             found=told,
@@ -273,14 +260,12 @@ def _drift_checks(job: Run, day: date, held: FeatureHealth) -> list[CheckRow]:
     ]
 
 
-def _near_constant_checks(job: Run, day: date, held: FeatureHealth) -> list[CheckRow]:
+def _near_constant_checks(held: FeatureHealth) -> list[Verdict]:
     if not held.is_near_constant:
         return []
     share = f"{held.most_common_share:.1%}"
     return [
-        check_row(
-            job,
-            day,
+        Verdict(
             NEAR_CONSTANT,
             held.feature,
             level="advice",

@@ -9,7 +9,7 @@ from crm_spark.features import catalogue as snapshot_features
 from crm_spark.features.catalogue import FEATURES
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.lake.contract import Column, Table
-from crm_spark.tables import ALL_TABLES
+from crm_spark.pipeline.tables import ALL_TABLES
 
 _HEAD = """\
 # Data dictionary

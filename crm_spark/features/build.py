@@ -227,7 +227,9 @@ def _write_touched(run: LakeRun, dated: Dated, found: Due) -> None:
         before = run.lake.read(table).join(touched, grain, "left_semi").select(*key)
         with stage(run.spark, f"{table.name} of touched customers"):
             gone = before.join(rows.select(*key), key, "left_anti")
-            written = run.lake.merge(table, rows, gone, unless_same=table.content_columns)
+            written = run.lake.merge(
+                table, rows, gone, unless_same=table.content_columns, dates=found.touched_dates
+            )
         n_before = run.summary.table(table.name).rows_written
         run.note(table, Written(n_before + written.rows, written.version, written.content_checksum))
     finally:

@@ -15,6 +15,9 @@ from typing import Any
 
 import matplotlib as mpl
 import pytest
+from crm_spark.report.content.inputs import ReportInputs
+from crm_spark.report.content.page import build_page
+from crm_spark.report.content.words import feature_in_words, in_words, number
 from report.inputs import (
     AS_OF,
     BASE,
@@ -39,9 +42,6 @@ from report.reading import Node, contrast, mixed, read, variables
 from crm_spark.features.catalogue import FEATURES
 from crm_spark.report import charts
 from crm_spark.report.blocks import Cell, TextTable, render
-from crm_spark.report.content.inputs import ReportInputs
-from crm_spark.report.content.page import build_page
-from crm_spark.report.content.words import feature_in_words, in_words, number
 
 LIGHT, DARK, PRINT = ":", "@media (prefers-color-scheme: dark) {", "@media print {"
 SCHEMES = {"light": LIGHT, "dark": DARK, "print": PRINT}

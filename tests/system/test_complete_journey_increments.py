@@ -1,4 +1,4 @@
-"""Deliveries in three orders give the tables of one load; `scripts/prove orders` has more of them."""
+"""Deliveries in three orders give the tables of one load; more in `scripts/prove orders`."""
 
 from __future__ import annotations
 

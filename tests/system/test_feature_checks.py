@@ -15,6 +15,7 @@ from crm_spark.jobs.feature_checks import (
     require_features,
 )
 from crm_spark.jobs.model_runs import check_row, write_checks
+from crm_spark.jobs.results import _quality
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from shop import shop_config, write_shop
@@ -22,7 +23,6 @@ from shop import shop_config, write_shop
 from crm_spark.errors import DataError
 from crm_spark.features.catalogue import FEATURES
 from crm_spark.jobs import build_features, ingest_sources, train_churn
-from crm_spark.jobs.results import _quality
 from crm_spark.jobs.write_report import _metrics
 from crm_spark.lake.contract import Table
 from crm_spark.lake.delta import Lake

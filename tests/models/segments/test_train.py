@@ -247,7 +247,7 @@ def test_repartitioned_input_gives_the_same_model_and_assignment(
 ) -> None:
     apart = base.repartition(7, "n_orders").sortWithinPartitions(F.desc("customer_id"))
     refitted = fit_segments(apart, PARAMS)
-    assert stabilities(refitted) == pytest.approx(stabilities(fitted))
+    assert figures_of(refitted) == pytest.approx(figures_of(fitted))
     found = assignment(refitted.model, base)
     assert found["segment_id"].tolist() == assigned["segment_id"].tolist()
     assert found["segment_name"].tolist() == assigned["segment_name"].tolist()

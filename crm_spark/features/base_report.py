@@ -23,7 +23,6 @@ class Month:
     """A calendar month with an order."""
 
     month: str
-    n_orders: int
     n_customers: int
     spend: float
 
@@ -75,7 +74,6 @@ def _months(request: ReportRequest) -> tuple[Month, ...]:
     rows = (
         known.groupBy(F.date_format("order_date", "yyyy-MM").alias("month"))
         .agg(
-            F.count(F.lit(1)).alias("n_orders"),
             F.countDistinct("customer_id").alias("n_customers"),
             (F.sum("spend_amount_minor") / MINOR_UNITS).alias("spend"),
         )

@@ -18,7 +18,9 @@ from crm_spark.lake.doubts import doubt_of, settle_doubts
 from crm_spark.lake.outputs import OutputLog
 from crm_spark.lake.state import Output, OutputRow, State, Status, Target
 from crm_spark.runtime.run import RunSummary
-from crm_spark.tables.core import TRANSACTIONS
+
+# What every run asks its dates of: the order lines.
+LINES = Output("core.transactions")
 
 
 @dataclass(frozen=True)
@@ -166,8 +168,8 @@ class LakeRun:
 
         Raises DataError where the transactions are not loaded, or hold no order.
         """
-        facts = self.facts(Output(TRANSACTIONS.name))
+        facts = self.facts(LINES)
         if not facts.get("first_order_date") or not facts.get("newest_event_date"):
-            raise DataError(f"{TRANSACTIONS.name} holds no order")
+            raise DataError(f"{LINES} holds no order")
         first, newest = facts["first_order_date"], facts["newest_event_date"]
         return date.fromisoformat(first), date.fromisoformat(newest)

@@ -15,7 +15,6 @@ from typing import Any
 
 import matplotlib as mpl
 import pytest
-from crm_spark.report.content.words import feature_in_words, in_words, number
 from report.inputs import (
     AS_OF,
     BASE,

@@ -103,7 +103,7 @@ class ChurnFacts:
 
 def read_churn(request: ReportRequest, params: ChurnSection) -> ChurnFacts:
     """Read scores, figures of the training that decided, and past tests."""
-    decision = deciding(request.lake, MODEL, request.day)
+    decision = deciding(request.lake, MODEL, request.day, request.counting_runs.get(MODEL))
     training = decision.training_run_id if decision and decision.as_of == request.day else None
     metrics = read_metrics(request.lake, TRAINED, request.day, training)
     return ChurnFacts(

@@ -105,7 +105,7 @@ def read_recommendations(
     request: ReportRequest, params: RecommendationsSection
 ) -> RecommendationsFacts:
     """Read the offers, the figures of the training that decided, and a few customers."""
-    decision = deciding(request.lake, MODEL, request.day)
+    decision = deciding(request.lake, MODEL, request.day, request.counting_runs.get(MODEL))
     training = decision.training_run_id if decision and decision.as_of == request.day else None
     return RecommendationsFacts(
         _offers(request, params.policy),

@@ -65,7 +65,7 @@ class SegmentsFacts:
 
 def read_segments(request: ReportRequest) -> SegmentsFacts:
     """Read the profiles, and the figures of the training that decided."""
-    decision = deciding(request.lake, MODEL, request.day)
+    decision = deciding(request.lake, MODEL, request.day, request.counting_runs.get(MODEL))
     training = decision.training_run_id if decision and decision.as_of == request.day else None
     profiles = request.of_date(SEGMENT_PROFILES)
     rows = profiles.orderBy("segment_id").collect() if profiles else []  # a row a segment

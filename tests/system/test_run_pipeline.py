@@ -10,16 +10,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from shop import shop_config, write_shop
 
-from crm_spark.config import Config
 from crm_spark.errors import ConfigError, DataError
 from crm_spark.features.rfm_tables import CUSTOMER_RFM
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
-from crm_spark.jobs import recommend_products, run_pipeline, train_churn, train_recommender
+from crm_spark.jobs import recommend_products, run_pipeline, train_recommender
 from crm_spark.lake.contract import Table
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
 from crm_spark.runtime.run import RunSummary
-from crm_spark.tables.ops import JOB_RUNS
 
 LAST_AS_OF = date(2024, 7, 1)
 
@@ -37,25 +35,29 @@ def _read(spark: SparkSession, folder: Path, lake: str, table: Table) -> DataFra
     return spark.read.format("delta").load(str(path))
 
 
+FIRST_AS_OF = date(2024, 2, 19)
+
+
 @pytest.fixture(scope="module")
-def backfilled(spark: SparkSession, folder: Path) -> DataError:
+def backfilled(spark: SparkSession, folder: Path) -> RunSummary:
     """Run a back-fill whose first date has too little history to train on."""
+    config = shop_config(folder, "backfill")
+    return run_pipeline.run(spark, config, None, first=FIRST_AS_OF, last=LAST_AS_OF, every="19w")
+
+
+def test_a_backfill_fails_for_a_date_that_lacks_a_model_that_is_named(
+    spark: SparkSession, folder: Path, backfilled: RunSummary
+) -> None:
+    config = shop_config(folder, "backfill", "models=[churn]")
     with pytest.raises(DataError) as failed:
-        run_pipeline.run(
-            spark,
-            shop_config(folder, "backfill"),
-            None,
-            first=date(2024, 2, 19),
-            last=LAST_AS_OF,
-            every="19w",
-        )
-    return failed.value
+        run_pipeline.run(spark, config, None, first=FIRST_AS_OF, last=LAST_AS_OF, every="19w")
+    assert str(failed.value) == "1 of 2 dates failed: 2024-02-19"
+    assert failed.value.summary.status == "failed"  # type: ignore[attr-defined]
 
 
-def test_a_backfill_goes_on_after_a_date_that_fails_and_names_it(backfilled: DataError) -> None:
-    summary = backfilled.summary  # type: ignore[attr-defined]
-    assert str(backfilled) == "1 of 2 dates failed: 2024-02-19"
-    assert summary.status == "failed"
+def test_a_backfill_goes_on_after_a_date_that_lacks_a_model(backfilled: RunSummary) -> None:
+    summary = backfilled
+    assert summary.status == "succeeded"
     status = {(job.job, job.as_of): job.status for job in summary.jobs}
     assert status["train_churn", date(2024, 2, 19)] == "failed"
     assert ("score_churn", date(2024, 2, 19)) not in status
@@ -64,7 +66,7 @@ def test_a_backfill_goes_on_after_a_date_that_fails_and_names_it(backfilled: Dat
 
 
 def test_a_date_that_failed_in_training_keeps_its_snapshot_and_rfm(
-    spark: SparkSession, folder: Path, backfilled: DataError
+    spark: SparkSession, folder: Path, backfilled: RunSummary
 ) -> None:
     for table in (CUSTOMER_SNAPSHOT, CUSTOMER_RFM):
         held = _read(spark, folder, "backfill", table).where("as_of_date = '2024-02-19'")
@@ -72,7 +74,7 @@ def test_a_date_that_failed_in_training_keeps_its_snapshot_and_rfm(
 
 
 def test_a_past_date_without_a_champion_is_scored_by_todays_and_marked(
-    spark: SparkSession, folder: Path, backfilled: DataError
+    spark: SparkSession, folder: Path, backfilled: RunSummary
 ) -> None:
     before = _read(spark, folder, "backfill", CUSTOMER_CHURN).collect()
     run_pipeline.run(spark, shop_config(folder, "backfill"), date(2024, 5, 1), skip_training=True)
@@ -85,59 +87,10 @@ def test_a_past_date_without_a_champion_is_scored_by_todays_and_marked(
     assert not any(row["is_backfilled"] for row in newer)
 
 
-def test_a_pipeline_that_failed_goes_on_where_it_stopped_and_then_begins_anew(
-    spark: SparkSession, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = shop_config(folder, "resumed")
-
-    def broken(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
-        raise RuntimeError("the machine went away")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(train_churn, "run", broken)
-        with pytest.raises(RuntimeError):
-            run_pipeline.run(spark, config, LAST_AS_OF)
-    resumed = run_pipeline.run(spark, config, LAST_AS_OF)
-    models = [
-        "train_churn",
-        "score_churn",
-        "train_segments",
-        "score_segments",
-        "train_recommender",
-        "recommend_products",
-        "write_report",
-    ]
-    assert [job.job for job in resumed.jobs] == models
-    anew = run_pipeline.run(spark, config, LAST_AS_OF)
-    assert [job.job for job in anew.jobs] == [
-        "ingest_sources",
-        "build_features",
-        "score_rfm",
-        *models,
-    ]
-    rows = _read(spark, folder, "resumed", JOB_RUNS).collect()
-    pipelines = [row["pipeline_run_id"] for row in rows if row["job"] == "run_pipeline"]
-    assert len(set(pipelines)) == 2
-    first, second = (
-        {job.job: job.models for job in run.jobs if job.models} for run in (resumed, anew)
-    )
-    assert first == second
-    assert set(first) == set(models) - {"write_report"}
-    for train, score in zip(models[0:6:2], models[1:6:2], strict=True):
-        assert first[train] == first[score]
-    tables = [
-        {name: held.content_checksum for job in run.jobs for name, held in job.tables.items()}
-        for run in (resumed, anew)
-    ]
-    shared = set(tables[0]) & set(tables[1])
-    assert {"scores.customer_segments", "scores.product_recommendations"} <= shared
-    assert {name: tables[0][name] for name in shared} == {name: tables[1][name] for name in shared}
-
-
 def test_the_models_beside_one_that_fails_are_trained_and_the_report_is_written(
-    spark: SparkSession, folder: Path, backfilled: DataError
+    spark: SparkSession, folder: Path, backfilled: RunSummary
 ) -> None:
-    summary = backfilled.summary  # type: ignore[attr-defined]
+    summary = backfilled
     early = [(job.job, job.status) for job in summary.jobs if job.as_of == date(2024, 2, 19)]
     assert early == [
         ("build_features", "succeeded"),
@@ -155,7 +108,7 @@ def test_the_models_beside_one_that_fails_are_trained_and_the_report_is_written(
 
 
 def test_new_only_offers_nothing_that_the_customer_has_bought(
-    spark: SparkSession, folder: Path, backfilled: DataError
+    spark: SparkSession, folder: Path, backfilled: RunSummary
 ) -> None:
     config = shop_config(folder, "backfill", "recommendations.policy=new_only")
     recommend_products.run(spark, config, LAST_AS_OF)

@@ -200,24 +200,30 @@ def _run_date(
     done: Done,
     skip_training: bool,
 ) -> date | None:
-    """Run all jobs of one date and give it. A model that fails is told at the end."""
+    """Run all jobs of one date and give it.
+
+    A model that `models` names and that cannot be had is an error at the end; without the key it is
+    left out.
+    """
     day = asked
     for name in FEATURE_JOBS:
         day = _run_job(spark, config, summary, (name, job_of(name)), day, done)
+    # Each model by itself: where one cannot be had, the others still are.
     problems: list[CrmSparkError] = []
-    # Each model by itself: where one cannot be trained, the others still are.
     for model in config.chosen_models:
-        chain = chain_of(model)
-        if problem := model.lacks(config.mapped):
-            log.info("%s: %s", " and ".join(name for name, _ in chain), problem)
-            continue
         try:
-            for named in chain[1:] if skip_training else chain:
+            if problem := model.lacks(config.mapped):
+                raise DataError(problem)
+            for named in chain_of(model)[1:] if skip_training else chain_of(model):
                 _run_job(spark, config, summary, named, day, done)
         except DataError as error:
-            log.error("%s", redact(str(error)))
             _keep_summary(summary, error)
-            problems.append(error)
+            reason = redact(str(error))
+            if config.models is None:
+                log.warning("%s is left out: %s", model.section_name, reason)
+            else:
+                log.error("%s", reason)
+                problems.append(error)
     # Written anew also where it was before: a model that failed then may be there now.
     _run_job(spark, config, summary, ("write_report", job_of("write_report")), day, set())
     if len(problems) == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from crm_spark.models.decisions import Decision
 from crm_spark.models.records import MetricRow
 
 
@@ -12,3 +13,10 @@ def quoted(rows: Iterable[MetricRow]) -> tuple[MetricRow, ...]:
     found = tuple(rows)
     newest = max((row.cutoff for row in found), default=None)
     return tuple(row for row in found if row.cutoff == newest)
+
+
+def unseen(decision: Decision | None) -> str:
+    """Say of figures that no candidate had seen their rows, and whether they chose, too."""
+    if decision and decision.chose_itself:
+        return "which no model had seen, but which chose the kind, too, for want of earlier ones"
+    return "which no model had seen"

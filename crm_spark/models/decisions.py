@@ -27,6 +27,7 @@ class Decision:
     as_of: date
     is_champion: bool
     why: str
+    chose_itself: bool
     training_key: str
     training_run_id: str
     decided_at: datetime
@@ -42,6 +43,7 @@ class Decision:
             self.as_of,
             self.is_champion,
             self.why,
+            self.chose_itself,
             self.training_key,
             self.training_run_id,
             self.decided_at,
@@ -68,6 +70,7 @@ def _decision(row: Row) -> Decision:
         as_of=row["as_of_date"],
         is_champion=row["is_champion"],
         why=row["why"],
+        chose_itself=row["chose_itself"],
         training_key=row["training_key"],
         training_run_id=row["training_run_id"],
         decided_at=row["decided_at"],
@@ -155,6 +158,7 @@ def conclude_training(
     versions: Mapping[str, ModelVersion],
     champion: str,
     why: str,
+    chose_itself: bool,
 ) -> None:
     """Name the champion among the versions of a training, by kind: alias, summary, decision.
 
@@ -168,6 +172,7 @@ def conclude_training(
             as_of=day,
             is_champion=kind == champion,
             why=why,
+            chose_itself=chose_itself,
             training_key=key,
             training_run_id=run.summary.run_id,
             decided_at=run.summary.started_at,

@@ -10,6 +10,7 @@ from typing import Any
 
 from crm_spark.errors import DataError, listed
 from crm_spark.lake.run import LakeRun
+from crm_spark.models.choice import CHOSE_ITSELF
 from crm_spark.models.contract import (
     AnyModel,
     Choice,
@@ -31,8 +32,6 @@ from crm_spark.models.tracking import ModelVersion, Tracker, TrackingSection
 from crm_spark.models.usability.facts import Verdict
 from crm_spark.models.usability.read import data_facts
 from crm_spark.runtime.progress import log, stage
-
-CHOSE_ITSELF = "these figures chose it, too, for want of an earlier closed cut-off"
 
 
 def train(model: AnyModel, run: ModelRun[Any], tracking: TrackingSection) -> None:
@@ -129,7 +128,8 @@ def _train(
     tested = list(model.compose(run, quoted, data, prepared, choice, tested))
     for index, one in enumerate(tested):
         tested[index] = model.explain(run, one, quoted, data)
-    why = choice.why
+    chose_itself = chosen is None and not choice.is_apart
+    why = _why(choice, plan, chose_itself)
     log.info("%s", why)
     rows = [
         *metric_rows(quoted.test, tested),
@@ -146,7 +146,16 @@ def _train(
         versions=versions,
         champion=choice.champion,
         why=why,
+        chose_itself=chose_itself,
     )
+
+
+def _why(choice: Choice, plan: Plan, chose_itself: bool) -> str:
+    if chose_itself:
+        return f"{choice.why}; {CHOSE_ITSELF}"
+    if plan.choice and plan.choice.test != plan.quoted.test:
+        return f"{choice.why}; chosen on {plan.choice.test}"
+    return choice.why
 
 
 def _prepare(model: AnyModel, run: ModelRun[Any], step: Cutoffs, data: Any) -> Prepared:

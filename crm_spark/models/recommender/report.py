@@ -44,6 +44,7 @@ SOURCES = {
     "als": "bought by customers like this one",
     "popular": "popular now",
 }
+ITSELF = "These purchases chose the order of the rungs, too, for want of earlier ones."
 POLICIES_IN_WORDS: Mapping[Policy, str] = {
     "all": "whatever the customer is most likely to buy, bought before or not",
     "new_only": "only what the customer has never bought",
@@ -194,7 +195,8 @@ def show_recommendations(facts: RecommendationsFacts, style: ReportSection) -> S
     value = {(row.model_name, row.metric): row for row in facts.metrics}
     blocks: list[Block] = [_lead(facts.offers)]
     if value:
-        blocks.append(Text(_verdict(value), is_verdict=True))
+        itself = " " + ITSELF if facts.decision and facts.decision.chose_itself else ""
+        blocks.append(Text(_verdict(value) + itself, is_verdict=True))
     for policy, title in (
         ("all", "All products"),
         ("new_only", "Only products that the customer had not bought before"),
@@ -204,7 +206,7 @@ def show_recommendations(facts: RecommendationsFacts, style: ReportSection) -> S
         blocks.append(Text("Some customers, each typical of a segment:"))
         blocks.append(Cards([_example(row, style) for row in facts.examples]))
     section = Section("recommendations", "What to offer", blocks)
-    return Subject((section,), lines=_lines(value))
+    return Subject((section,), lines=_lines(facts))
 
 
 def _lead(offers: OffersFacts) -> Text:
@@ -218,8 +220,9 @@ def _lead(offers: OffersFacts) -> Text:
     )
 
 
-def _lines(value: Figures) -> tuple[str, ...]:
+def _lines(facts: RecommendationsFacts) -> tuple[str, ...]:
     """Show what each way to recommend comes to, on purchases that none of them had seen."""
+    value = {(row.model_name, row.metric): row for row in facts.metrics}
     if not value:
         return ()
     titles = {"all": "all products", "new_only": "new to the customer"}
@@ -234,6 +237,8 @@ def _lines(value: Figures) -> tuple[str, ...]:
         cells = [row.value if row else None for row in rows]
         shown = "".join(" " * 22 if cell is None else f"{cell:>22.4f}" for cell in cells)
         lines.append(f"  {name:<26}{shown}".rstrip())
+    if facts.decision and facts.decision.chose_itself:
+        lines.append(f"  {ITSELF}")
     return tuple(lines)
 
 

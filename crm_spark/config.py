@@ -92,7 +92,7 @@ class Config(BaseModel):
         return tuple(find_model(name) for name in self.models) if self.models else MODELS
 
     def section_of(self, model: AnyModel) -> Any:
-        """Give the section of a model. Raises ConfigError where `models` does not name its module."""
+        """Give a model's section. Raises ConfigError where `models` does not name its module."""
         if model.section_name not in type(self).model_fields:
             raise ConfigError(f"{model.name}: name its module in models, as it has a section there")
         return getattr(self, model.section_name)

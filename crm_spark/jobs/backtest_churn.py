@@ -8,9 +8,10 @@ from functools import partial
 from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
+from crm_spark.features.build import snapshots
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
-from crm_spark.jobs.build_features import snapshots
 from crm_spark.models.registry import find_model
+from crm_spark.pipeline.days import feature_settings
 from crm_spark.pipeline.models import backtest_model
 from crm_spark.runtime.run import RunSummary
 
@@ -25,5 +26,5 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         config,
         as_of,
         find_model("churn"),
-        lambda job: {CUSTOMER_SNAPSHOT: partial(snapshots, job)},
+        lambda job: {CUSTOMER_SNAPSHOT: partial(snapshots, job, feature_settings(job.config))},
     )

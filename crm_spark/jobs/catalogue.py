@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib
 from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib.util import find_spec
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
 from crm_spark.jobs.of_models import ScoreJob, TrainJob
+from crm_spark.lake.state import Target
 from crm_spark.models.contract import AnyModel
 from crm_spark.models.registry import MODELS
+from crm_spark.pipeline.days import DayPlan, made_models
 from crm_spark.runtime.run import RunSummary
 
 # In the order of the pipeline.
@@ -30,8 +33,17 @@ JOBS = (
     "backtest_churn",
     "maintain_tables",
     "check_config",
+    "status",
     "show",
 )
+
+
+@runtime_checkable
+class PipelineJob(Protocol):
+    """A job that says what it makes for a day: a pipeline runs it where that is not current."""
+
+    def targets(self, plan: DayPlan) -> Sequence[Target]:
+        """Give what it makes."""
 
 
 class Job(Protocol):
@@ -64,12 +76,19 @@ def jobs_of(model: AnyModel) -> tuple[TrainJob, ScoreJob]:
     return TrainJob(model), ScoreJob(model)
 
 
-def chain_of(model: AnyModel) -> tuple[tuple[str, Job], tuple[str, Job]]:
-    """Give the names of a model's two jobs with what runs them, by their modules where known."""
-    train, score = jobs_of(model)
-    if model in MODELS:
-        return (train.name, job_of(train.name)), (score.name, job_of(score.name))
-    return (train.name, cast(Job, train)), (score.name, cast(Job, score))
+def jobs_of_a_day(config: Config) -> dict[str, Job]:
+    """Give the jobs that a pipeline runs for a date, by their names, as they are declared."""
+    jobs: dict[str, Job] = {name: job_of(name) for name in ("build_features", "score_rfm")}
+    for model in made_models(config):
+        for job in jobs_of(model):
+            jobs[job.name] = job_of(job.name) if model in MODELS else cast(Job, job)
+    jobs["write_report"] = job_of("write_report")
+    return jobs
+
+
+def targets_of(jobs: Mapping[str, Job], plan: DayPlan) -> dict[str, Sequence[Target]]:
+    """Give what each of these jobs makes for a day."""
+    return {name: job.targets(plan) for name, job in jobs.items() if isinstance(job, PipelineJob)}
 
 
 def add_model_argument(parser: ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
@@ -9,7 +10,10 @@ from typing import ClassVar
 from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
+from crm_spark.lake.state import Target
 from crm_spark.models.contract import AnyModel
+from crm_spark.models.targets import score_targets, training_target
+from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.models import score_model, train_model
 from crm_spark.runtime.run import RunSummary
 
@@ -30,6 +34,11 @@ class TrainJob:
     def DESCRIPTION(self) -> str:
         """What the help says."""
         return self.model.training_in_words
+
+    def targets(self, plan: DayPlan) -> Sequence[Target]:
+        """Give what the job makes for a day."""
+        section = plan.config.section_of(self.model)
+        return [training_target(self.model, section, plan.day, plan.first_order)]
 
     def run(self, spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         """Leave ops.checks, ops.metrics, versions in MLflow and ops.model_decisions."""
@@ -52,6 +61,11 @@ class ScoreJob:
     def DESCRIPTION(self) -> str:
         """What the help says."""
         return self.model.scoring_in_words
+
+    def targets(self, plan: DayPlan) -> Sequence[Target]:
+        """Give what the job makes for a day."""
+        section = plan.config.section_of(self.model)
+        return score_targets(self.model, section, plan.day, plan.first_order, plan.state)
 
     def run(self, spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         """Write the score tables of the date."""

@@ -8,4 +8,5 @@ from crm_spark.models.registry import find_model
 _JOB = TrainJob(find_model("segments"))
 DESCRIPTION = _JOB.DESCRIPTION
 NEEDS_AS_OF = _JOB.NEEDS_AS_OF
+targets = _JOB.targets
 run = _JOB.run

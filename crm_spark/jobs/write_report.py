@@ -2,23 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
-from crm_spark.features.tables import CUSTOMER_SNAPSHOT
+from crm_spark.features.rfm_tables import CUSTOMER_RFM
+from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, PRODUCT_PRICES
 from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.lake.lock import local_path
+from crm_spark.lake.run import Finished
+from crm_spark.lake.state import Output, Target
+from crm_spark.models.targets import score_targets, training_target
 from crm_spark.models.tracking import Tracker
+from crm_spark.pipeline.days import DayPlan, made_models
 from crm_spark.pipeline.lifecycle import Run, job_run
 from crm_spark.pipeline.report import page_of, results_of, subjects_of
 from crm_spark.report.blocks import render
 from crm_spark.runtime.progress import log, stage
 from crm_spark.runtime.run import RunSummary
+from crm_spark.tables.core import SOURCE_TABLES, rejected
 
 DESCRIPTION = "Write the report of the date: one page of HTML, also kept in MLflow."
 NEEDS_AS_OF = True
+
+
+# Raise it with every change of what the page shows.
+GENERATION = 1
+
+
+def targets(plan: DayPlan) -> Sequence[Target]:
+    """Give the page of a day: it shows whatever there is by then."""
+    day, config = plan.day, plan.config
+    shown = [Output(PRODUCT_PRICES.name, day), Output(CUSTOMER_RFM.name, day)]
+    for model in made_models(config):
+        section = config.section_of(model)
+        training = training_target(model, section, day, plan.first_order)
+        scores = score_targets(model, section, day, plan.first_order, plan.state)
+        shown += [training.output, *[score.output for score in scores]]
+    shown += [Output(rejected(table).name) for table in SOURCE_TABLES.values()]
+    return [
+        Target(
+            Output("report", day),
+            (Output(CUSTOMER_SNAPSHOT.name, day), Output(CUSTOMER_ORDERS.name)),
+            config.report.model_dump(mode="json", exclude_defaults=True),
+            GENERATION,
+            optional=tuple(shown),
+        )
+    ]
 
 
 def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
@@ -28,7 +60,8 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     """
     with job_run(spark, config, "write_report", as_of) as job:
         day = job.day()
-        job.require_dates(CUSTOMER_SNAPSHOT, "build_features", [day])
+        (target,) = targets(DayPlan.of(job))
+        job.require(target)
         with stage(spark, "report"):
             subjects = subjects_of(job.lake, config, day)
             page = render(page_of(config, day, subjects))
@@ -38,6 +71,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         for line in results_of(job.lake, config, day, subjects):
             log.info("%s", line)
         log.info("report: %s", path)
+        job.finish(Finished(target, facts={"path": path}))
         return job.summary
 
 

@@ -1,29 +1,80 @@
-"""One run on a lake: what it writes and notes, and what earlier runs left that it may rely on."""
+"""One run at work on a lake: its tables, what is done there, and what it leaves behind."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
 from crm_spark.lake.contract import Table
-from crm_spark.lake.delta import Lake, Written
+from crm_spark.lake.delta import Lake, StorageSection, Written
+from crm_spark.lake.doubts import doubt_of, settle_doubts
+from crm_spark.lake.outputs import OutputLog
+from crm_spark.lake.state import Output, OutputRow, State, Status, Target
 from crm_spark.runtime.run import RunSummary
-from crm_spark.tables.core import TRANSACTIONS
-from crm_spark.tables.ops import JOB_RUNS
+
+# What every run asks its dates of: the order lines.
+LINES = Output("core.transactions")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A target as this run leaves it: what ops.outputs is to say of it.
+
+    `changed_from` is the earliest moment that the change touches, None: all of it; `replaces_all`
+    says that the rows that changed cannot be told by the runs that wrote them.
+    """
+
+    target: Target
+    version: int | None = None
+    checksum: str | None = None
+    changed_from: datetime | None = None
+    replaces_all: bool = True
+    facts: Mapping[str, str] = field(default_factory=dict)
+    status: Status = "written"
+    reason: str | None = None
 
 
 class LakeRun:
-    """One run on a lake: its session, its lake, its summary, and what it may rely on."""
+    """One run at work on a lake: its tables, its state and its summary; it knows no configuration.
 
-    def __init__(self, spark: SparkSession, lake: Lake, summary: RunSummary) -> None:
+    Jobs of one process share the `state`: it is read once.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        storage: StorageSection,
+        summary: RunSummary,
+        *,
+        time_zone: str,
+        state: State | None = None,
+    ) -> None:
         self.spark = spark
-        self.lake = lake
         self.summary = summary
+        self.lake = Lake(spark, storage, summary.run_id)
+        self.zone = ZoneInfo(time_zone)
+        self._log = OutputLog(self.lake)
+        self._shared_state = state
+
+    @cached_property
+    def state(self) -> State:
+        """What is done on the lake, read once."""
+        return self._shared_state or State(
+            self._log.read(),
+            doubt_of=lambda name, version: doubt_of(self.lake, name, version),
+            midnight=self.midnight,
+        )
+
+    def midnight(self, day: date) -> datetime:
+        """Give the instant at which a local day begins."""
+        return datetime(day.year, day.month, day.day, tzinfo=self.zone)
 
     def stamp(self, df: DataFrame) -> DataFrame:
         """Add run_id."""
@@ -37,88 +88,88 @@ class LakeRun:
         counts.content_checksum = written.content_checksum
         return written
 
+    def note_unchanged(self, table: Table, row: OutputRow) -> None:
+        """Put a table that this run leaves as it is into the summary."""
+        self.note(table, Written(0, row.version or 0, row.checksum or ""))
+
     def replace_dates(self, table: Table, df: DataFrame, dates: Sequence[date]) -> Written:
         """Replace the rows of these as-of dates, stamped with the run, and note it."""
         return self.note(table, self.lake.replace_dates(table, self.stamp(df), dates))
 
-    def require_current(self, table: Table, job: str) -> str:
-        """Give the content checksum of a whole table, as the last succeeded run of `job` left it.
+    def require(self, target: Target) -> None:
+        """Refuse to make a target whose inputs are not there. Raises DataError that lists all."""
+        faults = [
+            f"{output}: {reason}"
+            for output in target.reads
+            if (reason := self.state.why_not_whole(output))
+        ]
+        if faults:
+            lacking = "; ".join(faults)
+            raise DataError(f"{target.output} cannot be made yet: {lacking}; run run_pipeline")
 
-        Raises DataError where the table's newest version is not the one that run left.
-        """
-        version = self.lake.version(table) if self.lake.exists(table) else None
-        if version is None:
-            raise DataError(f"{table.name} does not exist in {self.lake.root}: run {job} first")
-        left = self.left_by(table)
-        found = left.version if left else None
-        if left is None or found != version:
-            raise DataError(
-                f"{table.name} is at version {version}, but the last succeeded run of {job} left "
-                f"version {found}: {job} was cut off; run it again first"
+    def settle(self, *tables: Table) -> None:
+        """Put right what runs that were cut off left of these tables, before writing to them."""
+        for table in tables:
+            if rows := settle_doubts(self.lake, self.state, table, self.summary):
+                self._append(rows)
+
+    def finish(self, *finished: Finished) -> None:
+        """Append rows to ops.outputs: from now on these outputs are whole."""
+        now = datetime.now(UTC)
+        first = self.state.next_sequence
+        rows = [
+            OutputRow(
+                sequence=first + place,
+                output=one.target.output,
+                status=one.status,
+                job=self.summary.job,
+                run_id=self.summary.run_id,
+                version=one.version,
+                checksum=one.checksum,
+                inputs=self.state.input_versions(one.target),
+                settings=one.target.settings_json,
+                fingerprint=one.target.fingerprint,
+                generation=one.target.generation,
+                changed_from=one.changed_from,
+                replaces_all=one.replaces_all,
+                facts=one.facts,
+                reason=one.reason,
+                finished_at=now,
             )
-        return left.content_checksum
+            for place, one in enumerate(finished)
+        ]
+        self._append(rows)
 
-    def left_by(self, table: Table) -> Written | None:
-        """Give what the last succeeded run that wrote a table left of it; None: there was none."""
-        return self._left.get(table.name)
+    def append_rows(self, rows: Sequence[OutputRow]) -> None:
+        """Append copies of rows as of now, by this run: what upkeep leaves."""
+        first, now = self.state.next_sequence, datetime.now(UTC)
+        copies = [
+            replace(row, sequence=first + place, run_id=self.summary.run_id, finished_at=now)
+            for place, row in enumerate(rows)
+        ]
+        self._append(copies)
 
-    @cached_property
-    def _left(self) -> dict[str, Written]:
-        """What succeeded runs left, by table; under the lake's lock no other run adds to it."""
-        if not self.lake.exists(JOB_RUNS):
-            return {}
-        rows = (
-            self.lake.read(JOB_RUNS)
-            .where(F.col("status") == "succeeded")
-            .select("started_at", F.explode("tables").alias("left"))
-            .where(F.col("left.version").isNotNull())
-            .groupBy("left.name")
-            .agg(F.max_by("left", F.struct("started_at", "left.version")).alias("left"))
-            .collect()  # a row a table
-        )
-        newest = [row["left"] for row in rows]
-        return {
-            held["name"]: Written(held["rows_written"], held["version"], held["content_checksum"])
-            for held in newest
-        }
+    def _append(self, rows: Sequence[OutputRow]) -> None:
+        if rows:
+            self._log.append(rows)
+            self.state.add(rows)
 
-    def version_left(self, table: Table) -> int | None:
-        """Give the version of a table that the last succeeded run left."""
-        left = self.left_by(table)
-        return left.version if left else None
-
-    def require_dates(self, table: Table, job: str, dates: Sequence[date]) -> None:
-        """Refuse dates of a table that no succeeded run of `job` stands for."""
-        wanted = sorted(set(dates))
-        finished: set[date] = set()
-        if self.lake.exists(table):
-            written = (
-                self.lake.read(table)
-                .where(F.col("as_of_date").isin(wanted))
-                .select("as_of_date", "run_id")
-                .distinct()
-            )
-            succeeded = self.succeeded_runs(job).select("run_id")
-            finished = {row["as_of_date"] for row in written.join(succeeded, "run_id").collect()}
-        lacking = [day.isoformat() for day in wanted if day not in finished]
-        if lacking:
-            raise DataError(
-                f"{table.name} has no finished snapshot of {', '.join(lacking)}: run {job} first"
-            )
-
-    def succeeded_runs(self, job: str) -> DataFrame:
-        """Give the succeeded rows of ops.job_runs of one job."""
-        if not self.lake.exists(JOB_RUNS):
-            raise DataError(f"nothing has run on {self.lake.root} yet: run {job} first")
-        runs = self.lake.read(JOB_RUNS)
-        return runs.where((F.col("job") == job) & (F.col("status") == "succeeded"))
+    def facts(self, output: Output) -> Mapping[str, str]:
+        """Give what is known of an output without reading it. Raises DataError where it is not."""
+        if reason := self.state.why_not_whole(output):
+            row = self.state.newest(output)
+            job = row.job if row else "ingest_sources"
+            raise DataError(f"{output} in {self.lake.root}: {reason}: run {job} first")
+        row = self.state.newest(output)
+        return row.facts if row else {}
 
     def order_dates(self) -> tuple[date, date]:
-        """Give the local dates of the first and the newest order. Raises DataError without any."""
-        bought = self.lake.read(TRANSACTIONS).where(~F.col("is_return"))
-        dates = bought.agg(F.min("ordered_at").alias("first"), F.max("ordered_at").alias("newest"))
-        row = dates.select(F.to_date("first").alias("first"), F.to_date("newest").alias("newest"))
-        first, newest = row.collect()[0]
-        if first is None:
-            raise DataError(f"{TRANSACTIONS.name} holds no order")
-        return first, newest
+        """Give the local dates of the first order and of the newest event.
+
+        Raises DataError where the transactions are not loaded, or hold no order.
+        """
+        facts = self.facts(LINES)
+        if not facts.get("first_order_date") or not facts.get("newest_event_date"):
+            raise DataError(f"{LINES} holds no order")
+        first, newest = facts["first_order_date"], facts["newest_event_date"]
+        return date.fromisoformat(first), date.fromisoformat(newest)

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from crm_spark.lake.state import Output, Target
 from crm_spark.models.contract import AnyModel, Cutoffs, ModelRun, Plan, Tested
 from crm_spark.models.records import MetricRow, write_metrics
-from crm_spark.models.train import metric_rows, require_mapped, require_reads
+from crm_spark.models.targets import outputs_read
+from crm_spark.models.train import metric_rows, require_mapped
 from crm_spark.runtime.progress import log, stage
 
 Walked = tuple[date, Sequence[Tested[Any]]]
@@ -25,7 +27,8 @@ def backtest(model: AnyModel, run: ModelRun[Any]) -> None:
         steps = model.walk(run.section, run.day, first, newest)
         plan = Plan(steps[-1], earlier=tuple(steps[:-1]))
         reads = model.learns_from(run.section, plan, run.day)
-        require_reads(run.run, [read for read in reads if read.table not in run.built])
+        stored = [read for read in reads if read.table not in run.built]
+        run.run.require(Target(Output(model.name), outputs_read(stored, first, run.day)))
         data = model.read(run, plan)
         model.require_learnable(run, plan, data)
         walked = [(step.test, _walk(model, run, step, data)) for step in steps]

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from pydantic import BaseModel
 from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.run import LakeRun
+from crm_spark.models.contract import AnyModel
+from crm_spark.models.targets import champion_row, training_name
 from crm_spark.models.tracking import CHAMPION, ModelVersion, Tracker
 from crm_spark.runtime.progress import log
 from crm_spark.tables.ops import MODEL_DECISIONS
@@ -102,26 +105,27 @@ class Champion:
         }
 
 
-def champion_of(
-    run: LakeRun, tracker: Tracker, model_name: str, day: date, *, trained_by: str
-) -> Champion:
-    """Give the version that was champion on the date, else today's, marked as back-filled.
+def champion_of(run: LakeRun, model: AnyModel, section: BaseModel, day: date) -> Champion:
+    """Give the version that was champion on the date, else the first one after it, marked.
 
-    Raises DataError where the model has no champion at all.
+    Trainings under other settings, and those of which no run stands, have no say. Raises DataError
+    where the model has no champion at all.
     """
-    decision = deciding(run.lake, model_name, day)
-    if decision:
-        champion = Champion(model_name, decision.version, is_backfilled=False)
-    else:
-        current = tracker.alias(model_name, CHAMPION)
-        if current is None:
-            raise DataError(f"no champion of {model_name} as of {day}: run {trained_by} first")
-        log.warning(
-            "no model was champion on %s: scoring with today's champion, marked as back-filled", day
+    row = champion_row(run.state, training_name(model, section), day)
+    if row is None or row.output.as_of_date is None:
+        raise DataError(
+            f"no champion of {model.registered_name} as of {day}, trained under these settings: "
+            f"run {model.train_job} first"
         )
-        champion = Champion(model_name, current, is_backfilled=True)
-    run.summary.models[model_name] = champion.version
-    return champion
+    is_backfilled = row.output.as_of_date > day
+    if is_backfilled:
+        log.warning(
+            "no model was champion on %s: scoring with that of %s, marked as back-filled",
+            day,
+            row.output.as_of_date,
+        )
+    run.summary.models[model.registered_name] = row.facts["version"]
+    return Champion(model.registered_name, row.facts["version"], is_backfilled)
 
 
 def reuse(run: LakeRun, tracker: Tracker, model_name: str, key: str, day: date) -> bool:

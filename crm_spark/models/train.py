@@ -9,7 +9,8 @@ from datetime import date
 from typing import Any
 
 from crm_spark.errors import DataError, listed
-from crm_spark.lake.run import LakeRun
+from crm_spark.lake.run import Finished
+from crm_spark.lake.state import Target
 from crm_spark.models.choice import CHOSE_ITSELF
 from crm_spark.models.contract import (
     AnyModel,
@@ -18,7 +19,6 @@ from crm_spark.models.contract import (
     ModelRun,
     Plan,
     Prepared,
-    Read,
     Tested,
 )
 from crm_spark.models.decisions import conclude_training, reuse
@@ -28,50 +28,60 @@ from crm_spark.models.records import (
     write_checks,
     write_metrics,
 )
+from crm_spark.models.targets import training_target
 from crm_spark.models.tracking import ModelVersion, Tracker, TrackingSection
 from crm_spark.models.usability.facts import Verdict
 from crm_spark.models.usability.read import data_facts
 from crm_spark.runtime.progress import log, stage
 
 
+class UnusableError(DataError):
+    """The data do not carry a model, whatever is tried, until they change."""
+
+
 def train(model: AnyModel, run: ModelRun[Any], tracking: TrackingSection) -> None:
     """Train a model as of the run's date, unless an equal version was trained before.
 
-    Leaves ops.checks, ops.metrics, versions in MLflow, and last of all ops.model_decisions. Raises
-    DataError where the configuration or the data do not carry the model.
+    Leaves ops.checks, ops.metrics, versions in MLflow, ops.model_decisions, and last of all the row
+    of ops.outputs by which they count. Raises DataError where the configuration or the data do not
+    carry the model; that is a row, too, so that it is not tried again before the data change.
     """
+    lake_run = run.run
+    first, _ = lake_run.order_dates()
+    target = training_target(model, run.section, run.day, first)
     try:
         require_mapped(model, run)
-        first, _ = run.run.order_dates()
         plan = model.plan(run.section, run.day, first)
         if not plan.is_possible:
             # An error for sure, and one that names whatever else is wrong.
             require_usable(model, run, plan, None)
-        require_reads(run.run, model.learns_from(run.section, plan, run.day))
+        lake_run.require(target)
         with stage(run.spark, f"what {model.name} learns from"):
             data = model.read(run, plan)
             key = _version_key(model, run, plan, data)
         require_usable(model, run, plan, data)
-        tracker = Tracker(tracking, lake_root=run.lake.root)
-        if not reuse(run.run, tracker, model.registered_name, key, run.day):
+        tracker = Tracker(tracking, lake_root=lake_run.lake.root)
+        if not reuse(lake_run, tracker, model.registered_name, key, run.day):
             _train(model, run, tracker, key, plan, data)
+        lake_run.finish(_finished(model, run, target))
+    except UnusableError as error:
+        lake_run.finish(Finished(target, status="unavailable", reason=str(error)))
+        raise
     finally:
         run.release()
+
+
+def _finished(model: AnyModel, run: ModelRun[Any], target: Target) -> Finished:
+    """Give the row that makes the decision on this training count."""
+    version = run.run.summary.models[model.registered_name]
+    checksum = f"{model.registered_name}:{version}"
+    return Finished(target, int(version), checksum, facts={"version": version})
 
 
 def require_mapped(model: AnyModel, run: ModelRun[Any]) -> None:
     """Refuse a model that the configuration lacks something for."""
     if problem := model.lacks(run.mapped):
         raise DataError(problem)
-
-
-def require_reads(run: LakeRun, reads: Iterable[Read]) -> None:
-    """Refuse tables, and dates of them, that no succeeded run stands for."""
-    for read in reads:
-        if read.dates is None:
-            run.require_current(read.table, read.job)
-        else:
-            run.require_dates(read.table, read.job, read.dates)
 
 
 def require_usable(model: AnyModel, run: ModelRun[Any], plan: Plan, data: Any) -> None:
@@ -95,7 +105,7 @@ def refuse_errors(subject: str, day: date, verdicts: Sequence[Verdict]) -> None:
             log.info("%s, %s (advice): %s", subject, verdict.check, verdict.message)
     errors = [verdict.message for verdict in verdicts if verdict.level == "error"]
     if errors:
-        raise DataError(listed(f"{subject} cannot be trained as of {day}", errors))
+        raise UnusableError(listed(f"{subject} cannot be trained as of {day}", errors))
 
 
 def _version_key(model: AnyModel, run: ModelRun[Any], plan: Plan, data: Any) -> str:

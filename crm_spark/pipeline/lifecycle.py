@@ -17,6 +17,7 @@ from crm_spark.errors import DataError
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.lock import lake_lock
 from crm_spark.lake.run import LakeRun
+from crm_spark.lake.state import State
 from crm_spark.runtime.progress import log, redact
 from crm_spark.runtime.run import RunSummary, TableCounts
 from crm_spark.runtime.session import CostMeter
@@ -25,16 +26,25 @@ from crm_spark.tables.ops import JOB_RUNS
 # Set by run_pipeline, so that the rows of its jobs name it.
 current_pipeline: ContextVar[str | None] = ContextVar("current_pipeline", default=None)
 
+# And so that they share what is known of the lake: it is read once a process.
+current_state: ContextVar[State | None] = ContextVar("current_state", default=None)
+
 
 class Run(LakeRun):
-    """One job at work: a run on the configured lake, with the configuration."""
+    """One job at work: its configuration, its lake and what is done there, its summary."""
 
     def __init__(self, spark: SparkSession, config: Config, summary: RunSummary) -> None:
-        super().__init__(spark, Lake(spark, config.storage, summary.run_id), summary)
+        super().__init__(
+            spark,
+            config.storage,
+            summary,
+            time_zone=config.time_zone,
+            state=current_state.get(),
+        )
         self.config = config
 
     def day(self) -> date:
-        """Give the as-of date, by default the day after the newest order, and note it.
+        """Give the as-of date, by default the day after the newest event, and note it.
 
         Raises DataError for a date before which there is no order.
         """
@@ -100,7 +110,7 @@ def record_run(lake: Lake, config: Config, summary: RunSummary) -> None:
         "rows_per_second": summary.rows_per_second,
         **asdict(summary.cost),
         "tables": [_counts_row(name, counts) for name, counts in summary.tables.items()],
-        "models": [{"name": name, "version": held} for name, held in summary.models.items()],
+        "models": [{"name": name, "version": version} for name, version in summary.models.items()],
         "error": summary.error,
         "package_version": crm_spark.__version__,
     }

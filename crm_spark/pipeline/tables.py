@@ -9,6 +9,7 @@ from typing import Any
 from crm_spark.features import rfm_tables
 from crm_spark.features import tables as features
 from crm_spark.lake.contract import Table
+from crm_spark.lake.outputs import OUTPUTS
 from crm_spark.models.contract import Model
 from crm_spark.models.registry import MODELS
 from crm_spark.tables import core, ops
@@ -24,6 +25,7 @@ def tables_with(models: Sequence[Model[Any, Any, Any]]) -> tuple[Table, ...]:
         *_declared(rfm_tables),
         *of_models,
         *_declared(ops),
+        OUTPUTS,
         *rejected,
     ]
     return tuple(dict.fromkeys(declared))

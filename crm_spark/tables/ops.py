@@ -133,23 +133,26 @@ MODEL_DECISIONS = Table(
     ),
 )
 
-SOURCE_LEDGER = Table(
-    name="ops.source_ledger",
-    comment="What has been loaded of each source: its files, table versions and watermarks.",
-    key=("source", "item", "content"),
+SOURCE_FILES = Table(
+    name="ops.source_files",
+    comment=(
+        "Append-only: what each run loaded of each source. A row counts once the run has a row of "
+        "the source's table in ops.outputs."
+    ),
+    key=("source", "item", "run_id"),
     columns=(
         Column("source", T.StringType(), "Source, as the section calls it", nullable=False),
         Column("item", T.StringType(), "File, table or query", nullable=False),
         Column(
             "content",
             T.StringType(),
-            "SHA-256 of a file, version of a Delta table, or the highest watermark read; null: "
-            "nothing tells what of it is new, it is read whole each time",
+            "SHA-256 of a file, id and version of a Delta table, or the highest watermark read; "
+            "null: nothing tells what of it is new, it is read whole each time",
         ),
         Column("n_bytes", T.LongType(), "Length of the file; null: no file"),
         Column("modified_at", T.LongType(), "When the file was changed, milliseconds since 1970"),
-        Column("mapping_fingerprint", T.StringType(), "Hash of how its rows are read and mapped"),
-        Column("row_schema", T.StringType(), "Columns of its rows, as DDL"),
+        Column("row_schema", T.StringType(), "Columns of its rows, as DDL; null: none was read"),
+        Column("status", T.StringType(), "loaded, or rejected where it could not be read"),
         Column("run_id", T.StringType(), "Run that loaded it", provenance=True),
     ),
 )
@@ -165,18 +168,5 @@ REJECTIONS = Table(
         Column("n_rows", T.LongType(), "Rows with that reason", nullable=False),
         Column("n_taken_back", T.LongType(), "Those that replay_rejected took back since"),
         Column("run_id", T.StringType(), "Run that counted", provenance=True),
-    ),
-)
-
-FEATURE_LEDGER = Table(
-    name="ops.feature_ledger",
-    comment="What each as-of date of a feature table was last brought up to.",
-    key=("table_name", "as_of_date"),
-    columns=(
-        Column("table_name", T.StringType(), "Feature table", nullable=False),
-        Column("as_of_date", T.DateType(), "Snapshot date; null: the table has none"),
-        Column("settings", T.StringType(), "Hash of formulas, settings and small inputs"),
-        Column("lines_version", T.LongType(), "Version of core.transactions that it reflects"),
-        Column("run_id", T.StringType(), "Run that brought it there", provenance=True),
     ),
 )

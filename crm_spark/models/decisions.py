@@ -81,12 +81,6 @@ def _decision(row: Row) -> Decision:
     )
 
 
-def deciding(lake: Lake, model_name: str, day: date) -> Decision | None:
-    """Give the decision by which a champion scores a date; None where there is none so early."""
-    chosen = [one for one in decisions(lake, model_name, until=day) if one.is_champion]
-    return chosen[-1] if chosen else None
-
-
 @dataclass(frozen=True)
 class Champion:
     """The version that scores a date, and whether it was champion on that date already."""

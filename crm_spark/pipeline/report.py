@@ -9,7 +9,7 @@ from crm_spark.config import Config
 from crm_spark.features.base_report import base_subject
 from crm_spark.features.rfm_report import rfm_subject
 from crm_spark.lake.delta import Lake
-from crm_spark.models.decisions import deciding
+from crm_spark.models.candidate_report import decision_of
 from crm_spark.pipeline.cost_report import read_costs, show_costs
 from crm_spark.pipeline.data_report import read_data, show_data
 from crm_spark.report.blocks import Page
@@ -30,7 +30,11 @@ def subjects_of(lake: Lake, config: Config, day: date) -> list[Subject]:
         config.report,
         {table.name: table for model in models for table in model.tables},
     )
-    decisions = [deciding(lake, model.registered_name, day) for model in models]
+    decisions = [
+        decision_of(request, model.registered_name, model.tables[0])
+        for model in models
+        if model.tables
+    ]
     data = read_data(
         request,
         training_runs={one.training_run_id for one in decisions if one},

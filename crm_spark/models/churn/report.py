@@ -10,12 +10,12 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.features.words import feature_in_words
-from crm_spark.models.candidate_report import quoted, unseen
+from crm_spark.models.candidate_report import decision_of, metrics_of, quoted, unseen
 from crm_spark.models.churn.feature_checks import FEATURES_MODEL
 from crm_spark.models.churn.section import ChurnSection, latest_closed
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
-from crm_spark.models.decisions import Decision, deciding
-from crm_spark.models.records import MetricRow, read_metrics
+from crm_spark.models.decisions import Decision
+from crm_spark.models.records import MetricRow
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable, Tile
 from crm_spark.report.section import ReportSection
@@ -103,9 +103,8 @@ class ChurnFacts:
 
 def read_churn(request: ReportRequest, params: ChurnSection) -> ChurnFacts:
     """Read scores, figures of the training that decided, and past tests."""
-    decision = deciding(request.lake, MODEL, request.day)
-    training = decision.training_run_id if decision and decision.as_of == request.day else None
-    metrics = read_metrics(request.lake, TRAINED, request.day, training)
+    decision = decision_of(request, MODEL, CUSTOMER_CHURN)
+    metrics = metrics_of(request, TRAINED, decision)
     return ChurnFacts(
         scores=_scores(request),
         first=_first_to_call(request),

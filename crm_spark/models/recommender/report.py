@@ -10,11 +10,11 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.product_names import with_product_names
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
-from crm_spark.models.candidate_report import quoted
-from crm_spark.models.decisions import Decision, deciding
+from crm_spark.models.candidate_report import decision_of, metrics_of, quoted
+from crm_spark.models.decisions import Decision
 from crm_spark.models.recommender.section import Policy, RecommendationsSection
 from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
-from crm_spark.models.records import MetricRow, read_metrics
+from crm_spark.models.records import MetricRow
 from crm_spark.report.blocks import Block, Card, Cards, Section, Text, TextTable
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import ReportRequest, Subject
@@ -106,11 +106,10 @@ def read_recommendations(
     request: ReportRequest, params: RecommendationsSection
 ) -> RecommendationsFacts:
     """Read the offers, the figures of the training that decided, and a few customers."""
-    decision = deciding(request.lake, MODEL, request.day)
-    training = decision.training_run_id if decision and decision.as_of == request.day else None
+    decision = decision_of(request, MODEL, PRODUCT_RECOMMENDATIONS)
     return RecommendationsFacts(
         _offers(request, params.policy),
-        quoted(read_metrics(request.lake, TRAINED, request.day, training)),
+        quoted(metrics_of(request, TRAINED, decision)),
         _examples(request),
         decision,
     )

@@ -22,6 +22,9 @@ from crm_spark.runtime.run import RunSummary
 from crm_spark.tables.ops import JOB_RUNS
 
 LAST_AS_OF = date(2024, 7, 1)
+TOO_EARLY = date(2024, 2, 19)
+# What is named has to succeed.
+ALL_MODELS = "models=[churn, segments, recommender]"
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def backfilled(spark: SparkSession, folder: Path) -> DataError:
     with pytest.raises(DataError) as failed:
         run_pipeline.run(
             spark,
-            shop_config(folder, "backfill"),
+            shop_config(folder, "backfill", ALL_MODELS),
             None,
             first=date(2024, 2, 19),
             last=LAST_AS_OF,
@@ -61,6 +64,33 @@ def test_a_backfill_goes_on_after_a_date_that_fails_and_names_it(backfilled: Dat
     assert ("score_churn", date(2024, 2, 19)) not in status
     assert status["score_churn", LAST_AS_OF] == "succeeded"
     assert [job.job for job in summary.jobs].count("ingest_sources") == 1
+
+
+def test_a_model_that_nobody_named_is_left_out_with_its_reason_and_is_no_failure(
+    spark: SparkSession, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = shop_config(folder, "unnamed", "segments.k=4", "segments.n_starts=1")
+    done = run_pipeline.run(spark, config, TOO_EARLY)
+    assert done.status == "succeeded"
+    status = {job.job: job.status for job in done.jobs}
+    assert status["train_churn"] == "failed" and "score_churn" not in status
+    assert status["score_segments"] == status["write_report"] == "succeeded"
+    assert "churn cannot be trained as of 2024-02-19" in caplog.text
+
+
+def test_a_named_model_that_cannot_be_had_fails_the_pipeline_after_the_others_are_done(
+    spark: SparkSession, folder: Path
+) -> None:
+    named = "models=[segments, churn]"
+    config = shop_config(folder, "named", named, "segments.k=4", "segments.n_starts=1")
+    with pytest.raises(DataError, match="churn cannot be trained as of 2024-02-19") as failed:
+        run_pipeline.run(spark, config, TOO_EARLY)
+    status = {job.job: job.status for job in failed.value.summary.jobs}  # type: ignore[attr-defined]
+    assert status["score_segments"] == status["write_report"] == "succeeded"
+    assert "train_recommender" not in status, "it is not named"
+    without = shop_config(folder, "named", "models=[recommender]", without="product_id")
+    with pytest.raises(DataError, match="recommendations need product_id"):
+        run_pipeline.run(spark, without, TOO_EARLY)
 
 
 def test_a_date_that_failed_in_training_keeps_its_snapshot_and_rfm(

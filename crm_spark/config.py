@@ -92,7 +92,9 @@ class Config(BaseModel):
         return tuple(find_model(name) for name in self.models) if self.models else MODELS
 
     def section_of(self, model: AnyModel) -> Any:
-        """Give the section of a model."""
+        """Give a model's section. Raises ConfigError where `models` does not name its module."""
+        if model.section_name not in type(self).model_fields:
+            raise ConfigError(f"{model.name}: name its module in models, as it has a section there")
         return getattr(self, model.section_name)
 
     @property
@@ -116,10 +118,14 @@ class Config(BaseModel):
 def config_class(models: Iterable[AnyModel]) -> type[Config]:
     """Give the configuration with a section for each of these models."""
     sections: dict[str, Any] = {}
+    names: set[str] = set()
     for model in models:
         key = model.section_name
+        if model.name in names:
+            raise ConfigError(f"model {model.name}: there is another of that name; rename it")
         if key in Config.model_fields or key in sections:
             raise ConfigError(f"model {model.name}: the section {key} is another's; rename it")
+        names.add(model.name)
         sections[key] = (model.section, Field(default_factory=model.section))
     return create_model("Config", __base__=Config, **sections)
 

@@ -1,10 +1,42 @@
-"""What reports of models share: which figures are quoted, and whether they chose themselves."""
+"""What reports of models share: who decided, which figures are quoted, whether they chose, too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from crm_spark.models.records import MetricRow
+from pyspark.sql import functions as F
+
+from crm_spark.lake.contract import Table
+from crm_spark.models.decisions import Decision, decisions
+from crm_spark.models.records import MetricRow, read_metrics
+from crm_spark.report.subject import ReportRequest
+
+
+def decision_of(request: ReportRequest, model_name: str, scores: Table) -> Decision | None:
+    """Give the decision for the version that scored the date; without scores the newest one.
+
+    Trainings under other settings may have decided since: what scored is what the page is about.
+    """
+    chosen = [
+        one for one in decisions(request.lake, model_name, until=request.day) if one.is_champion
+    ]
+    rows = request.of_date(scores)
+    if rows is not None:
+        version = rows.agg(F.max("model_version")).collect()[0][0]
+        chosen = [one for one in chosen if one.version == version]
+    return chosen[-1] if chosen else None
+
+
+def metrics_of(
+    request: ReportRequest, train_job: str, decision: Decision | None
+) -> list[MetricRow]:
+    """Give the figures of the training that decided, or of the newest of the date.
+
+    A version that was trained for an earlier date has no figures of this one.
+    """
+    is_of_day = decision is not None and decision.as_of == request.day
+    training_run = decision.training_run_id if decision and is_of_day else None
+    return read_metrics(request.lake, train_job, request.day, training_run)
 
 
 def quoted(rows: Iterable[MetricRow]) -> tuple[MetricRow, ...]:
@@ -12,3 +44,10 @@ def quoted(rows: Iterable[MetricRow]) -> tuple[MetricRow, ...]:
     found = tuple(rows)
     newest = max((row.cutoff for row in found), default=None)
     return tuple(row for row in found if row.cutoff == newest)
+
+
+def unseen(decision: Decision | None) -> str:
+    """Say of figures that no candidate had seen their rows, and whether they chose, too."""
+    if decision and decision.chose_itself:
+        return "which no model had seen, but which chose the kind, too, for want of earlier ones"
+    return "which no model had seen"

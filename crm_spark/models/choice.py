@@ -9,6 +9,8 @@ from typing import Any
 from crm_spark.errors import CrmSparkError
 from crm_spark.models.results import Tested
 
+CHOSE_ITSELF = "the figures quoted chose it, too, for want of an earlier closed cut-off"
+
 
 @dataclass(frozen=True)
 class Criterion:
@@ -35,13 +37,15 @@ class Criterion:
 class Choice:
     """Which candidate scores, which are registered, and the figures that decided.
 
-    `parts` is the model's own: what a composed candidate is made of.
+    `parts` is the model's own: what a composed candidate is made of. `is_apart`
+    where a model sees to it by itself that what chose is not what is quoted.
     """
 
     champion: str
     registered: tuple[str, ...]
     why: str
     parts: Any = None
+    is_apart: bool = False
 
 
 def best_rule_or_challenger(tested: Sequence[Tested[Any]], criteria: Sequence[Criterion]) -> Choice:

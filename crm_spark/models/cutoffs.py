@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,28 @@ class Plan:
         """All dates of all steps, latest first."""
         steps = [self.quoted, *([self.choice] if self.choice else []), *self.earlier]
         return tuple(sorted({day for step in steps for day in step.all}, reverse=True))
+
+
+def closed_cutoffs(
+    test: date, *, oldest: date, closes_after: timedelta, every: timedelta, n: int
+) -> Cutoffs:
+    """Give a test cut-off with the `n` cut-offs before it, `every` apart, that had closed by it.
+
+    The outcome of a cut-off is known `closes_after` later. Cut-offs before `oldest` are left out.
+    """
+    newest = test - closes_after
+    wanted = [newest - index * every for index in range(n)]
+    return Cutoffs(test, tuple(day for day in wanted if day >= oldest))
+
+
+def plan_with_choice(quoted: Cutoffs, *, closes_after: timedelta) -> Plan:
+    """Give the plan that chooses on the latest training cut-off, by those that had closed by it.
+
+    What is chosen is then fitted on all training cut-offs, and quoted on the test cut-off, which
+    has no part in the choice. Where none had closed so early, the plan has no step to choose on.
+    """
+    if not quoted.training:
+        return Plan(quoted)
+    chosen_on, *earlier = quoted.training
+    closed = tuple(day for day in earlier if day + closes_after <= chosen_on)
+    return Plan(quoted, Cutoffs(chosen_on, closed) if closed else None)

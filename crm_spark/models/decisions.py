@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -30,6 +30,7 @@ class Decision:
     as_of: date
     is_champion: bool
     why: str
+    chose_itself: bool
     training_key: str
     training_run_id: str
     decided_at: datetime
@@ -45,6 +46,7 @@ class Decision:
             self.as_of,
             self.is_champion,
             self.why,
+            self.chose_itself,
             self.training_key,
             self.training_run_id,
             self.decided_at,
@@ -71,27 +73,12 @@ def _decision(row: Row) -> Decision:
         as_of=row["as_of_date"],
         is_champion=row["is_champion"],
         why=row["why"],
+        chose_itself=row["chose_itself"],
         training_key=row["training_key"],
         training_run_id=row["training_run_id"],
         decided_at=row["decided_at"],
         run_id=row["run_id"],
     )
-
-
-def deciding(
-    lake: Lake, model_name: str, day: date, counting_runs: Collection[str] | None = None
-) -> Decision | None:
-    """Give the decision by which a champion scores a date; None where there is none so early.
-
-    Of all decisions those of `counting_runs` have a say: runs that ended, under the settings at
-    hand. None: all have.
-    """
-    chosen = [
-        one
-        for one in decisions(lake, model_name, until=day)
-        if one.is_champion and (counting_runs is None or one.run_id in counting_runs)
-    ]
-    return chosen[-1] if chosen else None
 
 
 @dataclass(frozen=True)
@@ -169,6 +156,7 @@ def conclude_training(
     versions: Mapping[str, ModelVersion],
     champion: str,
     why: str,
+    chose_itself: bool,
 ) -> None:
     """Name the champion among the versions of a training, by kind: alias, summary, decision.
 
@@ -182,6 +170,7 @@ def conclude_training(
             as_of=day,
             is_champion=kind == champion,
             why=why,
+            chose_itself=chose_itself,
             training_key=key,
             training_run_id=run.summary.run_id,
             decided_at=run.summary.started_at,

@@ -11,6 +11,7 @@ from typing import Any
 from crm_spark.errors import DataError, listed
 from crm_spark.lake.run import Finished
 from crm_spark.lake.state import Target
+from crm_spark.models.choice import CHOSE_ITSELF
 from crm_spark.models.contract import (
     AnyModel,
     Choice,
@@ -36,9 +37,6 @@ from crm_spark.runtime.progress import log, stage
 
 class UnusableError(DataError):
     """The data do not carry a model, whatever is tried, until they change."""
-
-
-CHOSE_ITSELF = "these figures chose it, too, for want of an earlier closed cut-off"
 
 
 def train(model: AnyModel, run: ModelRun[Any], tracking: TrackingSection) -> None:
@@ -140,7 +138,8 @@ def _train(
     tested = list(model.compose(run, quoted, data, prepared, choice, tested))
     for index, one in enumerate(tested):
         tested[index] = model.explain(run, one, quoted, data)
-    why = choice.why
+    chose_itself = chosen is None and not choice.is_apart
+    why = _why(choice, plan, chose_itself)
     log.info("%s", why)
     rows = [
         *metric_rows(quoted.test, tested),
@@ -157,7 +156,16 @@ def _train(
         versions=versions,
         champion=choice.champion,
         why=why,
+        chose_itself=chose_itself,
     )
+
+
+def _why(choice: Choice, plan: Plan, chose_itself: bool) -> str:
+    if chose_itself:
+        return f"{choice.why}; {CHOSE_ITSELF}"
+    if plan.choice and plan.choice.test != plan.quoted.test:
+        return f"{choice.why}; chosen on {plan.choice.test}"
+    return choice.why
 
 
 def _prepare(model: AnyModel, run: ModelRun[Any], step: Cutoffs, data: Any) -> Prepared:

@@ -112,6 +112,11 @@ MODEL_DECISIONS = Table(
         Column("is_champion", T.BooleanType(), "Whether this version scores", nullable=False),
         Column("why", T.StringType(), "The figures that decided"),
         Column(
+            "chose_itself",
+            T.BooleanType(),
+            "Whether the figures that are quoted decided, too, for want of an earlier cut-off",
+        ),
+        Column(
             "training_key",
             T.StringType(),
             "Hash of all that the version depends on: the rows it learnt from, settings, code",

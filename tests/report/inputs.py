@@ -136,6 +136,7 @@ def _decision(inputs: Inputs, model: str) -> Decision | None:
         as_of=inputs.as_of,
         is_champion=True,
         why=row["why"],
+        chose_itself=row.get("chose_itself", False),
         training_key="key",
         training_run_id="run",
         decided_at=datetime(2017, 12, 1, tzinfo=UTC),
@@ -195,6 +196,7 @@ def _recommendations(inputs: Inputs) -> RecommendationsFacts:
             )
             for row in inputs.examples
         ),
+        _decision(inputs, "crm_spark_recommender"),
     )
 
 

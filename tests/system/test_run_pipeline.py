@@ -17,9 +17,11 @@ from crm_spark.jobs import recommend_products, run_pipeline, train_recommender
 from crm_spark.lake.contract import Table
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
-from crm_spark.runtime.run import RunSummary
 
 LAST_AS_OF = date(2024, 7, 1)
+TOO_EARLY = date(2024, 2, 19)
+# What is named has to succeed.
+ALL_MODELS = "models=[churn, segments, recommender]"
 
 
 @pytest.fixture(scope="module")
@@ -35,29 +37,25 @@ def _read(spark: SparkSession, folder: Path, lake: str, table: Table) -> DataFra
     return spark.read.format("delta").load(str(path))
 
 
-FIRST_AS_OF = date(2024, 2, 19)
-
-
 @pytest.fixture(scope="module")
-def backfilled(spark: SparkSession, folder: Path) -> RunSummary:
+def backfilled(spark: SparkSession, folder: Path) -> DataError:
     """Run a back-fill whose first date has too little history to train on."""
-    config = shop_config(folder, "backfill")
-    return run_pipeline.run(spark, config, None, first=FIRST_AS_OF, last=LAST_AS_OF, every="19w")
-
-
-def test_a_backfill_fails_for_a_date_that_lacks_a_model_that_is_named(
-    spark: SparkSession, folder: Path, backfilled: RunSummary
-) -> None:
-    config = shop_config(folder, "backfill", "models=[churn]")
     with pytest.raises(DataError) as failed:
-        run_pipeline.run(spark, config, None, first=FIRST_AS_OF, last=LAST_AS_OF, every="19w")
-    assert str(failed.value) == "1 of 2 dates failed: 2024-02-19"
-    assert failed.value.summary.status == "failed"  # type: ignore[attr-defined]
+        run_pipeline.run(
+            spark,
+            shop_config(folder, "backfill", ALL_MODELS),
+            None,
+            first=date(2024, 2, 19),
+            last=LAST_AS_OF,
+            every="19w",
+        )
+    return failed.value
 
 
-def test_a_backfill_goes_on_after_a_date_that_lacks_a_model(backfilled: RunSummary) -> None:
-    summary = backfilled
-    assert summary.status == "succeeded"
+def test_a_backfill_goes_on_after_a_date_that_fails_and_names_it(backfilled: DataError) -> None:
+    summary = backfilled.summary  # type: ignore[attr-defined]
+    assert str(backfilled) == "1 of 2 dates failed: 2024-02-19"
+    assert summary.status == "failed"
     status = {(job.job, job.as_of): job.status for job in summary.jobs}
     assert status["train_churn", date(2024, 2, 19)] == "failed"
     assert ("score_churn", date(2024, 2, 19)) not in status
@@ -65,8 +63,35 @@ def test_a_backfill_goes_on_after_a_date_that_lacks_a_model(backfilled: RunSumma
     assert [job.job for job in summary.jobs].count("ingest_sources") == 1
 
 
+def test_a_model_that_nobody_named_is_left_out_with_its_reason_and_is_no_failure(
+    spark: SparkSession, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = shop_config(folder, "unnamed", "segments.k=4", "segments.n_starts=1")
+    done = run_pipeline.run(spark, config, TOO_EARLY)
+    assert done.status == "succeeded"
+    status = {job.job: job.status for job in done.jobs}
+    assert status["train_churn"] == "failed" and "score_churn" not in status
+    assert status["score_segments"] == status["write_report"] == "succeeded"
+    assert "churn cannot be trained as of 2024-02-19" in caplog.text
+
+
+def test_a_named_model_that_cannot_be_had_fails_the_pipeline_after_the_others_are_done(
+    spark: SparkSession, folder: Path
+) -> None:
+    named = "models=[segments, churn]"
+    config = shop_config(folder, "named", named, "segments.k=4", "segments.n_starts=1")
+    with pytest.raises(DataError, match="churn cannot be trained as of 2024-02-19") as failed:
+        run_pipeline.run(spark, config, TOO_EARLY)
+    status = {job.job: job.status for job in failed.value.summary.jobs}  # type: ignore[attr-defined]
+    assert status["score_segments"] == status["write_report"] == "succeeded"
+    assert "train_recommender" not in status, "it is not named"
+    without = shop_config(folder, "named", "models=[recommender]", without="product_id")
+    with pytest.raises(DataError, match="recommendations need product_id"):
+        run_pipeline.run(spark, without, TOO_EARLY)
+
+
 def test_a_date_that_failed_in_training_keeps_its_snapshot_and_rfm(
-    spark: SparkSession, folder: Path, backfilled: RunSummary
+    spark: SparkSession, folder: Path, backfilled: DataError
 ) -> None:
     for table in (CUSTOMER_SNAPSHOT, CUSTOMER_RFM):
         held = _read(spark, folder, "backfill", table).where("as_of_date = '2024-02-19'")
@@ -74,7 +99,7 @@ def test_a_date_that_failed_in_training_keeps_its_snapshot_and_rfm(
 
 
 def test_a_past_date_without_a_champion_is_scored_by_todays_and_marked(
-    spark: SparkSession, folder: Path, backfilled: RunSummary
+    spark: SparkSession, folder: Path, backfilled: DataError
 ) -> None:
     before = _read(spark, folder, "backfill", CUSTOMER_CHURN).collect()
     run_pipeline.run(spark, shop_config(folder, "backfill"), date(2024, 5, 1), skip_training=True)
@@ -88,9 +113,9 @@ def test_a_past_date_without_a_champion_is_scored_by_todays_and_marked(
 
 
 def test_the_models_beside_one_that_fails_are_trained_and_the_report_is_written(
-    spark: SparkSession, folder: Path, backfilled: RunSummary
+    spark: SparkSession, folder: Path, backfilled: DataError
 ) -> None:
-    summary = backfilled
+    summary = backfilled.summary  # type: ignore[attr-defined]
     early = [(job.job, job.status) for job in summary.jobs if job.as_of == date(2024, 2, 19)]
     assert early == [
         ("build_features", "succeeded"),
@@ -108,7 +133,7 @@ def test_the_models_beside_one_that_fails_are_trained_and_the_report_is_written(
 
 
 def test_new_only_offers_nothing_that_the_customer_has_bought(
-    spark: SparkSession, folder: Path, backfilled: RunSummary
+    spark: SparkSession, folder: Path, backfilled: DataError
 ) -> None:
     config = shop_config(folder, "backfill", "recommendations.policy=new_only")
     recommend_products.run(spark, config, LAST_AS_OF)

@@ -36,6 +36,7 @@ from crm_spark.models.churn.model import (
 from crm_spark.models.churn.report import GLOSSARY, read_churn, show_churn
 from crm_spark.models.churn.section import (
     ChurnSection,
+    closed_after,
     cutoffs_for_test,
     latest_closed,
     walk_over,
@@ -65,6 +66,7 @@ from crm_spark.models.contract import (
     Subject,
     Tested,
 )
+from crm_spark.models.cutoffs import plan_with_choice
 from crm_spark.models.feature_selection import Selection
 from crm_spark.models.records import rows_hash
 from crm_spark.models.tracking import LoggedPipeline
@@ -105,8 +107,9 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     )
 
     def plan(self, section: ChurnSection, day: date, first_order: date) -> Plan:
-        """Test on the latest cut-off that has closed, learn from those closed before it."""
-        return Plan(cutoffs_for_test(section, latest_closed(section, day), first_order))
+        """Test on the latest cut-off that has closed, choose and learn on those closed before."""
+        quoted = cutoffs_for_test(section, latest_closed(section, day), first_order)
+        return plan_with_choice(quoted, closes_after=closed_after(section))
 
     def learns_from(self, section: ChurnSection, plan: Plan, day: date) -> Sequence[Read]:
         """Give the orders, which say who came back, and the snapshots of the cut-offs."""

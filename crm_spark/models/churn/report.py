@@ -10,12 +10,12 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.features.words import feature_in_words
-from crm_spark.models.candidate_report import quoted
+from crm_spark.models.candidate_report import decision_of, metrics_of, quoted, unseen
 from crm_spark.models.churn.feature_checks import FEATURES_MODEL
 from crm_spark.models.churn.section import ChurnSection, latest_closed
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
-from crm_spark.models.decisions import Decision, deciding
-from crm_spark.models.records import MetricRow, read_metrics
+from crm_spark.models.decisions import Decision
+from crm_spark.models.records import MetricRow
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable, Tile
 from crm_spark.report.section import ReportSection
@@ -103,9 +103,8 @@ class ChurnFacts:
 
 def read_churn(request: ReportRequest, params: ChurnSection) -> ChurnFacts:
     """Read scores, figures of the training that decided, and past tests."""
-    decision = deciding(request.lake, MODEL, request.day, request.counting_runs.get(MODEL))
-    training = decision.training_run_id if decision and decision.as_of == request.day else None
-    metrics = read_metrics(request.lake, TRAINED, request.day, training)
+    decision = decision_of(request, MODEL, CUSTOMER_CHURN)
+    metrics = metrics_of(request, TRAINED, decision)
     return ChurnFacts(
         scores=_scores(request),
         first=_first_to_call(request),
@@ -222,7 +221,8 @@ def _quality_lines(facts: ChurnFacts) -> tuple[str, ...]:
         return ()
     value = {(row.model_name, row.metric): row.value for row in rows}
     lines = [
-        f"How good churn is: {rows[0].n:,} customers on {rows[0].cutoff}, which no model had seen",
+        f"How good churn is: {rows[0].n:,} customers on {rows[0].cutoff}, "
+        + unseen(facts.decision),
         "  " + " " * 26 + "".join(f"{title:>14}" for title in _SHORT),
     ]
     for model in sorted({row.model_name for row in rows}):
@@ -307,7 +307,7 @@ def _quality_section(facts: ChurnFacts) -> Section | None:
         kind = WORDS.get(decision.kind, decision.kind)
         verdict = f"The {kind} scores (version {decision.version}): "
         blocks.append(Text(f"{verdict}{in_words(decision.why, WORDS)}.", is_verdict=True))
-    blocks.append(_quality_table(rows, models))
+    blocks.append(_quality_table(facts, models))
     bins = {model: _bins(rows, model) for model in models}
     known = {model: of_model for model, of_model in bins.items() if of_model}
     if known:
@@ -317,11 +317,12 @@ def _quality_section(facts: ChurnFacts) -> Section | None:
     return Section("churn-quality", "How far to trust it", blocks)
 
 
-def _quality_table(rows: Sequence[MetricRow], models: Sequence[str]) -> TextTable:
+def _quality_table(facts: ChurnFacts, models: Sequence[str]) -> TextTable:
+    rows = facts.metrics
     value = {(row.model_name, row.metric): row for row in rows}
     n = max(row.n for row in rows)
     return TextTable(
-        f"On {n:,} customers as of {day_in_words(rows[0].cutoff)}, which no model had seen; in "
+        f"On {n:,} customers as of {day_in_words(rows[0].cutoff)}, {unseen(facts.decision)}; in "
         "brackets the 95 % interval",
         ["Model", *CHURN_METRICS.values()],
         [

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from crm_spark.errors import DataError, nearest
 from crm_spark.features.catalogue import FEATURES
-from crm_spark.models.cutoffs import Cutoffs
+from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs
 
 
 class ForestParams(BaseModel):
@@ -78,11 +78,13 @@ def cutoffs_for_test(params: ChurnSection, test: date, first_order: date) -> Cut
     Cut-offs before the first order plus active_days are left out: on them nobody can be told from a
     customer whose history was cut away.
     """
-    step = timedelta(days=params.cutoff_every_days)
-    newest = latest_closed(params, test)
-    wanted = [newest - index * step for index in range(params.n_training_cutoffs)]
-    oldest = first_order + timedelta(days=params.active_days)
-    return Cutoffs(test, tuple(day for day in wanted if day >= oldest))
+    return closed_cutoffs(
+        test,
+        oldest=first_order + timedelta(days=params.active_days),
+        closes_after=closed_after(params),
+        every=timedelta(days=params.cutoff_every_days),
+        n=params.n_training_cutoffs,
+    )
 
 
 def backtest_dates(params: ChurnSection, as_of: date, first_order: date) -> Sequence[date]:

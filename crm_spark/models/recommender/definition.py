@@ -107,9 +107,16 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         return "recommendations need product_id: map it in sources.transactions.columns"
 
     def plan(self, section: RecommendationsSection, day: date, first_order: date) -> Plan:
-        """Test on the latest closed cut-off what was learnt before it; learn from the date, too."""
+        """Test on the latest closed cut-off what was learnt before it; learn from the date, too.
+
+        The order of the rungs is chosen on the cut-off before, which had closed by then.
+        """
         test = section.test_cutoff(day)
-        return Plan(Cutoffs(test, (test,) if test > first_order else ()))
+        earlier = section.test_cutoff(test)
+        return Plan(
+            Cutoffs(test, (test,) if test > first_order else ()),
+            Cutoffs(earlier, (earlier,)) if earlier > first_order else None,
+        )
 
     def learns_from(self, section: RecommendationsSection, plan: Plan, day: date) -> Sequence[Read]:
         """Give the interactions of the date, which the factors are of, and of the cut-offs."""

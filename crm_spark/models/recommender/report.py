@@ -10,11 +10,11 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.product_names import with_product_names
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
-from crm_spark.models.candidate_report import quoted
-from crm_spark.models.decisions import Decision, deciding
+from crm_spark.models.candidate_report import decision_of, metrics_of, quoted
+from crm_spark.models.decisions import Decision
 from crm_spark.models.recommender.section import Policy, RecommendationsSection
 from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
-from crm_spark.models.records import MetricRow, read_metrics
+from crm_spark.models.records import MetricRow
 from crm_spark.report.blocks import Block, Card, Cards, Section, Text, TextTable
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import ReportRequest, Subject
@@ -44,6 +44,7 @@ SOURCES = {
     "als": "bought by customers like this one",
     "popular": "popular now",
 }
+ITSELF = "These purchases chose the order of the rungs, too, for want of earlier ones."
 POLICIES_IN_WORDS: Mapping[Policy, str] = {
     "all": "whatever the customer is most likely to buy, bought before or not",
     "new_only": "only what the customer has never bought",
@@ -105,11 +106,10 @@ def read_recommendations(
     request: ReportRequest, params: RecommendationsSection
 ) -> RecommendationsFacts:
     """Read the offers, the figures of the training that decided, and a few customers."""
-    decision = deciding(request.lake, MODEL, request.day, request.counting_runs.get(MODEL))
-    training = decision.training_run_id if decision and decision.as_of == request.day else None
+    decision = decision_of(request, MODEL, PRODUCT_RECOMMENDATIONS)
     return RecommendationsFacts(
         _offers(request, params.policy),
-        quoted(read_metrics(request.lake, TRAINED, request.day, training)),
+        quoted(metrics_of(request, TRAINED, decision)),
         _examples(request),
         decision,
     )
@@ -194,7 +194,8 @@ def show_recommendations(facts: RecommendationsFacts, style: ReportSection) -> S
     value = {(row.model_name, row.metric): row for row in facts.metrics}
     blocks: list[Block] = [_lead(facts.offers)]
     if value:
-        blocks.append(Text(_verdict(value), is_verdict=True))
+        itself = " " + ITSELF if facts.decision and facts.decision.chose_itself else ""
+        blocks.append(Text(_verdict(value) + itself, is_verdict=True))
     for policy, title in (
         ("all", "All products"),
         ("new_only", "Only products that the customer had not bought before"),
@@ -204,7 +205,7 @@ def show_recommendations(facts: RecommendationsFacts, style: ReportSection) -> S
         blocks.append(Text("Some customers, each typical of a segment:"))
         blocks.append(Cards([_example(row, style) for row in facts.examples]))
     section = Section("recommendations", "What to offer", blocks)
-    return Subject((section,), lines=_lines(value))
+    return Subject((section,), lines=_lines(facts))
 
 
 def _lead(offers: OffersFacts) -> Text:
@@ -218,8 +219,9 @@ def _lead(offers: OffersFacts) -> Text:
     )
 
 
-def _lines(value: Figures) -> tuple[str, ...]:
+def _lines(facts: RecommendationsFacts) -> tuple[str, ...]:
     """Show what each way to recommend comes to, on purchases that none of them had seen."""
+    value = {(row.model_name, row.metric): row for row in facts.metrics}
     if not value:
         return ()
     titles = {"all": "all products", "new_only": "new to the customer"}
@@ -234,6 +236,8 @@ def _lines(value: Figures) -> tuple[str, ...]:
         cells = [row.value if row else None for row in rows]
         shown = "".join(" " * 22 if cell is None else f"{cell:>22.4f}" for cell in cells)
         lines.append(f"  {name:<26}{shown}".rstrip())
+    if facts.decision and facts.decision.chose_itself:
+        lines.append(f"  {ITSELF}")
     return tuple(lines)
 
 

@@ -57,6 +57,9 @@ from crm_spark.runtime.progress import log, stage
 class Segments(Model[SegmentsSection, DataFrame, SegmentModel | None]):
     """Who is alike: k-means on the snapshot of the date, beside groups cut by spend alone.
 
+    There is no outcome to wait for, and so no earlier cut-off to choose on: the number of segments
+    is chosen on one half of a sample of customers, and what is quoted is measured on the other.
+
     Its candidates are numbers of segments, which its own test measures; none of them is a rule.
     """
 
@@ -131,7 +134,9 @@ class Segments(Model[SegmentsSection, DataFrame, SegmentModel | None]):
     ) -> Choice:
         """Choose how many."""
         k, why = choose_number(tested[0].metrics, section)
-        return Choice(KMEANS, (KMEANS,), why, parts=k)
+        if not section.k:
+            why += "; chosen on other customers than the figures below are of"
+        return Choice(KMEANS, (KMEANS,), why, parts=k, is_apart=True)
 
     def compose(
         self,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pyspark.sql import Row
 
 from crm_spark.features.words import feature_in_words
-from crm_spark.models.decisions import Decision, deciding
-from crm_spark.models.records import MetricRow, read_metrics
+from crm_spark.models.candidate_report import decision_of, metrics_of
+from crm_spark.models.decisions import Decision
+from crm_spark.models.records import MetricRow
 from crm_spark.models.segments.tables import SEGMENT_PROFILES
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable
@@ -65,13 +66,12 @@ class SegmentsFacts:
 
 def read_segments(request: ReportRequest) -> SegmentsFacts:
     """Read the profiles, and the figures of the training that decided."""
-    decision = deciding(request.lake, MODEL, request.day, request.counting_runs.get(MODEL))
-    training = decision.training_run_id if decision and decision.as_of == request.day else None
+    decision = decision_of(request, MODEL, SEGMENT_PROFILES)
     profiles = request.of_date(SEGMENT_PROFILES)
     rows = profiles.orderBy("segment_id").collect() if profiles else []  # a row a segment
     return SegmentsFacts(
         tuple(_segment(row) for row in rows),
-        tuple(read_metrics(request.lake, TRAINED, request.day, training)),
+        tuple(metrics_of(request, TRAINED, decision)),
         decision,
     )
 

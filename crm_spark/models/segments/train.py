@@ -54,17 +54,33 @@ Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class PreparedCustomers:
-    """The customers of one snapshot as they are segmented, and the sample that is measured.
+class Sample:
+    """Customers drawn by hash: their standardised inputs, and what they bought."""
 
-    `sample` and `spend` are the standardised inputs, and what was bought, of its customers.
+    inputs: Matrix
+    spend: Matrix
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def every_second(self, first: int) -> Sample:
+        """Give every second customer, in the order of the draw."""
+        return Sample(self.inputs[first::2], self.spend[first::2])
+
+
+@dataclass(frozen=True)
+class PreparedCustomers:
+    """The customers of one snapshot as they are segmented, and the samples that are measured.
+
+    On the customers of `choosing` the number of segments is chosen, on those of `quoted` the
+    figures are measured that are quoted: other customers, unless the number is given.
     """
 
     rows: DataFrame
     n_customers: int
     inputs: tuple[SegmentInput, ...]
-    sample: Matrix
-    spend: Matrix
+    choosing: Sample
+    quoted: Sample
 
 
 @dataclass(frozen=True)
@@ -94,7 +110,7 @@ def fit_segments(snapshot: DataFrame, params: SegmentsSection) -> FittedSegments
         rows.unpersist()
     measured = beside_spend_groups(prepared, model)
     measured[KMEANS] = (*numbers, *measured[KMEANS])
-    return FittedSegments(model, measured, len(prepared.sample), why)
+    return FittedSegments(model, measured, len(prepared.quoted), why)
 
 
 def spread_customers(snapshot: DataFrame, params: SegmentsSection) -> DataFrame:
@@ -112,8 +128,12 @@ def prepare_customers(rows: DataFrame, params: SegmentsSection) -> PreparedCusto
     n_customers = rows.count()
     _require_customers(n_customers, params)
     inputs = fit_inputs(rows, params, n_customers=n_customers)
-    sample, spend = _sample(rows, inputs, params)
-    return PreparedCustomers(rows, n_customers, inputs, sample, spend)
+    sample = _sample(rows, inputs, params)
+    if params.k:
+        return PreparedCustomers(rows, n_customers, inputs, sample, sample)
+    return PreparedCustomers(
+        rows, n_customers, inputs, sample.every_second(0), sample.every_second(1)
+    )
 
 
 def _require_customers(n_customers: int, params: SegmentsSection) -> None:
@@ -190,18 +210,16 @@ def _group_medians(sample: DataFrame, medians: Mapping[str, float]) -> dict[str,
     }
 
 
-def _sample(
-    rows: DataFrame, inputs: Sequence[SegmentInput], params: SegmentsSection
-) -> tuple[Matrix, Matrix]:
-    """Give the standardised inputs, and the spend, of at most `sample_rows` customers."""
+def _sample(rows: DataFrame, inputs: Sequence[SegmentInput], params: SegmentsSection) -> Sample:
+    """Draw customers by hash: at most `sample_rows` to choose on, and as many to quote."""
     drawn = standardised(rows, inputs, keep=["customer_id", F.col(SPEND).alias("_spend")])
     frame = (
         drawn.orderBy(F.xxhash64("customer_id", F.lit(params.seed)), "customer_id")
-        .limit(params.sample_rows)
-        .toPandas()  # at most sample_rows
+        .limit(params.sample_rows if params.k else 2 * params.sample_rows)
+        .toPandas()  # at most twice sample_rows
     )
     matrix = frame[[held.name for held in inputs]].to_numpy(float)
-    return matrix, frame["_spend"].fillna(0.0).to_numpy(float)
+    return Sample(matrix, frame["_spend"].fillna(0.0).to_numpy(float))
 
 
 def measure_numbers(prepared: PreparedCustomers, params: SegmentsSection) -> tuple[Measured, ...]:
@@ -215,7 +233,7 @@ def measure_numbers(prepared: PreparedCustomers, params: SegmentsSection) -> tup
     from sklearn.cluster import KMeans as SampleKMeans
     from sklearn.metrics import silhouette_score
 
-    sample = prepared.sample
+    sample = prepared.choosing.inputs
     measured: list[Measured] = []
     for k in _possible_numbers(prepared, params):
         starts = [
@@ -233,7 +251,7 @@ def measure_numbers(prepared: PreparedCustomers, params: SegmentsSection) -> tup
 
 
 def _possible_numbers(prepared: PreparedCustomers, params: SegmentsSection) -> list[int]:
-    n_customers, sample = prepared.n_customers, prepared.sample
+    n_customers, sample = prepared.n_customers, prepared.choosing.inputs
     n_distinct = len(np.unique(sample, axis=0))
     possible = [
         k
@@ -356,10 +374,10 @@ def beside_spend_groups(
     """Measure the model and, beside it, as many groups of equal size cut by spend alone."""
     from sklearn.metrics import silhouette_score
 
-    sample, n = prepared.sample, len(prepared.sample)
+    sample, n = prepared.quoted.inputs, len(prepared.quoted)
     centers = np.array([held.center for held in model.segments])
     nearest = ((sample[:, None, :] - centers[None, :, :]) ** 2).sum(axis=2).argmin(axis=1)
-    ranks = prepared.spend.argsort(kind="stable").argsort(kind="stable")
+    ranks = prepared.quoted.spend.argsort(kind="stable").argsort(kind="stable")
     groups = ranks * len(centers) // n
     measured: dict[str, tuple[Measured, ...]] = {}
     for name, labels in ((KMEANS, nearest), (SPEND_GROUPS, groups)):

@@ -63,7 +63,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         (target,) = targets(DayPlan.of(job))
         job.require(target)
         with stage(spark, "report"):
-            subjects = subjects_of(job.lake, config, day)
+            subjects = subjects_of(job, day)
             page = render(page_of(config, day, subjects))
             path = _path(job, day)
             HadoopFile(spark, path).write_text(page)

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyspark.sql import functions as F
-
-from crm_spark.lake.contract import Table
-from crm_spark.models.decisions import Decision, decisions
+from crm_spark.models.decisions import Decision, deciding
 from crm_spark.models.records import MetricRow, read_metrics
 from crm_spark.report.subject import ReportRequest
 
 
-def decision_of(request: ReportRequest, model_name: str, scores: Table) -> Decision | None:
-    """Give the decision for the version that scored the date; without scores the newest one.
-
-    Trainings under other settings may have decided since: what scored is what the page is about.
-    """
-    chosen = [
-        one for one in decisions(request.lake, model_name, until=request.day) if one.is_champion
-    ]
-    rows = request.of_date(scores)
-    if rows is not None:
-        version = rows.agg(F.max("model_version")).collect()[0][0]
-        chosen = [one for one in chosen if one.version == version]
-    return chosen[-1] if chosen else None
+def decision_of(request: ReportRequest, model_name: str) -> Decision | None:
+    """Give the decision by which a champion scores the date, under the settings at hand."""
+    counting = request.counting_runs.get(model_name)
+    return deciding(request.lake, model_name, request.day, counting)
 
 
 def metrics_of(

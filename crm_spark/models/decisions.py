@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -79,6 +79,22 @@ def _decision(row: Row) -> Decision:
         decided_at=row["decided_at"],
         run_id=row["run_id"],
     )
+
+
+def deciding(
+    lake: Lake, model_name: str, day: date, counting_runs: Collection[str] | None = None
+) -> Decision | None:
+    """Give the decision by which a champion scores a date; None where there is none so early.
+
+    Of all decisions those of `counting_runs` have a say: runs that ended, under the settings at
+    hand. None: all have.
+    """
+    chosen = [
+        one
+        for one in decisions(lake, model_name, until=day)
+        if one.is_champion and (counting_runs is None or one.run_id in counting_runs)
+    ]
+    return chosen[-1] if chosen else None
 
 
 @dataclass(frozen=True)

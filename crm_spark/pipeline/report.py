@@ -10,8 +10,11 @@ from crm_spark.features.base_report import base_subject
 from crm_spark.features.rfm_report import rfm_subject
 from crm_spark.lake.delta import Lake
 from crm_spark.models.candidate_report import decision_of
+from crm_spark.models.contract import AnyModel
+from crm_spark.models.targets import training_name
 from crm_spark.pipeline.cost_report import read_costs, show_costs
 from crm_spark.pipeline.data_report import read_data, show_data
+from crm_spark.pipeline.lifecycle import Run
 from crm_spark.report.blocks import Page
 from crm_spark.report.page import Heading, build_page
 from crm_spark.report.subject import ReportRequest, Subject
@@ -20,21 +23,20 @@ from crm_spark.report.subject import ReportRequest, Subject
 ACTIVE_DAYS = 84
 
 
-def subjects_of(lake: Lake, config: Config, day: date) -> list[Subject]:
+def subjects_of(run: Run, day: date) -> list[Subject]:
     """Give the base, RFM, each model, the data and the costs, as far as a run made them."""
+    lake, config = run.lake, run.config
     models = config.chosen_models
+    counting = {model.registered_name: counting_runs(run, model) for model in models}
     request = ReportRequest(
         lake,
         day,
         config.mapped,
         config.report,
         {table.name: table for model in models for table in model.tables},
+        counting,
     )
-    decisions = [
-        decision_of(request, model.registered_name, model.tables[0])
-        for model in models
-        if model.tables
-    ]
+    decisions = [decision_of(request, model.registered_name) for model in models]
     data = read_data(
         request,
         training_runs={one.training_run_id for one in decisions if one},
@@ -48,6 +50,14 @@ def subjects_of(lake: Lake, config: Config, day: date) -> list[Subject]:
         show_costs(read_costs(request)),
     ]
     return [subject for subject in found if subject is not None]
+
+
+def counting_runs(run: Run, model: AnyModel) -> frozenset[str]:
+    """Give the trainings of a model that ended, under the settings at hand."""
+    name = training_name(model, run.config.section_of(model))
+    outputs = run.state.outputs(name)
+    rows = [row for output in outputs for row in run.state.rows(output)]
+    return frozenset(row.run_id for row in rows if row.status == "written")
 
 
 def _active_days(config: Config) -> int:

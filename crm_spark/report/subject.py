@@ -20,7 +20,8 @@ class ReportRequest:
     """What a subject reads its facts with: the lake, the date, what is mapped, and the style.
 
     `tables` are the score tables by name: a subject that shows another's scores finds them here,
-    where there are any.
+    where there are any. `counting_runs` are, by registered model, the trainings that ended under
+    the settings at hand; a model that is not named there has all of them.
     """
 
     lake: Lake
@@ -28,6 +29,7 @@ class ReportRequest:
     mapped: Mapped
     style: ReportSection
     tables: Mapping[str, Table] = field(default_factory=dict)
+    counting_runs: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def of_date(self, table: Table | None) -> DataFrame | None:
         """Give a table's rows of the date, or None where it has none."""

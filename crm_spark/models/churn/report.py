@@ -103,7 +103,7 @@ class ChurnFacts:
 
 def read_churn(request: ReportRequest, params: ChurnSection) -> ChurnFacts:
     """Read scores, figures of the training that decided, and past tests."""
-    decision = decision_of(request, MODEL, CUSTOMER_CHURN)
+    decision = decision_of(request, MODEL)
     metrics = metrics_of(request, TRAINED, decision)
     return ChurnFacts(
         scores=_scores(request),

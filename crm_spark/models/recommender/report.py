@@ -106,7 +106,7 @@ def read_recommendations(
     request: ReportRequest, params: RecommendationsSection
 ) -> RecommendationsFacts:
     """Read the offers, the figures of the training that decided, and a few customers."""
-    decision = decision_of(request, MODEL, PRODUCT_RECOMMENDATIONS)
+    decision = decision_of(request, MODEL)
     return RecommendationsFacts(
         _offers(request, params.policy),
         quoted(metrics_of(request, TRAINED, decision)),

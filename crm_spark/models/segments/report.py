@@ -66,7 +66,7 @@ class SegmentsFacts:
 
 def read_segments(request: ReportRequest) -> SegmentsFacts:
     """Read the profiles, and the figures of the training that decided."""
-    decision = decision_of(request, MODEL, SEGMENT_PROFILES)
+    decision = decision_of(request, MODEL)
     profiles = request.of_date(SEGMENT_PROFILES)
     rows = profiles.orderBy("segment_id").collect() if profiles else []  # a row a segment
     return SegmentsFacts(

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 import traceback
-from types import ModuleType
 from typing import NoReturn
 
 import crm_spark
 from crm_spark.config import Config, load_config, parse_date, read_local_config
 from crm_spark.errors import ConfigError, CrmSparkError, nearest
+from crm_spark.jobs.catalogue import JOBS, Job, job_of
 from crm_spark.runtime.progress import configure_logging, log, redact
 from crm_spark.runtime.run import RunSummary
-
-# Every command, in the order of the pipeline: a module of crm_spark.jobs each.
-JOBS = (
-    "ingest_sources",
-    "build_features",
-    "score_rfm",
-    "train_churn",
-    "score_churn",
-    "train_segments",
-    "score_segments",
-    "train_recommender",
-    "recommend_products",
-    "write_report",
-    "run_pipeline",
-    "replay_rejected",
-    "backtest_churn",
-    "maintain_tables",
-    "check_config",
-    "show",
-)
 
 EXIT_CODES = """\
 exit codes: 0 succeeded, 2 configuration, 3 data, 4 another run is in the way (try again),
@@ -74,16 +53,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"crm-spark {crm_spark.__version__}")
     commands = parser.add_subparsers(dest="job", required=True, metavar="JOB", title="jobs")
     for name in JOBS:
-        module = job_module(name)
+        job = job_of(name)
         command = commands.add_parser(
             name,
-            help=module.DESCRIPTION,
-            description=module.DESCRIPTION,
+            help=job.DESCRIPTION,
+            description=job.DESCRIPTION,
             epilog=EXIT_CODES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        _add_common(command, module)
+        _add_common(command, job)
     if arguments and not arguments[0].startswith("-") and arguments[0] not in JOBS:
         known = ", ".join(JOBS)
         hint = nearest(arguments[0], JOBS) or f", known: {known}"
@@ -98,7 +77,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _add_common(command: argparse.ArgumentParser, module: ModuleType) -> None:
+def _add_common(command: argparse.ArgumentParser, job: Job) -> None:
     command.add_argument(
         "--config",
         required=True,
@@ -113,7 +92,7 @@ def _add_common(command: argparse.ArgumentParser, module: ModuleType) -> None:
         metavar="A.B=C",
         help="set one key of the configuration; may be given many times",
     )
-    if module.NEEDS_AS_OF:
+    if job.NEEDS_AS_OF:
         command.add_argument(
             "--as-of",
             type=parse_date,
@@ -121,8 +100,8 @@ def _add_common(command: argparse.ArgumentParser, module: ModuleType) -> None:
             help="YYYY-MM-DD: use what was known before this day "
             "(default: the day after the newest order)",
         )
-    if hasattr(module, "add_arguments"):
-        module.add_arguments(command)
+    if add_arguments := getattr(job, "add_arguments", None):
+        add_arguments(command)
     command.add_argument("--verbose", action="store_true", help="log more, and Spark's own log")
 
 
@@ -133,16 +112,11 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError(f"{message} (see {self.prog} --help)")
 
 
-def job_module(name: str) -> ModuleType:
-    """Give the module of a job."""
-    return importlib.import_module(f"crm_spark.jobs.{name}")
-
-
 def _run(options: argparse.Namespace) -> RunSummary:
     from crm_spark.models.tracking import check_tracking
     from crm_spark.runtime.session import open_session, require_shared_tracking
 
-    module = job_module(options.job)
+    job = job_of(options.job)
     config: Config | None = None
     if not _is_remote(options.config):
         config = _load(options, read_local_config(_shipped(options.config)))
@@ -164,7 +138,7 @@ def _run(options: argparse.Namespace) -> RunSummary:
             for key, value in vars(options).items()
             if key not in ("job", "config", "overrides", "as_of", "verbose")
         }
-        summary: RunSummary = module.run(spark, config, getattr(options, "as_of", None), **extra)
+        summary: RunSummary = job.run(spark, config, getattr(options, "as_of", None), **extra)
         return summary
 
 

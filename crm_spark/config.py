@@ -1,6 +1,7 @@
 """The configuration: YAML, then --set a.b=c, checked at once and as a whole.
 
-Each section is declared beside its subject; this file only composes them.
+Each section is declared beside its subject; this file only composes them, those of models from the
+registry and from the modules that `models` names.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -22,6 +23,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    create_model,
     field_validator,
     model_validator,
 )
@@ -31,17 +33,21 @@ from crm_spark.features.rfm import RfmSection
 from crm_spark.ingest.currency import CurrenciesSection
 from crm_spark.ingest.sources import SourcesSection, known_time_zone, mapping_key_faults
 from crm_spark.lake.delta import StorageSection
-from crm_spark.models.churn.section import ChurnSection
-from crm_spark.models.recommender.section import RecommendationsSection
-from crm_spark.models.segments.section import SegmentsSection
+from crm_spark.models.contract import AnyModel
+from crm_spark.models.registry import MODELS, find_model
 from crm_spark.models.tracking import TrackingSection
 from crm_spark.report.section import ReportSection
 from crm_spark.runtime.progress import redact, remember_secret
 from crm_spark.runtime.session import SparkSection
+from crm_spark.tables.mapped import Mapped
 
 
 class Config(BaseModel):
-    """Everything a run is told besides its date."""
+    """Everything a run is told besides its date.
+
+    load_config() gives a subclass with a section for each model. With `models` those named there
+    have to succeed; without it all are made that the mapping and the data allow.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,10 +58,12 @@ class Config(BaseModel):
     currencies: CurrenciesSection | None = None
     spark: SparkSection = Field(default_factory=SparkSection)
     rfm: RfmSection = Field(default_factory=RfmSection)
-    churn: ChurnSection = Field(default_factory=ChurnSection)
-    segments: SegmentsSection = Field(default_factory=SegmentsSection)
-    recommendations: RecommendationsSection = Field(default_factory=RecommendationsSection)
     report: ReportSection = Field(default_factory=ReportSection)
+    models: tuple[str, ...] | None = Field(default=None, min_length=1)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...  # the sections of models
 
     @field_validator("time_zone")
     @classmethod
@@ -73,6 +81,29 @@ class Config(BaseModel):
         return self
 
     @property
+    def known_models(self) -> tuple[AnyModel, ...]:
+        """The models of the registry, and the user's own."""
+        own = [find_model(name) for name in self.models or ()]
+        return tuple(dict.fromkeys([*MODELS, *own]))
+
+    @property
+    def chosen_models(self) -> tuple[AnyModel, ...]:
+        """The models that a pipeline makes, in its order."""
+        return tuple(find_model(name) for name in self.models) if self.models else MODELS
+
+    def section_of(self, model: AnyModel) -> Any:
+        """Give a model's section. Raises ConfigError where `models` does not name its module."""
+        if model.section_name not in type(self).model_fields:
+            raise ConfigError(f"{model.name}: name its module in models, as it has a section there")
+        return getattr(self, model.section_name)
+
+    @property
+    def mapped(self) -> Mapped:
+        """What is mapped of the user's tables."""
+        given = self.sources.given()
+        return Mapped({name: frozenset(source.columns) for name, source in given.items()})
+
+    @property
     def zone(self) -> ZoneInfo:
         """The time zone whose midnights begin the business days."""
         return ZoneInfo(self.time_zone)
@@ -82,6 +113,21 @@ class Config(BaseModel):
         return fingerprint(
             self.model_dump(mode="json", exclude={"storage", "tracking", "spark", "report"})
         )
+
+
+def config_class(models: Iterable[AnyModel]) -> type[Config]:
+    """Give the configuration with a section for each of these models."""
+    sections: dict[str, Any] = {}
+    names: set[str] = set()
+    for model in models:
+        key = model.section_name
+        if model.name in names:
+            raise ConfigError(f"model {model.name}: there is another of that name; rename it")
+        if key in Config.model_fields or key in sections:
+            raise ConfigError(f"model {model.name}: the section {key} is another's; rename it")
+        names.add(model.name)
+        sections[key] = (model.section, Field(default_factory=model.section))
+    return create_model("Config", __base__=Config, **sections)
 
 
 def fingerprint(value: object) -> str:
@@ -128,13 +174,21 @@ def load_config(text: str, *, name: str, overrides: Iterable[str] = ()) -> Confi
     values = _resolve_environment(values, missing)
     faults = [f"environment variable {variable} is not set" for variable in missing]
     faults += mapping_key_faults(values.get("sources"))
+    kind = config_class(_models_of(values))
     try:
-        config = Config.model_validate(values)
+        config = kind.model_validate(values)
     except ValidationError as error:
-        faults += [_explain(fault) for fault in error.errors()]
+        faults += [_explain(fault, kind) for fault in error.errors()]
     if faults:
         raise ConfigError(listed(name, faults))
     return config
+
+
+def _models_of(values: Mapping[str, Any]) -> list[AnyModel]:
+    """Give the models that have sections: those of the registry, and those that `models` names."""
+    named = values.get("models")
+    names = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+    return list(dict.fromkeys([*MODELS, *map(find_model, names)]))
 
 
 def read_local_config(path: str) -> str:
@@ -196,12 +250,12 @@ def _resolve_environment(value: Any, missing: list[str]) -> Any:
     return _ENVIRONMENT.sub(resolve, value)
 
 
-def _explain(fault: Mapping[str, Any]) -> str:
+def _explain(fault: Mapping[str, Any], kind: type[Config]) -> str:
     """Turn one fault of pydantic into a sentence with the key's full path."""
     location = [part for part in fault["loc"] if not str(part).startswith("function-")]
     path = ".".join(str(part) for part in location)
     if fault["type"] == "extra_forbidden":
-        known = _keys_beside(location)
+        known = _keys_beside(location, kind)
         hint = nearest(str(location[-1]), known) or f", known: {', '.join(sorted(known))}"
         return f"{path}: unknown key{hint}"
     if fault["type"] == "missing":
@@ -214,9 +268,9 @@ def _explain(fault: Mapping[str, Any]) -> str:
     return f"{path}: {message}, found {shown!r}"
 
 
-def _keys_beside(location: list[Any]) -> list[str]:
+def _keys_beside(location: list[Any], kind: type[Config]) -> list[str]:
     """Give the keys that the section holding `location` knows."""
-    model: type[BaseModel] = Config
+    model: type[BaseModel] = kind
     for part in location[:-1]:
         field = model.model_fields.get(str(part))
         inner = _model_within(field.annotation) if field else None

@@ -1,4 +1,8 @@
-"""One Spark session for all tests, and where the real data are."""
+"""The three tiers of the tests, one Spark session for all, and where the real data are.
+
+`unit` tests start no Spark, `spark` tests share one session with small frames, `system` tests run
+whole jobs: where a test lies and what it asks for say which it is.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from crm_spark.runtime.session import open_session
@@ -29,15 +35,69 @@ QUICK_FOR_SMALL_TABLES = {
 }
 
 
+LONGEST_FIRST = ("test_kill", "test_cluster", "test_killed", "test_ingest_sources")
+
 # Workers of pytest-xdist have a main module without a file, which PySpark takes for its doctests,
 # and ends the process.
 if not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__file__ = __file__
 
 
+TIERS = ("unit", "spark", "system")
+SYSTEM = Path(__file__).parent / "system"
+STARTS_A_JVM = {"java", "spark-class", "spark-submit", "crm_spark"}
+
+
+def tier_of(item: pytest.Item) -> str:
+    """Give the tier that a test belongs to."""
+    if SYSTEM in item.path.parents:
+        return "system"
+    return "spark" if "spark" in getattr(item, "fixturenames", ()) else "unit"
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Look at the demo last, when another process has made it for the cluster's tests."""
-    items.sort(key=lambda item: item.path.stem == "test_demo")
+    """Mark each test with its tier, and put the quick tiers first.
+
+    Files that take long come before others of their tier, so that no process is left alone with one
+    at the end.
+    """
+    for item in items:
+        item.add_marker(tier_of(item))
+    items.sort(key=lambda item: (TIERS.index(tier_of(item)), _place(item.path.stem)))
+
+
+def _place(file: str) -> int:
+    return LONGEST_FIRST.index(file) if file in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let no unit test use Spark, whatever ran before it in the same process."""
+    with _without_spark() if tier_of(item) == "unit" else nullcontext():
+        return (yield)
+
+
+@contextmanager
+def _without_spark() -> Iterator[None]:
+    start_process = subprocess.Popen.__init__
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError(
+            "a unit test starts no Spark: ask for the fixture `spark`, or lie below tests/system"
+        )
+
+    def start(self: Any, command: Any, *arguments: Any, **options: Any) -> None:
+        words = [str(word) for word in ([command] if isinstance(command, str) else command)]
+        if any(Path(word).name in STARTS_A_JVM for word in words):
+            refuse()
+        start_process(self, command, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(SparkContext, "_active_spark_context", None)
+        patched.setattr(SparkContext, "_ensure_initialized", refuse)
+        patched.setattr(subprocess.Popen, "__init__", start)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.config import Config
+from crm_spark.features.rfm_tables import CUSTOMER_RFM
 from crm_spark.features.tables import (
     CUSTOMER_ORDERS,
     CUSTOMER_SNAPSHOT,
@@ -20,14 +21,10 @@ from crm_spark.features.tables import (
 )
 from crm_spark.lake.contract import Table, checksum_aggregates, content_checksum, format_checksum
 from crm_spark.lake.delta import Lake
+from crm_spark.models.churn.tables import CUSTOMER_CHURN
+from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
+from crm_spark.models.segments.tables import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
 from crm_spark.tables.core import TRANSACTIONS, rejected
-from crm_spark.tables.scores import (
-    CUSTOMER_CHURN,
-    CUSTOMER_RFM,
-    CUSTOMER_SEGMENTS,
-    PRODUCT_RECOMMENDATIONS,
-    SEGMENT_PROFILES,
-)
 
 WHOLE = (TRANSACTIONS, rejected(TRANSACTIONS), CUSTOMER_ORDERS)
 # What loading and build_features write.

@@ -4,70 +4,30 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import runpy
-import socket
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pyspark
 import pytest
-import yaml
+from command_line import (
+    REPOSITORY,
+    SUMMARY_KEYS,
+    Ended,
+    assert_failed,
+    assert_no_table_was_made,
+    write_config,
+)
 from pyspark.sql import SparkSession
 
 import crm_spark
-from crm_spark.cli import JOBS, job_module, main, parse
+from crm_spark.cli import main, parse
 from crm_spark.errors import BusyError, ConfigError, DataError, EnvironmentFault
+from crm_spark.jobs.catalogue import JOBS, job_of
 from crm_spark.runtime import progress
-from crm_spark.runtime.session import DELTA_PACKAGE
-
-REPOSITORY = Path(__file__).resolve().parents[1]
-
-# What the design promises of the last line, in its order.
-SUMMARY_KEYS = [
-    "job",
-    "run_id",
-    "status",
-    "as_of",
-    "tables",
-    "models",
-    "seconds",
-    "rows_per_second",
-    "peak_memory_bytes",
-    "shuffle_bytes",
-    "spill_bytes",
-    "core_seconds",
-    "error",
-]
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended: its exit code and what it wrote."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """The last line of standard output, which has to be one JSON object."""
-        held = json.loads(self.out.splitlines()[-1])
-        assert isinstance(held, dict)
-        return held
-
-    @property
-    def last_words(self) -> str:
-        """The readable message at the end of standard error; it may take several lines."""
-        return self.err[self.err.rindex("error: ") :]
 
 
 @pytest.fixture(autouse=True)
@@ -96,60 +56,6 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         return Ended(code, shown.out, shown.err)
 
     return run
-
-
-def run_apart(*arguments: str, timeout: float = 120, **environment: str) -> Ended:
-    """Run the package as a process of its own, as a scheduler would."""
-    done = subprocess.run(
-        [sys.executable, "-m", "crm_spark", *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
-
-
-def write_config(folder: Path, **sections: Any) -> str:
-    """Write a small configuration with its lake and a source of two lines in `folder`."""
-    (folder / "orders.csv").write_text("c,o,t,a\n1,10,2020-01-01,2.50\n2,11,2020-01-02,3.50\n")
-    columns = {"customer_id": "c", "order_id": "o", "ordered_at": "to_timestamp(t)", "amount": "a"}
-    source = {
-        "path": str(folder / "orders.csv"),
-        "format": "csv",
-        "options": {"header": True},
-        "columns": columns,
-    }
-    values = {
-        "storage": {"root": str(folder / "lake")},
-        "tracking": {"uri": f"sqlite:///{folder}/mlflow.db"},
-        "sources": {"transactions": source},
-        **sections,
-    }
-    path = folder / "crm.yml"
-    path.write_text(yaml.safe_dump(values))
-    return str(path)
-
-
-def assert_failed(ended: Ended, *, code: int, job: str, folder: Path, says: str) -> None:
-    """Assert the whole of how a failed run has to end."""
-    assert ended.code == code, ended.err[-2000:]
-    assert list(ended.summary) == SUMMARY_KEYS
-    assert ended.summary["job"] == job
-    assert ended.summary["status"] == "failed"
-    assert re.fullmatch(r"[0-9a-f]{32}", ended.summary["run_id"])
-    assert ended.summary["seconds"] >= 0
-    assert says in ended.summary["error"]
-    assert ended.last_words == f"error: {ended.summary['error']}\n"
-    # Only one line on standard output: everything else belongs on standard error.
-    assert len(ended.out.splitlines()) == 1
-    assert_no_table_was_made(folder)
-
-
-def assert_no_table_was_made(folder: Path) -> None:
-    made = {path.name for path in (folder / "lake").glob("*")}
-    assert not made & {"core", "features", "scores"}
 
 
 # --- parsing -------------------------------------------------------------------------------------
@@ -267,7 +173,7 @@ def test_help_lists_every_job_with_one_line_and_the_exit_codes(call: Any) -> Non
     ended = call("--help")
     assert ended.code == 0
     for job in JOBS:
-        description = job_module(job).DESCRIPTION
+        description = job_of(job).DESCRIPTION
         assert "\n" not in description
         assert 20 < len(description) <= 100
         assert f" {job} {description}" in in_one_line(ended.out)
@@ -280,10 +186,10 @@ def test_help_of_a_job_tells_what_it_does_its_flags_and_the_exit_codes(job: str,
     assert ended.code == 0
     shown = in_one_line(ended.out)
     assert f"crm-spark {job}" in shown
-    assert job_module(job).DESCRIPTION in shown
+    assert job_of(job).DESCRIPTION in shown
     assert "--config FILE" in shown
     assert "--set A.B=C" in shown
-    assert ("--as-of DATE" in shown) == job_module(job).NEEDS_AS_OF
+    assert ("--as-of DATE" in shown) == job_of(job).NEEDS_AS_OF
     assert_lists_exit_codes(ended.out)
 
 
@@ -295,7 +201,7 @@ def test_the_version_is_told(call: Any) -> None:
 def test_every_job_has_a_script_for_spark_submit_and_a_module() -> None:
     assert {path.stem for path in (REPOSITORY / "jobs").glob("*.py")} == set(JOBS)
     for job in JOBS:
-        assert callable(job_module(job).run)
+        assert callable(job_of(job).run)
 
 
 @pytest.mark.parametrize("job", JOBS)
@@ -428,7 +334,7 @@ def test_each_kind_of_error_has_its_exit_code_and_no_traceback(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(job_module("check_config"), "run", fail)
+    monkeypatch.setattr(job_of("check_config"), "run", fail)
     ended = call("check_config", "--config", utc_config)
     assert_failed(ended, code=code, job="check_config", folder=tmp_path, says="told so")
     assert "Traceback" not in ended.err
@@ -440,7 +346,7 @@ def test_an_unforeseen_error_ends_with_1_and_its_traceback_in_the_log(
     def fail(*_: Any) -> None:
         raise RuntimeError("a fault of ours\nand its details")
 
-    monkeypatch.setattr(job_module("check_config"), "run", fail)
+    monkeypatch.setattr(job_of("check_config"), "run", fail)
     ended = call("check_config", "--config", utc_config)
     assert_failed(
         ended,
@@ -460,148 +366,6 @@ def test_an_interrupted_run_ends_with_a_summary_too(
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(job_module("check_config"), "run", interrupt)
+    monkeypatch.setattr(job_of("check_config"), "run", interrupt)
     ended = call("check_config", "--config", utc_config)
     assert_failed(ended, code=1, job="check_config", folder=tmp_path, says="interrupted")
-
-
-# --- faults of the environment, found before Spark starts ----------------------------------------
-
-
-def fake_java(folder: Path, *, version: str) -> tuple[str, Path]:
-    """Give a JAVA_HOME whose java only tells `version`, and the file it leaves when started."""
-    home, started = folder / "jdk", folder / "java_was_started"
-    java = home / "bin" / "java"
-    java.parent.mkdir(parents=True)
-    java.write_text(
-        "#!/bin/sh\n"
-        f'if [ "$1" = "-version" ]; then echo \'openjdk version "{version}" 2018-10-16\' >&2\n'
-        f"else touch '{started}'; exit 1; fi\n"
-    )
-    java.chmod(0o755)
-    return str(home), started
-
-
-def test_a_missing_java_ends_with_5_and_what_to_install(tmp_path: Path) -> None:
-    home = tmp_path / "no_jdk"
-    home.mkdir()
-    path = write_config(tmp_path)
-    ended = run_apart("check_config", "--config", path, JAVA_HOME=str(home))
-    assert_failed(ended, code=5, job="check_config", folder=tmp_path, says="Java is missing")
-    assert str(home) in ended.last_words
-    assert re.search(r"needs Java 17 or 21.*install", ended.last_words)
-
-
-@pytest.mark.parametrize(("version", "major"), [("11.0.2", 11), ("1.8.0_392", 8)])
-def test_a_java_that_is_too_old_ends_with_5_and_what_to_install(
-    version: str, major: int, tmp_path: Path
-) -> None:
-    home, started = fake_java(tmp_path, version=version)
-    path = write_config(tmp_path)
-    ended = run_apart("ingest_sources", "--config", path, JAVA_HOME=home)
-    assert_failed(ended, code=5, job="ingest_sources", folder=tmp_path, says=f"is Java {major}.")
-    assert re.search(r"needs Java 17 or 21.*install", ended.last_words)
-    assert not started.exists()
-
-
-@contextmanager
-def server(answer: bytes | None) -> Iterator[int]:
-    """Give the port of a server that accepts, and answers so or never."""
-    stop = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        listening.settimeout(0.2)
-
-        def serve() -> None:
-            held = []
-            while not stop.is_set():
-                try:
-                    connection, _ = listening.accept()
-                except TimeoutError:
-                    continue
-                held.append(connection)
-                if answer is not None:
-                    connection.sendall(answer)
-                    connection.close()
-            for connection in held:
-                connection.close()
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield int(listening.getsockname()[1])
-        finally:
-            stop.set()
-            thread.join()
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
-def run_with_tracking(folder: Path, uri: str) -> Ended:
-    """Run a job with a tracking server at `uri`; assert that Spark was not started."""
-    home, started = fake_java(folder, version="17.0.1")
-    path = write_config(folder, tracking={"uri": uri})
-    ended = run_apart("train_churn", "--config", path, timeout=60, JAVA_HOME=home)
-    assert not started.exists()
-    return ended
-
-
-def test_a_tracking_server_that_is_down_ends_with_5_at_once(tmp_path: Path) -> None:
-    uri = f"http://127.0.0.1:{closed_port()}"
-    ended = run_with_tracking(tmp_path, uri)
-    assert_failed(ended, code=5, job="train_churn", folder=tmp_path, says=f"{uri} does not answer")
-    assert "tracking.uri" in ended.last_words
-    assert ended.summary["seconds"] < 3
-
-
-def test_a_tracking_server_that_never_answers_ends_with_5_within_seconds(tmp_path: Path) -> None:
-    with server(answer=None) as port:
-        ended = run_with_tracking(tmp_path, f"http://127.0.0.1:{port}")
-    assert_failed(ended, code=5, job="train_churn", folder=tmp_path, says="does not answer")
-    assert 4 <= ended.summary["seconds"] <= 6.5
-
-
-def test_something_else_on_the_port_of_the_tracking_server_ends_with_5(tmp_path: Path) -> None:
-    with server(answer=b"SSH-2.0-OpenSSH_9.2\r\n") as port:
-        uri = f"http://127.0.0.1:{port}"
-        ended = run_with_tracking(tmp_path, uri)
-    assert_failed(ended, code=5, job="train_churn", folder=tmp_path, says=uri)
-
-
-def test_the_password_of_a_tracking_server_is_not_shown(tmp_path: Path) -> None:
-    ended = run_with_tracking(tmp_path, f"http://me:hunter22@127.0.0.1:{closed_port()}")
-    assert_failed(ended, code=5, job="train_churn", folder=tmp_path, says="does not answer")
-    assert "hunter22" not in ended.out + ended.err
-
-
-def test_spark_submit_without_delta_ends_with_5_and_the_missing_flag(tmp_path: Path) -> None:
-    path = write_config(tmp_path)
-    done = subprocess.run(
-        [
-            # Not the one beside python: its script breaks on a path with a space.
-            str(Path(pyspark.__file__).parent / "bin" / "spark-submit"),
-            *("--master", "local[1]", "--conf", "spark.ui.enabled=false"),
-            *(str(REPOSITORY / "jobs" / "check_config.py"), "--config", path),
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        env={
-            **{key: held for key, held in os.environ.items() if key != "SPARK_HOME"},
-            "PYSPARK_PYTHON": sys.executable,
-            "PYTHONPATH": str(REPOSITORY),
-            "SPARK_LOCAL_IP": "127.0.0.1",
-        },
-    )
-    ended = Ended(done.returncode, done.stdout, done.stderr)
-    assert ended.code == 5, ended.err[-2000:]
-    # spark-submit sends the script's standard error to standard output, so the order counts.
-    assert list(ended.summary) == SUMMARY_KEYS
-    assert (ended.summary["job"], ended.summary["status"]) == ("check_config", "failed")
-    assert f"--packages {DELTA_PACKAGE}" in ended.summary["error"]
-    assert "spark-submit" in ended.summary["error"]
-    assert f"error: {ended.summary['error']}" in ended.out + ended.err
-    assert_no_table_was_made(tmp_path)

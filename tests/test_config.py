@@ -321,7 +321,7 @@ def test_set_changes_one_key_and_leaves_its_neighbours() -> None:
     config = load(values, "churn.horizon_days=60", "churn.forest.max_depth=3")
     assert (config.churn.horizon_days, config.churn.active_days) == (60, 70)
     assert config.churn.forest.max_depth == 3
-    assert config.churn.forest.n_trees == Config.model_validate(values).churn.forest.n_trees
+    assert config.churn.forest.n_trees == load(values).churn.forest.n_trees
 
 
 def test_set_makes_sections_that_are_not_there() -> None:

@@ -16,12 +16,6 @@ from crm_spark.lake.contract import Column, Table
 _AS_OF_DATE = Column(
     "as_of_date", T.DateType(), "Snapshot of what was known before this day", nullable=False
 )
-_INPUT_FINGERPRINT = Column(
-    "input_fingerprint",
-    T.StringType(),
-    "Hash of the input tables' content and the feature settings",
-    provenance=True,
-)
 _RUN_ID = Column("run_id", T.StringType(), "Run that wrote the row", provenance=True)
 
 CUSTOMER_ORDERS = Table(
@@ -101,7 +95,6 @@ CUSTOMER_SNAPSHOT = Table(
         Column("customer_id", T.StringType(), "Customer", nullable=False),
         _AS_OF_DATE,
         *(_feature_column(feature) for feature in FEATURES),
-        _INPUT_FINGERPRINT,
         _RUN_ID,
     ),
 )
@@ -128,7 +121,6 @@ PRODUCT_INTERACTIONS = Table(
             for days in PRODUCT_HALF_LIFE_DAYS
         ),
         Column("days_since_last_order", T.LongType(), "Days since the last of them; 0: yesterday"),
-        _INPUT_FINGERPRINT,
         _RUN_ID,
     ),
 )
@@ -157,7 +149,6 @@ CUSTOMER_DEPARTMENTS = Table(
             T.DoubleType(),
             "Share of the customer's spend in all departments; null where that is not above 0",
         ),
-        _INPUT_FINGERPRINT,
         _RUN_ID,
     ),
 )
@@ -196,7 +187,6 @@ PRODUCT_PRICES = Table(
             "Lines at a lower or higher price than these; null where they are",
         ),
         Column("unusual_amount", T.DoubleType(), "Amounts of these lines; null where they are"),
-        _INPUT_FINGERPRINT,
         _RUN_ID,
     ),
 )

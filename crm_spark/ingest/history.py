@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql.window import WindowSpec
 
 from crm_spark.lake.contract import Table
 from crm_spark.tables.history import VALID_FROM, VALID_TO
@@ -19,8 +20,10 @@ _EARLIEST = -(2**63)
 
 @dataclass(frozen=True)
 class HistoryRules:
-    """How a delivery is taken: `is_dated`, the user maps valid_from; `is_remapped`, by another
-    mapping than the versions known; `loaded_at`, what is delivered without a time holds from then.
+    """How a delivery is taken.
+
+    `is_dated`: the user maps valid_from. `is_remapped`: the mapping is another than that of the
+    versions known. What is delivered without a time holds from `loaded_at` on.
     """
 
     is_dated: bool
@@ -52,7 +55,7 @@ def _dated(known: DataFrame | None, delivered: DataFrame, table: Table) -> DataF
     """The user says when each version began; of one key and beginning the delivered row holds."""
     rows = _together(known, delivered, table)
     same = Window.partitionBy(*table.key)
-    whole = same.orderBy(_IS_KNOWN).rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    whole = same.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     is_repeated = F.min(_content(table)).over(whole).eqNullSafe(F.max(_content(table)).over(whole))
     is_alone = F.count(F.lit(1)).over(same) == 1
     is_changed = ~F.col(_IS_KNOWN) & (is_alone | ~is_repeated)
@@ -60,7 +63,8 @@ def _dated(known: DataFrame | None, delivered: DataFrame, table: Table) -> DataF
         # Of rows that say the same the known one stays.
         same.orderBy(F.when(is_repeated, ~F.col(_IS_KNOWN)).otherwise(F.col(_IS_KNOWN)))
     )
-    return rows.withColumns({IS_NEW: is_changed, "_place": place}).where("_place = 1").drop("_place")
+    chosen = rows.withColumns({IS_NEW: is_changed, "_place": place}).where("_place = 1")
+    return chosen.drop("_place")
 
 
 def _first(delivered: DataFrame, table: Table, rules: HistoryRules) -> DataFrame:
@@ -136,8 +140,11 @@ def _together(known: DataFrame | None, delivered: DataFrame, table: Table) -> Da
 
 
 def _begun(rows: DataFrame) -> DataFrame:
-    begin = F.coalesce(F.unix_micros(VALID_FROM), F.lit(_EARLIEST))
-    return rows.withColumn(_BEGIN, begin)
+    return rows.withColumn(_BEGIN, _beginning())
+
+
+def _beginning() -> Column:
+    return F.coalesce(F.unix_micros(VALID_FROM), F.lit(_EARLIEST))
 
 
 def _timed(delivered: DataFrame, rules: HistoryRules) -> DataFrame:
@@ -145,8 +152,8 @@ def _timed(delivered: DataFrame, rules: HistoryRules) -> DataFrame:
     return delivered.withColumn(VALID_FROM, F.coalesce(F.col(VALID_FROM), loaded_at))
 
 
-def _in_time(table: Table) -> Window:
-    return Window.partitionBy(table.key[0]).orderBy(F.coalesce(F.unix_micros(VALID_FROM), F.lit(_EARLIEST)))
+def _in_time(table: Table) -> WindowSpec:
+    return Window.partitionBy(table.key[0]).orderBy(_beginning())
 
 
 def _content(table: Table) -> Column:

@@ -10,7 +10,6 @@ from pyspark.sql import SparkSession
 from crm_spark.config import Config
 from crm_spark.ingest import ingest as sources
 from crm_spark.ingest.settings import IngestSettings
-from crm_spark.lake.run import LakeRun
 from crm_spark.pipeline.lifecycle import job_run
 from crm_spark.runtime.run import RunSummary
 
@@ -35,9 +34,7 @@ def run(
     With `as_of` (the pipeline's first date) sources without an order before it are refused, too.
     """
     with job_run(spark, config, "ingest_sources", None) as job:
-        lake_run = LakeRun(spark, config.storage, job.summary, time_zone=config.time_zone)
-        settings = settings_of(config)
-        sources.ingest_sources(lake_run, settings, rebuild=rebuild, first_day=as_of)
+        sources.ingest_sources(job, settings_of(config), rebuild=rebuild, first_day=as_of)
         return job.summary
 
 

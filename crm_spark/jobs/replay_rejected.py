@@ -9,7 +9,6 @@ from pyspark.sql import SparkSession
 from crm_spark.config import Config
 from crm_spark.ingest import replay
 from crm_spark.jobs.ingest_sources import settings_of
-from crm_spark.lake.run import LakeRun
 from crm_spark.pipeline.lifecycle import job_run
 from crm_spark.runtime.run import RunSummary
 
@@ -20,6 +19,5 @@ NEEDS_AS_OF = False
 def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     """Replay the rejected rows of every source that has any."""
     with job_run(spark, config, "replay_rejected", None) as job:
-        lake_run = LakeRun(spark, config.storage, job.summary, time_zone=config.time_zone)
-        replay.replay_rejected(lake_run, settings_of(config))
+        replay.replay_rejected(job, settings_of(config))
         return job.summary

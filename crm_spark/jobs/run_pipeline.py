@@ -1,52 +1,26 @@
-"""run_pipeline: all jobs in order, for one date or for many."""
+"""run_pipeline: all jobs in order, for one date or for many; what is current is left alone."""
 
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Callable, Sequence
-from datetime import date, timedelta
-from types import ModuleType
+from collections.abc import Mapping, Sequence
+from datetime import date
 
-from pyspark.sql import Row, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from crm_spark.config import Config, parse_date
-from crm_spark.errors import BusyError, ConfigError, CrmSparkError, DataError, listed
-from crm_spark.jobs import (
-    build_features,
-    ingest_sources,
-    recommend_products,
-    score_churn,
-    score_rfm,
-    score_segments,
-    train_churn,
-    train_recommender,
-    train_segments,
-    write_report,
-)
-from crm_spark.jobs.results import log_results
-from crm_spark.lake.delta import Lake
-from crm_spark.lake.lock import lake_lock
-from crm_spark.pipeline.lifecycle import current_pipeline, record_run
+from crm_spark.errors import BusyError, CrmSparkError, DataError, listed
+from crm_spark.jobs.catalogue import Job, job_of, jobs_of_a_day, targets_of
+from crm_spark.models.contract import AnyModel
+from crm_spark.pipeline.days import DayPlan
+from crm_spark.pipeline.graph import due, in_order
+from crm_spark.pipeline.lifecycle import Run
+from crm_spark.pipeline.pipeline_run import PipelineRun, backfill_dates, pipeline_run
 from crm_spark.runtime.progress import log, redact
-from crm_spark.runtime.run import Cost, RunSummary
-from crm_spark.tables.ops import JOB_RUNS
+from crm_spark.runtime.run import RunSummary
 
-DESCRIPTION = (
-    "Run all jobs in order, for one date or for a range; go on where a failed run stopped."
-)
+DESCRIPTION = "Run all jobs in order, for one date or for a range; what is current is left alone."
 NEEDS_AS_OF = True
-
-# What all models read. A failure here ends the date.
-FEATURE_JOBS: tuple[ModuleType, ...] = (build_features, score_rfm)
-# Each model by itself: where one cannot be trained, the others still are.
-MODEL_JOBS: tuple[tuple[ModuleType, ...], ...] = (
-    (train_churn, score_churn),
-    (train_segments, score_segments),
-    (train_recommender, recommend_products),
-)
-_EVERY = re.compile(r"(\d+)([dw])")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--every", default="7d", metavar="7d", help="back-fill: days (d) or weeks (w) between dates"
     )
     add("--skip-training", action="store_true", help="score with the champion there is")
-    add("--restart", action="store_true", help="run again what succeeded before a failure, too")
+    add("--restart", action="store_true", help="make again what is current, too")
 
 
 def run(
@@ -72,220 +46,113 @@ def run(
     skip_training: bool = False,
     restart: bool = False,
 ) -> RunSummary:
-    """Ingest once, then run the jobs of each date. A summary with one entry for each job.
+    """Ingest once, then make what is not current of each date. A summary with an entry a job.
 
     A date that fails ends a run for one date; a back-fill goes on with the next date, and fails at
     the end with the status of each.
     """
     dates = backfill_dates(as_of, first, last, every)
-    summary = RunSummary("run_pipeline", as_of=as_of)
-    lake = Lake(spark, config.storage, summary.run_id)
-    try:
-        with lake_lock(lake.root, job="run_pipeline"):
-            done = set() if restart else _done_before(lake, config, summary, dates)
-            summary.pipeline_run_id = summary.pipeline_run_id or summary.run_id
-            token = current_pipeline.set(summary.pipeline_run_id)
-            try:
-                statuses = _run_dates(spark, config, summary, dates, done, skip_training)
-            finally:
-                current_pipeline.reset(token)
-            _conclude(summary, statuses)
-            day = max(day for day, problem in statuses if problem is None and day)
-            log_results(lake, config, day)
-            summary.cost = _cost_of(summary.jobs)
-            summary.finish("succeeded")
-            record_run(lake, config, summary)
-    except BaseException as error:
-        held = getattr(error, "summary", None)
-        if held is not None and held not in summary.jobs:
-            summary.jobs.append(held)
-        summary.finish("failed", redact(str(error) or type(error).__name__))
-        error.summary = summary  # type: ignore[attr-defined]
-        raise
-    return summary
+    with pipeline_run(spark, config, as_of, restart=restart) as pipeline:
+        pipeline.run_job("ingest_sources", job_of("ingest_sources"), dates[0])
+        problems = _run_dates(pipeline, dates, skip_training=skip_training)
+        _conclude(problems)
+    return pipeline.summary
 
 
-def _cost_of(jobs: Sequence[RunSummary]) -> Cost:
-    """Add the jobs' costs up; memory is the largest of them."""
-
-    def known(name: str) -> list[float]:
-        values = [getattr(job.cost, name) for job in jobs]
-        return [value for value in values if value is not None]
-
-    return Cost(
-        peak_memory_bytes=int(max(known("peak_memory_bytes"), default=0)) or None,
-        shuffle_bytes=int(sum(known("shuffle_bytes"))),
-        spill_bytes=int(sum(known("spill_bytes"))),
-        core_seconds=round(sum(known("core_seconds")), 3),
-    )
-
-
-def backfill_dates(
-    as_of: date | None, first: date | None, last: date | None, every: str
-) -> list[date | None]:
-    """Give the as-of dates to run for; [None] lets the data decide.
-
-    Raises ConfigError for flags that contradict one another.
-    """
-    if first is None and last is None:
-        return [as_of]
-    if as_of is not None or first is None or last is None:
-        raise ConfigError("a back-fill needs --from and --to, and no --as-of")
-    match = _EVERY.fullmatch(every)
-    if not match or int(match[1]) == 0:
-        raise ConfigError(f"--every {every}: expected a number of days or weeks, such as 7d or 1w")
-    if last < first:
-        raise ConfigError(f"--to {last} is before --from {first}")
-    step = timedelta(days=int(match[1]) * (7 if match[2] == "w" else 1))
-    return [first + index * step for index in range((last - first) // step + 1)]
-
-
-Done = set[tuple[str, date | None]]
-Statuses = list[tuple[date | None, CrmSparkError | None]]
-
-
-def _done_before(
-    lake: Lake, config: Config, summary: RunSummary, dates: Sequence[date | None]
-) -> Done:
-    """Give the jobs that succeeded in the newest pipeline run of this configuration, if it failed.
-
-    Jobs of a date count only when the dates are the ones asked for now; a pipeline that succeeded
-    has a row of its own and is never continued.
-    """
-    if not lake.exists(JOB_RUNS):
-        return set()
-    runs = lake.read(JOB_RUNS).where(
-        F.col("pipeline_run_id").isNotNull() & (F.col("config_fingerprint") == config.fingerprint())
-    )
-    newest = runs.orderBy(F.desc("started_at")).limit(1).collect()
-    if not newest:
-        return set()
-    pipeline = newest[0]["pipeline_run_id"]
-    rows: list[Row] = (
-        runs.where(F.col("pipeline_run_id") == pipeline)
-        .select("job", "status", "as_of_date", "started_at")
-        .collect()
-    )
-    if any(row["job"] == "run_pipeline" for row in rows):
-        return set()
-    done: Done = {
-        (row["job"], row["as_of_date"])
-        for row in rows
-        if row["status"] == "succeeded"
-        and (row["as_of_date"] in dates or row["as_of_date"] is None)
-    }
-    if done:
-        summary.pipeline_run_id = pipeline
-        log.info("going on with pipeline run %s, which stopped before its end", pipeline)
-    return done
+Problems = Sequence[tuple[date | None, CrmSparkError | None]]
 
 
 def _run_dates(
-    spark: SparkSession,
-    config: Config,
-    summary: RunSummary,
-    dates: Sequence[date | None],
-    done: Done,
-    skip_training: bool,
-) -> Statuses:
-    _run_job(spark, config, summary, ingest_sources, None, done, ingest_before=dates[0])
-    statuses: Statuses = []
-    for index, asked in enumerate(dates, start=1):
+    pipeline: PipelineRun, dates: Sequence[date | None], *, skip_training: bool
+) -> Problems:
+    found: list[tuple[date | None, CrmSparkError | None]] = []
+    for number, asked in enumerate(dates, start=1):
         if len(dates) > 1:
-            log.info("date %d of %d: %s", index, len(dates), asked)
+            log.info("date %d of %d: %s", number, len(dates), asked)
         try:
-            day = _run_date(spark, config, summary, asked, done, skip_training)
-            statuses.append((day, None))
+            day = run_day(pipeline, asked, skip_training=skip_training)
+            found.append((day, None))
         except CrmSparkError as error:
             if len(dates) == 1 or isinstance(error, BusyError):
                 raise
             log.error("%s failed: %s", asked, redact(str(error)))
-            _keep_summary(summary, error)
-            statuses.append((asked, error))
-    return statuses
+            found.append((asked, error))
+    return found
 
 
-def _run_date(
-    spark: SparkSession,
-    config: Config,
-    summary: RunSummary,
-    asked: date | None,
-    done: Done,
-    skip_training: bool,
-) -> date | None:
-    """Run all jobs of one date and give it. A model that fails is told at the end."""
-    day = asked
-    for module in FEATURE_JOBS:
-        day = _run_job(spark, config, summary, module, day, done)
-    problems: list[CrmSparkError] = []
-    for chain in MODEL_JOBS:
-        if problem := _lacks(chain[0], config):
-            log.info("%s: %s", " and ".join(map(_name, chain)), problem)
+def run_day(pipeline: PipelineRun, asked: date | None, *, skip_training: bool) -> date:
+    """Make what is not current of one date, and give it. A model that fails is told at the end."""
+    config = pipeline.config
+    run = Run(pipeline.spark, config, RunSummary("run_pipeline", as_of=asked))
+    plan = DayPlan.of(run)
+    pipeline.summary.as_of = plan.day
+    problems = _lacking_models(config)
+    jobs = jobs_of_a_day(config)
+    for name in in_order(targets_of(jobs, plan)):
+        model = _model_of(name, config)
+        is_skipped = model is not None and skip_training and name == model.train_job
+        if is_skipped or (model is not None and model.name in problems):
             continue
         try:
-            for module in chain:
-                if not (skip_training and _name(module).startswith("train_")):
-                    _run_job(spark, config, summary, module, day, done)
+            _run_where_due(pipeline, name, jobs, plan)
         except DataError as error:
+            if model is None:
+                raise
             log.error("%s", redact(str(error)))
-            _keep_summary(summary, error)
-            problems.append(error)
-    # Written anew also where it was before: a model that failed then may be there now.
-    _run_job(spark, config, summary, write_report, day, set())
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        raise DataError(listed("models that cannot be had", list(map(str, problems))))
-    return day
+            problems[model.name] = error
+    _raise_required(config, problems)
+    return plan.day
 
 
-def _name(module: ModuleType) -> str:
-    return module.__name__.rpartition(".")[2]
+def _lacking_models(config: Config) -> dict[str, DataError]:
+    """Give the chosen models that the mapping lacks something for, and tell of them."""
+    lacking: dict[str, DataError] = {}
+    for model in config.chosen_models:
+        if problem := model.lacks(config.mapped):
+            log.info("%s and %s: %s", model.train_job, model.score_job, problem)
+            lacking[model.name] = DataError(problem)
+    return lacking
 
 
-def _lacks(module: ModuleType, config: Config) -> str | None:
-    """Tell what the configuration lacks for a model, where its job says so."""
-    asks: Callable[[Config], str | None] | None = getattr(module, "lacks", None)
-    return asks(config) if asks else None
+def _run_where_due(
+    pipeline: PipelineRun, name: str, jobs: Mapping[str, Job], plan: DayPlan
+) -> None:
+    """Run a job where something that it makes is not current, else say that all is.
 
-
-def _keep_summary(summary: RunSummary, error: CrmSparkError) -> None:
-    held = getattr(error, "summary", None)
-    if held is not None and held not in summary.jobs:
-        summary.jobs.append(held)
-
-
-def _run_job(
-    spark: SparkSession,
-    config: Config,
-    summary: RunSummary,
-    module: ModuleType,
-    day: date | None,
-    done: Done,
-    *,
-    ingest_before: date | None = None,
-) -> date | None:
-    """Run one job unless it is done, and give the date it ran for.
-
-    The ingest itself is of no date, but refuses a first date that lies before any data.
+    Raises DataError for what could not be had and still cannot, since nothing changed.
     """
-    name = _name(module)
-    if (name, day) in done:
-        log.info("%s succeeded before and is skipped", name)
-        return day
-    held: RunSummary = module.run(spark, config, ingest_before or day)
-    summary.jobs.append(held)
-    summary.as_of = held.as_of or summary.as_of
-    return held.as_of or day
+    targets = targets_of(jobs, plan)[name]
+    if due(plan.state, targets):
+        pipeline.run_job(name, jobs[name], plan.day)
+        return
+    for row in map(plan.state.row_of, targets):
+        if row is not None and row.status == "unavailable":
+            raise DataError(row.reason or f"{row.output} cannot be had")
+    log.info("%s is current", name)
 
 
-def _conclude(summary: RunSummary, statuses: Statuses) -> None:
+def _model_of(name: str, config: Config) -> AnyModel | None:
+    """Give the model that a job trains or scores with: where one fails, the others go on."""
+    models = config.chosen_models
+    found = (model for model in models if name in (model.train_job, model.score_job))
+    return next(found, None)
+
+
+def _raise_required(config: Config, problems: Mapping[str, DataError]) -> None:
+    """Fail for models that the configuration names; the others are told, and that is all."""
+    if config.models is None or not problems:
+        return
+    reasons = list(map(str, problems.values()))
+    raise DataError(listed("models that cannot be had", reasons))
+
+
+def _conclude(problems: Problems) -> None:
     """Show the status of each date of a back-fill; raise DataError where any failed."""
-    if len(statuses) > 1:
-        for day, problem in statuses:
+    if len(problems) > 1:
+        for day, problem in problems:
             log.info("%s %s", day, f"failed: {redact(str(problem))}" if problem else "succeeded")
-    failed = [day for day, problem in statuses if problem]
+    failed = [day for day, problem in problems if problem]
     if failed:
         raise DataError(
-            f"{len(failed)} of {len(statuses)} dates failed: {', '.join(map(str, failed))}"
+            f"{len(failed)} of {len(problems)} dates failed: {', '.join(map(str, failed))}"
         )

@@ -14,9 +14,9 @@ from crm_spark.config import Config
 from crm_spark.errors import ConfigError, nearest
 from crm_spark.lake.contract import Table
 from crm_spark.lake.delta import Lake
+from crm_spark.pipeline.tables import tables_with
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary
-from crm_spark.tables import ALL_TABLES
 
 DESCRIPTION = "Print a readable excerpt of a table, one line a row."
 NEEDS_AS_OF = True
@@ -42,7 +42,7 @@ def run(
 ) -> RunSummary:
     """Log the first rows by key, of the given date or of the newest one."""
     summary = RunSummary("show", as_of=as_of)
-    known = {held.name: held for held in ALL_TABLES}
+    known = {held.name: held for held in tables_with(config.known_models)}
     if table not in known:
         hint = nearest(table, known) or f", known: {', '.join(sorted(known))}"
         raise ConfigError(f"unknown table {table!r}{hint}")

@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
-from delta.tables import DeltaTable
+from delta.exceptions import DeltaConcurrentModificationException
+from delta.tables import DeltaMergeBuilder, DeltaTable
 from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.errors import BusyError, DataError
+from crm_spark.lake.commits import CREATION, Commit, CommitLog, user_metadata
 from crm_spark.lake.contract import (
     CHECKSUM_FIELDS,
     Table,
     checksum_aggregates,
     format_checksum,
 )
-from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.lake.lock import local_path
 
 VERSION_PROPERTY = "crm_spark.table_version"
-_COMMIT_FILE = re.compile(r"(\d{20})\.json")
-
-
-# Commits that change no row.
-QUIET_OPERATIONS = (
-    "OPTIMIZE",
-    "VACUUM START",
-    "VACUUM END",
-    "SET TBLPROPERTIES",
-    "ADD COLUMNS",
-    "CREATE TABLE",
-)
+# The session's settings for writes that take no options of their own.
+_SESSION_SETTINGS = {
+    "userMetadata": "spark.databricks.delta.commitInfo.userMetadata",
+    "txnAppId": "spark.databricks.delta.write.txnAppId",
+    "txnVersion": "spark.databricks.delta.write.txnVersion",
+}
 
 
 class StorageSection(BaseModel):
@@ -76,18 +68,6 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Commit:
-    """One commit of a table: what did it, in which run, and whether it replaced the whole table."""
-
-    version: int
-    operation: str
-    run_id: str | None
-    replaces_all: bool
-    metrics: Mapping[str, str] = field(default_factory=dict)
-    dates: tuple[date, ...] = ()
-
-
-@dataclass(frozen=True)
 class Maintained:
     """The files of a table before and after, and the bytes of those that are current."""
 
@@ -100,49 +80,53 @@ def _date_literals(dates: Sequence[date]) -> str:
     return ", ".join(f"DATE'{day.isoformat()}'" for day in sorted(set(dates)))
 
 
-def _run_of(metadata: str | None) -> str | None:
-    """Give the run that a commit names; None for a commit that is not ours."""
-    try:
-        return str(json.loads(metadata or "")["run_id"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _commit_of(version: int, told: Mapping[str, Any]) -> Commit:
-    """Read a commitInfo of Delta's protocol; what it lacks was not written by us."""
-    parameters = told.get("operationParameters") or {}
-    is_part = "predicate" in parameters
-    return Commit(
-        version=version,
-        operation=told.get("operation") or "",
-        run_id=_run_of(told.get("userMetadata")),
-        replaces_all=parameters.get("mode") == "Overwrite" and not is_part,
-        metrics=told.get("operationMetrics") or {},
+def _busy(table: Table) -> BusyError:
+    return BusyError(
+        f"another run wrote {table.name} at the same time; this one changed nothing: "
+        "try again when it has ended"
     )
 
 
 @contextmanager
-def _told_when_busy(table: Table) -> Iterator[None]:
+def _busy_on_conflict(table: Table) -> Iterator[None]:
     """Raise BusyError where another run wrote the table at the same time."""
     try:
         yield
     except Exception as error:
-        if "Concurrent" in type(error).__name__ or "DELTA_CONCURRENT" in str(error):
-            raise BusyError(
-                f"another run wrote {table.name} at the same time; this one changed nothing: "
-                "try again when it has ended"
-            ) from error
+        is_conflict = isinstance(error, DeltaConcurrentModificationException)
+        if is_conflict or "DELTA_CONCURRENT" in str(error):
+            raise _busy(table) from error
         raise
 
 
+def _is_guarded(table: Table) -> bool:
+    return table.layer != "ops"
+
+
+def _rows_of(table: Table, df: DataFrame) -> DataFrame:
+    """Give the rows as the contract has them, comments included: a column may be new to Delta."""
+    comments = {column.name: {"comment": column.comment} for column in table.columns}
+    conformed = table.conform(df)
+    return conformed.select(
+        *[F.col(name).alias(name, metadata=comment) for name, comment in comments.items()]
+    )
+
+
 class Lake:
-    """The Delta tables below one root; every write is one atomic commit."""
+    """The Delta tables below one root; every write is one atomic commit.
+
+    What a run has read is what it replaces: a write raises BusyError, and changes nothing, where
+    another run has written the table since this one first looked at it. The tables of ops are
+    exempt: they are logs that all jobs add to, and what a run adds rests on no row of them.
+    """
 
     def __init__(self, spark: SparkSession, storage: StorageSection, run_id: str) -> None:
         self.spark = spark
         self._storage = storage
         self._run_id = run_id
         self._known_versions: set[str] = set()
+        self._written: set[str] = set()
+        self._seen: dict[str, int] = {}
 
     @property
     def root(self) -> str:
@@ -155,13 +139,22 @@ class Lake:
         return f"{self.root}/{table.name.replace('.', '/')}"
 
     def exists(self, table: Table) -> bool:
-        """Tell whether the table has been made."""
-        # Delta itself takes a log without a commit for a table: a killed run can leave one.
-        return table.name in self._known_versions or bool(self.versions(table))
+        """Tell whether the table has been written; one that was only made holds nothing yet."""
+        if table.name not in self._written and self._commits(table).has_write():
+            self._written.add(table.name)
+        return table.name in self._written
+
+    def _commits(self, table: Table) -> CommitLog:
+        """Give the table's log, and remember how far it went when this run looked first."""
+        commits = CommitLog(self.spark, self.path(table))
+        if table.name not in self._seen:
+            self._seen[table.name] = next(iter(commits.versions()), -1)
+        return commits
 
     def read(self, table: Table, version: int | None = None) -> DataFrame:
         """Give the rows of a table, now or at an earlier version.
 
+        A column that the contract has and the table lacks, since it is newer, is null.
         Raises DataError where it does not exist or was made by another version of crm_spark.
         """
         if not self.exists(table):
@@ -170,7 +163,14 @@ class Lake:
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
-        return reader.load(self.path(table))
+        rows = reader.load(self.path(table))
+        present = set(rows.columns)
+        added = [
+            F.lit(None).cast(column.type).alias(column.name)
+            for column in table.columns
+            if column.name not in present
+        ]
+        return rows.select("*", *added) if added else rows
 
     def read_date(self, table: Table, as_of: date) -> DataFrame:
         """Give the rows of one as-of date."""
@@ -178,42 +178,17 @@ class Lake:
 
     def version(self, table: Table) -> int:
         """Give the newest version of a table that changed its rows."""
-        return self._newest_write(table).version
-
-    def _newest_write(self, table: Table) -> Commit:
-        for version in self.versions(table):
-            commit = self._commit(table, version)
-            if commit.operation not in QUIET_OPERATIONS:
-                return commit
-        raise DataError(f"the history of {table.name} in {self.root} holds no write")
+        newest = self._commits(table).newest_write()
+        if newest is None:
+            raise DataError(f"the history of {table.name} in {self.root} holds no write")
+        return newest.version
 
     def commits_since(self, table: Table, version: int) -> list[Commit] | None:
         """Give the commits after a version that changed rows, the newest first.
 
         None where the log does not reach back that far any more.
         """
-        newer = [held for held in self.versions(table) if held > version]
-        if newer and newer[-1] > version + 1:
-            return None
-        commits = [self._commit(table, held) for held in newer]
-        return [held for held in commits if held.operation not in QUIET_OPERATIONS]
-
-    def versions(self, table: Table) -> list[int]:
-        """Give the versions that the table's log still tells of, the newest first.
-
-        Read from the files that Delta's protocol names: asking Delta takes a Spark job each time.
-        """
-        matches = map(_COMMIT_FILE.fullmatch, self._log(table).names("*.json"))
-        return sorted((int(match[1]) for match in matches if match), reverse=True)
-
-    def _commit(self, table: Table, version: int) -> Commit:
-        file = HadoopFile(self.spark, f"{self._log(table).path}/{version:020}.json")
-        first = json.loads(file.first_line())
-        if "commitInfo" in first:  # Delta writes it first; another writer may not
-            return _commit_of(version, first["commitInfo"])
-        actions = map(json.loads, file.text().splitlines())
-        told = (action["commitInfo"] for action in actions if "commitInfo" in action)
-        return _commit_of(version, next(told, {}))
+        return self._commits(table).writes_since(version)
 
     def overwrite(self, table: Table, df: DataFrame) -> Written:
         """Replace all rows of a table."""
@@ -225,7 +200,8 @@ class Lake:
 
     def replace_dates(self, table: Table, df: DataFrame, dates: Sequence[date]) -> Written:
         """Replace the rows of these as-of dates; no other date is touched."""
-        return self.replace(table, df, f"as_of_date IN ({_date_literals(dates)})")
+        where = f"as_of_date IN ({_date_literals(dates)})"
+        return self._write(table, df, mode="overwrite", replace_where=where, dates=dates)
 
     def append(self, table: Table, df: DataFrame) -> Written:
         """Add rows."""
@@ -238,45 +214,53 @@ class Lake:
         removed: DataFrame,
         *,
         unless_same: Sequence[str] = (),
+        dates: Sequence[date] = (),
     ) -> Written:
         """Write rows by the table's key, and take those with the keys of `removed` out.
 
-        A row whose columns `unless_same` are all as they are held stays as it is. The checksum is
-        of all rows given, the number of those that were written.
+        A row whose columns `unless_same` are all as they were stays as it is. The checksum is of
+        all rows given, the number of those that were written. `dates` are the as-of dates that the
+        commit names.
         """
         self._require_version(table)
         observed = Observation()
-        rows = table.conform(written).observe(observed, *checksum_aggregates(table.content_columns))
+        rows = _rows_of(table, written).observe(
+            observed, *checksum_aggregates(table.content_columns)
+        )
         source = rows.withColumn("_is_removed", F.lit(False)).unionByName(
             removed.select(*table.key).withColumn("_is_removed", F.lit(True)),
             allowMissingColumns=True,
         )
-        same = " AND ".join(f"held.{name} <=> changed.{name}" for name in table.key)
-        differs = [f"NOT (held.{name} <=> changed.{name})" for name in unless_same]
+        base = self._base(table)
+        with self._session_commit(table, base, dates):
+            self._merge_of(table, source, unless_same).execute()
+        commit = self._own_commit(table, base)
+        metrics = commit.metrics if commit else {}
+        n_rows = sum(int(metrics.get(f"numTargetRows{how}", 0)) for how in ("Inserted", "Updated"))
+        version = commit.version if commit else self.version(table)
+        return Written(n_rows, version, format_checksum(observed.get))
+
+    def _merge_of(
+        self, table: Table, source: DataFrame, unless_same: Sequence[str]
+    ) -> DeltaMergeBuilder:
+        target = DeltaTable.forPath(self.spark, self.path(table))
+        present = set(target.toDF().columns)
+        same_key = " AND ".join(f"target.{name} <=> source.{name}" for name in table.key)
+        differs = [
+            f"NOT ({f'target.{name}' if name in present else 'NULL'} <=> source.{name})"
+            for name in unless_same
+        ]
         values: dict[str, str | Column] = {
-            column.name: f"changed.{column.name}" for column in table.columns
+            column.name: f"source.{column.name}" for column in table.columns
         }
-        merge = (
-            DeltaTable.forPath(self.spark, self.path(table))
-            .alias("held")
-            .merge(source.alias("changed"), same)
-            .whenMatchedDelete("changed._is_removed")
+        merge = target.alias("target").merge(source.alias("source"), same_key)
+        if not present.issuperset(values):
+            merge = merge.withSchemaEvolution()
+        return (
+            merge.whenMatchedDelete("source._is_removed")
             .whenMatchedUpdate(condition=" OR ".join(differs) or None, set=values)
-            .whenNotMatchedInsert("NOT changed._is_removed", values=values)
+            .whenNotMatchedInsert("NOT source._is_removed", values=values)
         )
-        before = self.version(table)
-        key = "spark.databricks.delta.commitInfo.userMetadata"
-        self.spark.conf.set(key, self._metadata())
-        try:
-            with _told_when_busy(table):
-                merge.execute()
-        finally:
-            self.spark.conf.unset(key)
-        commit = self._newest_write(table)
-        # A merge that changes nothing makes no commit.
-        told = commit.metrics if commit.version > before else {}
-        n_rows = sum(int(told.get(f"numTargetRows{how}", 0)) for how in ("Inserted", "Updated"))
-        return Written(n_rows, commit.version, format_checksum(observed.get))
 
     def dates(self, table: Table) -> list[date]:
         """Give the as-of dates that a table holds, the newest first."""
@@ -285,9 +269,16 @@ class Lake:
 
     def delete_dates(self, table: Table, dates: Sequence[date]) -> None:
         """Delete whole as-of dates; their files stay until a vacuum, for those who read them."""
-        DeltaTable.forPath(self.spark, self.path(table)).delete(
-            f"as_of_date IN ({_date_literals(dates)})"
-        )
+        base = self._base(table)
+        with self._session_commit(table, base, dates):
+            DeltaTable.forPath(self.spark, self.path(table)).delete(
+                f"as_of_date IN ({_date_literals(dates)})"
+            )
+        self._own_commit(table, base)
+
+    def versions(self, table: Table) -> list[int]:
+        """Give the versions that the table's log still has, the newest first."""
+        return self._commits(table).versions()
 
     def compact(self, table: Table) -> None:
         """Put small files together; no row changes."""
@@ -298,13 +289,11 @@ class Lake:
 
         Raises whatever Delta raises where files of that version are gone.
         """
-        key = "spark.databricks.delta.commitInfo.userMetadata"
-        self.spark.conf.set(key, self._metadata())
-        try:
+        base = self._base(table)
+        with self._session_commit(table, base, ()):
             DeltaTable.forPath(self.spark, self.path(table)).restoreToVersion(version)
-        finally:
-            self.spark.conf.unset(key)
-        return self.versions(table)[0]
+        commit = self._own_commit(table, base)
+        return commit.version if commit else self.version(table)
 
     def checksums_by_date(self, table: Table, dates: Sequence[date]) -> dict[date, tuple[int, str]]:
         """Give the number of rows and the content checksum of each of these dates."""
@@ -332,9 +321,6 @@ class Lake:
         path = self.path(table).replace("`", "``")
         return f"delta.`{path}`"
 
-    def _log(self, table: Table) -> HadoopFile:
-        return HadoopFile(self.spark, f"{self.path(table)}/_delta_log")
-
     def _write(
         self,
         table: Table,
@@ -342,40 +328,105 @@ class Lake:
         *,
         mode: str,
         replace_where: str | None = None,
+        dates: Sequence[date] = (),
     ) -> Written:
-        is_new = self._create(table)
+        rows = _rows_of(table, df)
+        self._create(table)
+        base = self._base(table)
         observed = Observation()
-        rows = table.conform(df).observe(observed, *checksum_aggregates(table.content_columns))
         writer = (
-            rows.write.format("delta")
+            rows.observe(observed, *checksum_aggregates(table.content_columns))
+            .write.format("delta")
             .mode(mode)
             .option("mergeSchema", "true")
-            .option("userMetadata", self._metadata())
+            .options(**self._commit_options(table, base, dates))
         )
         if replace_where:
             writer = writer.option("replaceWhere", replace_where)
-        try:
-            with _told_when_busy(table):
-                writer.save(self.path(table))
-        except Exception:
-            if is_new:
-                # A failed first write leaves nothing, not even an empty table.
-                HadoopFile(self.spark, self.path(table)).remove()
-            raise
+        with _busy_on_conflict(table):
+            writer.save(self.path(table))
+        commit = self._own_commit(table, base)
+        if commit is None and _is_guarded(table):
+            raise _busy(table)  # Delta passed over the write, and nothing was observed
+        self._written.add(table.name)
         counted = observed.get
-        checksum = format_checksum(counted)
-        return Written(int(counted["n_rows"]), self.version(table), checksum)
+        version = commit.version if commit else self.version(table)
+        return Written(int(counted["n_rows"]), version, format_checksum(counted))
 
-    def _metadata(self) -> str:
-        return json.dumps({"run_id": self._run_id})
+    def _base(self, table: Table) -> int:
+        """Give the newest version that wrote rows when this run first looked, else -1.
 
-    def _create(self, table: Table) -> bool:
-        """Make the table with its comments, types and properties; False where it was there."""
-        if self.exists(table):
+        Raises BusyError where another run has written since.
+        """
+        commits = self._commits(table)
+        if not _is_guarded(table):
+            return next(iter(commits.versions()), -1)
+        seen = self._seen[table.name]
+        since = commits.writes_since(seen)
+        if since is None or any(commit.operation != CREATION for commit in since):
+            raise _busy(table)
+        return commits.base(seen)
+
+    def _commit_options(self, table: Table, base: int, dates: Sequence[date]) -> dict[str, str]:
+        """Give the options of a write: what its commit says, and that it follows on `base`.
+
+        Delta's appends never conflict. A number of the transaction that has to rise with each
+        makes Delta refuse the later of two that are under way, and pass over, in silence, one that
+        begins when the other has ended.
+        """
+        options = {"userMetadata": user_metadata(self._run_id, dates)}
+        if _is_guarded(table):
+            options |= {"txnAppId": f"crm_spark.{table.name}", "txnVersion": str(base + 1)}
+        return options
+
+    @contextmanager
+    def _session_commit(self, table: Table, base: int, dates: Sequence[date]) -> Iterator[None]:
+        """Give the options of a write to one that reads them from the session."""
+        options = self._commit_options(table, base, dates)
+        for name, value in options.items():
+            self.spark.conf.set(_SESSION_SETTINGS[name], value)
+        try:
+            with _busy_on_conflict(table):
+                yield
+        finally:
+            for name in options:
+                self.spark.conf.unset(_SESSION_SETTINGS[name])
+
+    def _own_commit(self, table: Table, base: int) -> Commit | None:
+        """Give the commit of the write just done; None where it had nothing to change.
+
+        Raises BusyError where others wrote since `base` and Delta passed over this write.
+        """
+        since = self._commits(table).writes_since(base) or []
+        for commit in since:
+            if commit.run_id == self._run_id:
+                self._seen[table.name] = commit.version
+                return commit
+        if _is_guarded(table) and any(commit.operation != CREATION for commit in since):
+            raise _busy(table)
+        return None
+
+    def _create(self, table: Table) -> None:
+        """Make the table with its comments, types and properties, where no run has made it.
+
+        A table that was made stays, whatever becomes of its first write: until that has come, it
+        does not exist for those who read. To remove it could remove the rows of another run.
+        """
+        commits = self._commits(table)
+        is_new = not self.exists(table) and not commits.versions()
+        if is_new:
+            commits.remove_leftovers()
+            try:
+                self._build(table)
+            except DeltaConcurrentModificationException:
+                is_new = False  # another run made it at the same moment
+        if is_new:
+            self._known_versions.add(table.name)
+            self._register(table)
+        else:
             self._require_version(table)
-            return False
-        if self._log(table).is_directory():
-            self._log(table).remove()  # no commit is in it, and Delta would not begin in it
+
+    def _build(self, table: Table) -> None:
         builder = (
             DeltaTable.createIfNotExists(self.spark)
             .location(self.path(table))
@@ -399,8 +450,6 @@ class Lake:
         if table.partition_by:
             builder = builder.partitionedBy(*table.partition_by)
         builder.execute()
-        self._register(table)
-        return True
 
     def _register(self, table: Table) -> None:
         """Make the table known by name where a catalog schema is configured."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from crm_spark.errors import DataError
+from crm_spark.lake.commits import CREATION
 from crm_spark.lake.contract import Table, checksum_aggregates, content_checksum, format_checksum
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.state import UNTOUCHED, Doubt, Output, OutputRow, State
@@ -28,9 +29,9 @@ def doubt_of(lake: Lake, name: str, version: int) -> Doubt | None:
         return Doubt(versions[0], None, is_strange=True)
     if not commits:
         return None
-    if any(commit.run_id is None and commit.version > 0 for commit in commits):
+    written = [commit for commit in commits if commit.operation != CREATION]
+    if any(commit.run_id is None for commit in written):
         return Doubt(commits[0].version, None, is_strange=True)
-    written = [commit for commit in commits if commit.version > 0 or commit.run_id]
     if not written:  # only the table's making
         return None
     if all(commit.dates for commit in written):

@@ -7,12 +7,65 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pyspark.sql import types as T
+
 from crm_spark.errors import DataError
+from crm_spark.lake.contract import Column, Table
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.lake.state import InputVersion, Output, OutputRow
 from crm_spark.runtime.progress import redact
-from crm_spark.tables.ops import OUTPUTS
+
+_INPUT = T.StructType(
+    [
+        T.StructField("output", T.StringType()),
+        T.StructField("as_of_date", T.DateType()),
+        T.StructField("version", T.LongType()),
+        T.StructField("content_checksum", T.StringType()),
+    ]
+)
+
+OUTPUTS = Table(
+    name="ops.outputs",
+    comment=(
+        "Append-only: the state. An output is whole when its newest commit has a row here, and "
+        "current when, besides, nothing that it read has since changed in a way its date can see."
+    ),
+    key=("output", "as_of_date", "sequence"),
+    columns=(
+        Column("sequence", T.LongType(), "Order of the rows; later ones hold", nullable=False),
+        Column("output", T.StringType(), "Table, model or report", nullable=False),
+        Column("as_of_date", T.DateType(), "Its date; null where it has none"),
+        Column(
+            "status",
+            T.StringType(),
+            "written, dropped, erased, torn (cut off while it was "
+            "written) or unavailable (cannot be had, see reason)",
+            nullable=False,
+        ),
+        Column("job", T.StringType(), "Job that made it", nullable=False),
+        Column("version", T.LongType(), "Version of the Delta table, or of the model; null: none"),
+        Column("content_checksum", T.StringType(), "Checksum of its content; null: no table"),
+        Column("inputs", T.ArrayType(_INPUT), "What it was made of; version null: absent"),
+        Column("settings", T.StringType(), "What the user set that it depends on, as JSON"),
+        Column("settings_fingerprint", T.StringType(), "Hash of these settings"),
+        Column("generation", T.IntegerType(), "Generation of the code that computed it"),
+        Column(
+            "changed_from",
+            T.TimestampType(),
+            "Earliest moment that the change against the row before touches (UTC); null: all of it",
+        ),
+        Column(
+            "replaces_all",
+            T.BooleanType(),
+            "Written as a whole: runs do not tell which rows changed",
+        ),
+        Column("facts", T.StringType(), "What others need to know of it unread, as JSON"),
+        Column("reason", T.StringType(), "Why it cannot be had, was dropped or carried over"),
+        Column("finished_at", T.TimestampType(), "When it was whole (UTC)"),
+        Column("run_id", T.StringType(), "Run", provenance=True),
+    ),
+)
 
 # So many appends leave as many small files; then they are put together.
 APPENDS_BETWEEN_COMPACTIONS = 100

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -18,6 +18,9 @@ from crm_spark.lake.doubts import doubt_of, settle_doubts
 from crm_spark.lake.outputs import OutputLog
 from crm_spark.lake.state import Output, OutputRow, State, Status, Target
 from crm_spark.runtime.run import RunSummary
+
+# What every run asks its dates of: the order lines.
+LINES = Output("core.transactions")
 
 
 @dataclass(frozen=True)
@@ -41,23 +44,29 @@ class Finished:
 class LakeRun:
     """One run at work on a lake: its tables, its state and its summary; it knows no configuration.
 
-    `settings_of` maps an output to the target that makes it under this run's configuration: what a
-    run reads has to be made as it would make it.
+    Jobs of one process share the `state`: it is read once.
     """
 
     def __init__(
-        self, spark: SparkSession, storage: StorageSection, summary: RunSummary, *, time_zone: str
+        self,
+        spark: SparkSession,
+        storage: StorageSection,
+        summary: RunSummary,
+        *,
+        time_zone: str,
+        state: State | None = None,
     ) -> None:
         self.spark = spark
         self.summary = summary
         self.lake = Lake(spark, storage, summary.run_id)
         self.zone = ZoneInfo(time_zone)
         self._log = OutputLog(self.lake)
+        self._shared_state = state
 
     @cached_property
     def state(self) -> State:
         """What is done on the lake, read once."""
-        return State(
+        return self._shared_state or State(
             self._log.read(),
             doubt_of=lambda name, version: doubt_of(self.lake, name, version),
             midnight=self.midnight,
@@ -131,6 +140,15 @@ class LakeRun:
         ]
         self._append(rows)
 
+    def append_rows(self, rows: Sequence[OutputRow]) -> None:
+        """Append copies of rows as of now, by this run: what upkeep leaves."""
+        first, now = self.state.next_sequence, datetime.now(UTC)
+        copies = [
+            replace(row, sequence=first + place, run_id=self.summary.run_id, finished_at=now)
+            for place, row in enumerate(rows)
+        ]
+        self._append(copies)
+
     def _append(self, rows: Sequence[OutputRow]) -> None:
         if rows:
             self._log.append(rows)
@@ -144,3 +162,14 @@ class LakeRun:
             raise DataError(f"{output} in {self.lake.root}: {reason}: run {job} first")
         row = self.state.newest(output)
         return row.facts if row else {}
+
+    def order_dates(self) -> tuple[date, date]:
+        """Give the local dates of the first order and of the newest event.
+
+        Raises DataError where the transactions are not loaded, or hold no order.
+        """
+        facts = self.facts(LINES)
+        if not facts.get("first_order_date") or not facts.get("newest_event_date"):
+            raise DataError(f"{LINES} holds no order")
+        first, newest = facts["first_order_date"], facts["newest_event_date"]
+        return date.fromisoformat(first), date.fromisoformat(newest)

@@ -128,6 +128,7 @@ class State:
         self._doubt_of = doubt_of
         self._doubts: dict[str, Doubt | None] = {}
         self._midnight = midnight
+        self._forced_before = 0
         self.next_sequence = 1
         self.add(rows)
 
@@ -140,6 +141,18 @@ class State:
                 highest = self._highest.get(row.output.name, -1)
                 self._highest[row.output.name] = max(highest, row.version)
                 self._doubts.pop(row.output.name, None)
+
+    def force(self) -> None:
+        """Take nothing that was made before now for current."""
+        self._forced_before = self.next_sequence
+
+    def is_forced(self, row: OutputRow) -> bool:
+        """Whether what a row speaks of is to be made anew, whatever it says."""
+        return row.sequence < self._forced_before
+
+    def look_again(self) -> None:
+        """Forget what was found of commits: something was written that no row stands for."""
+        self._doubts.clear()
 
     def outputs(self, name: str | None = None) -> list[Output]:
         """Give the outputs that have a row, of one table or all."""
@@ -198,6 +211,8 @@ class State:
             return "it was never made"
         if reason := self.why_not_whole(target.output):
             return reason
+        if self.is_forced(row):
+            return "it is to be made anew"
         return why_made_otherwise(row, target) or self._why_inputs_changed(row, target)
 
     def is_current(self, target: Target) -> bool:
@@ -221,19 +236,28 @@ class State:
         last = max((place for place, row in enumerate(rows) if row.version == version), default=-1)
         return [row for row in rows[last + 1 :] if row.status == "written"]
 
+    def changed_inputs(self, target: Target) -> tuple[Output, ...] | None:
+        """Give the inputs that changed since a target was made; None where others are read now."""
+        row = self.row_of(target)
+        before = {read.output: read for read in row.inputs} if row else {}
+        now = self.input_versions(target)
+        if before.keys() != {read.output for read in now}:
+            return None
+        day = target.output.as_of_date
+        return tuple(
+            read.output for read in now if self._has_changed(before[read.output], read, day)
+        )
+
     def _why_inputs_changed(self, row: OutputRow, target: Target) -> str | None:
-        before = {read.output: read for read in row.inputs}
-        now = {read.output: read for read in self.input_versions(target)}
-        for output in now:
-            if output not in before:
-                return f"it now reads {output}"
-        for output in before:
-            if output not in now:
-                return f"it no longer reads {output}"
-        for output, read in now.items():
-            if self._has_changed(before[output], read, target.output.as_of_date):
-                return f"{output} changed"
-        return None
+        before = {read.output for read in row.inputs}
+        now = {*target.reads, *target.optional}
+        if before != now:
+            further, gone = sorted(map(str, now - before)), sorted(map(str, before - now))
+            parts = [f"it now reads {', '.join(further[:3])}"] if further else []
+            parts += [f"it no longer reads {', '.join(gone[:3])}"] if gone else []
+            return "; ".join(parts)
+        changed = self.changed_inputs(target) or ()
+        return f"{', '.join(map(str, changed[:3]))} changed" if changed else None
 
     def _has_changed(self, before: InputVersion, now: InputVersion, day: date | None) -> bool:
         """Whether an input changed in a way that an output of this date can see."""

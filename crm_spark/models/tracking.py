@@ -257,11 +257,13 @@ class Tracker:
 
     def load(self, name: str, version: str) -> tuple[PipelineModel, dict[str, Any]]:
         """Give the Spark pipeline and the spec of a registered version."""
-        spec = self.load_spec(name, version)
-        pipeline = self._mlflow.spark.load_model(
+        return self.load_pipeline(name, version), self.load_spec(name, version)
+
+    def load_pipeline(self, name: str, version: str) -> PipelineModel:
+        """Give the Spark pipeline of a registered version."""
+        return self._mlflow.spark.load_model(
             f"models:/{name}/{version}", dfs_tmpdir=self._shared_tmp
         )
-        return pipeline, spec
 
     def load_spec(self, name: str, version: str) -> dict[str, Any]:
         """Give the spec of a registered version."""

@@ -55,8 +55,9 @@ JOB_RUNS = Table(
 
 CHECKS = Table(
     name="ops.checks",
-    comment="Verdicts on data and models: found against needed, in plain words.",
+    comment="Append-only: verdicts on data and models, found against needed, in plain words.",
     key=("run_id", "check", "subject"),
+    version=2,
     columns=(
         Column("job", T.StringType(), "Job that checked", nullable=False),
         Column("as_of_date", T.DateType(), "Date of the run"),
@@ -66,14 +67,16 @@ CHECKS = Table(
         Column("needed", T.StringType(), "What would do"),
         Column("level", T.StringType(), "error, warning, advice or ok", nullable=False),
         Column("message", T.StringType(), "The verdict in plain words"),
+        Column("recorded_at", T.TimestampType(), "When the run began (UTC)", provenance=True),
         Column("run_id", T.StringType(), "Run", provenance=True),
     ),
 )
 
 METRICS = Table(
     name="ops.metrics",
-    comment="How good each model and each trivial rule is, on each cut-off.",
-    key=("job", "as_of_date", "model_name", "cutoff_date", "metric"),
+    comment="Append-only: how good each model and each trivial rule is, on each cut-off.",
+    key=("run_id", "model_name", "cutoff_date", "metric"),
+    version=2,
     columns=(
         Column("job", T.StringType(), "Job that measured", nullable=False),
         Column("as_of_date", T.DateType(), "Date of the run", nullable=False),
@@ -84,6 +87,7 @@ METRICS = Table(
         Column("low", T.DoubleType(), "Lower end of the 95 % interval; null: not computed"),
         Column("high", T.DoubleType(), "Upper end of the 95 % interval; null: not computed"),
         Column("n", T.LongType(), "Rows it was measured on"),
+        Column("recorded_at", T.TimestampType(), "When the run began (UTC)", provenance=True),
         Column("run_id", T.StringType(), "Run", provenance=True),
     ),
 )
@@ -92,20 +96,40 @@ MODEL_DECISIONS = Table(
     name="ops.model_decisions",
     comment="Append-only: which model version became champion as of which date, and why.",
     key=("decision_id",),
+    version=2,
     columns=(
         Column(
             "decision_id",
             T.StringType(),
-            "Decision: hash of model, version and date",
+            "Decision: run, model and kind",
             nullable=False,
+            provenance=True,
         ),
         Column("model_name", T.StringType(), "Registered model", nullable=False),
         Column("model_version", T.StringType(), "Version", nullable=False),
-        Column("kind", T.StringType(), "forest, or the trivial rule it is"),
+        Column("kind", T.StringType(), "Candidate that the version is, a trivial rule perhaps"),
         Column("as_of_date", T.DateType(), "Date from which it holds", nullable=False),
         Column("is_champion", T.BooleanType(), "Whether this version scores", nullable=False),
         Column("why", T.StringType(), "The figures that decided"),
-        Column("run_id", T.StringType(), "Run", provenance=True),
+        Column(
+            "chose_itself",
+            T.BooleanType(),
+            "Whether the figures that are quoted decided, too, for want of an earlier cut-off",
+        ),
+        Column(
+            "training_key",
+            T.StringType(),
+            "Hash of all that the version depends on: the rows it learnt from, settings, code",
+        ),
+        Column(
+            "training_run_id",
+            T.StringType(),
+            "Run that trained it, whose figures ops.metrics has; a later run may decide for it "
+            "again",
+            provenance=True,
+        ),
+        Column("decided_at", T.TimestampType(), "When (UTC)", provenance=True),
+        Column("run_id", T.StringType(), "Run that decided", provenance=True),
     ),
 )
 
@@ -144,56 +168,5 @@ REJECTIONS = Table(
         Column("n_rows", T.LongType(), "Rows with that reason", nullable=False),
         Column("n_taken_back", T.LongType(), "Those that replay_rejected took back since"),
         Column("run_id", T.StringType(), "Run that counted", provenance=True),
-    ),
-)
-
-_INPUT = T.StructType(
-    [
-        T.StructField("output", T.StringType()),
-        T.StructField("as_of_date", T.DateType()),
-        T.StructField("version", T.LongType()),
-        T.StructField("content_checksum", T.StringType()),
-    ]
-)
-
-OUTPUTS = Table(
-    name="ops.outputs",
-    comment=(
-        "Append-only: the state. An output is whole when its newest commit has a row here, and "
-        "current when, besides, nothing that it read has since changed in a way its date can see."
-    ),
-    key=("output", "as_of_date", "sequence"),
-    columns=(
-        Column("sequence", T.LongType(), "Order of the rows; later ones hold", nullable=False),
-        Column("output", T.StringType(), "Table, model or report", nullable=False),
-        Column("as_of_date", T.DateType(), "Its date; null where it has none"),
-        Column(
-            "status",
-            T.StringType(),
-            "written, dropped, erased, torn (cut off while it was "
-            "written) or unavailable (cannot be had, see reason)",
-            nullable=False,
-        ),
-        Column("job", T.StringType(), "Job that made it", nullable=False),
-        Column("version", T.LongType(), "Version of the Delta table, or of the model; null: none"),
-        Column("content_checksum", T.StringType(), "Checksum of its content; null: no table"),
-        Column("inputs", T.ArrayType(_INPUT), "What it was made of; version null: absent"),
-        Column("settings", T.StringType(), "What the user set that it depends on, as JSON"),
-        Column("settings_fingerprint", T.StringType(), "Hash of these settings"),
-        Column("generation", T.IntegerType(), "Generation of the code that computed it"),
-        Column(
-            "changed_from",
-            T.TimestampType(),
-            "Earliest moment that the change against the row before touches (UTC); null: all of it",
-        ),
-        Column(
-            "replaces_all",
-            T.BooleanType(),
-            "Written as a whole: runs do not tell which rows changed",
-        ),
-        Column("facts", T.StringType(), "What others need to know of it unread, as JSON"),
-        Column("reason", T.StringType(), "Why it cannot be had, was dropped or carried over"),
-        Column("finished_at", T.TimestampType(), "When it was whole (UTC)"),
-        Column("run_id", T.StringType(), "Run", provenance=True),
     ),
 )

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from pyspark.sql import SparkSession
-from tests.features.oracle import Line, as_frame
 
 from crm_spark.features.departments import customer_departments
 from crm_spark.features.tables import CUSTOMER_DEPARTMENTS
+from tests.features.oracle import Line, as_frame
 
 DAY = date(2024, 3, 10)
 

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from tests.features.oracle import Line, is_visible, midnight
 
 from crm_spark.features.interactions import bought_between, product_interactions
 from crm_spark.tables.core import TRANSACTIONS
+from tests.features.oracle import Line, is_visible, midnight
 
 NEW_YORK = ZoneInfo("America/New_York")
 # Clocks go forward on 2017-03-12 and back on 2017-11-05.

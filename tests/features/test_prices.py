@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from pyspark.sql import Row, SparkSession
-from tests.features.oracle import Line, as_frame
 
 from crm_spark.features.prices import product_prices
 from crm_spark.features.tables import PRODUCT_PRICES
 from crm_spark.models.usability.data_facts import unusual_prices
+from tests.features.oracle import Line, as_frame
 
 DAY = date(2024, 3, 10)
 # The session's midnight is New York's, five hours behind.

@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from tests.features.oracle import Line, Value, as_frame, midnight, snapshot_row
 
 from crm_spark.features.catalogue import (
     CONTACTS,
@@ -30,6 +29,7 @@ from crm_spark.features.orders import customer_orders
 from crm_spark.features.snapshot import customer_snapshot
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.lake.contract import content_checksum
+from tests.features.oracle import Line, Value, as_frame, midnight, snapshot_row
 
 NEW_YORK = ZoneInfo("America/New_York")
 # Clocks go forward on 2017-03-12 and back on 2017-11-05.

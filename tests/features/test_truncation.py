@@ -16,7 +16,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
-from tests.features.oracle import Line, as_frame
 
 from crm_spark.features.catalogue import FEATURES
 from crm_spark.features.orders import customer_orders
@@ -24,6 +23,7 @@ from crm_spark.features.snapshot import customer_snapshot
 from crm_spark.models.churn.labels import churn_labels
 from crm_spark.models.feature_health import measure_features
 from crm_spark.models.feature_selection import select_features
+from tests.features.oracle import Line, as_frame
 
 HORIZON = 28
 TRAINED, TESTED = date(2024, 4, 1), date(2024, 4, 29)

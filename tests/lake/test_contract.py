@@ -9,11 +9,12 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
+from crm_spark.features.rfm_tables import CUSTOMER_RFM, RFM_CUT_POINTS
 from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
 from crm_spark.lake.contract import Column, ContractError, Table, content_checksum
+from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.tables.core import SOURCE_TABLES, rejected
 from crm_spark.tables.ops import CHECKS, JOB_RUNS, METRICS, MODEL_DECISIONS
-from crm_spark.tables.scores import CUSTOMER_CHURN, CUSTOMER_RFM, RFM_CUT_POINTS
 
 PETS = Table(
     name="core.pets",

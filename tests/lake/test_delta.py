@@ -10,11 +10,12 @@ import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
+from crm_spark.features.rfm_tables import RFM_CUT_POINTS
 from crm_spark.features.tables import CUSTOMER_DEPARTMENTS
 from crm_spark.lake.delta import Lake, StorageSection
-from crm_spark.tables import ALL_TABLES
+from crm_spark.models.churn.tables import CUSTOMER_CHURN
+from crm_spark.pipeline.tables import ALL_TABLES
 from crm_spark.tables.core import TRANSACTIONS, rejected
-from crm_spark.tables.scores import CUSTOMER_CHURN, RFM_CUT_POINTS
 
 OLD, NEW = date(2024, 1, 1), date(2024, 1, 8)
 

@@ -1,15 +1,221 @@
-"""What a job would collect for the report, built by hand: a lot of it, and as little as may be."""
+"""What subjects would read for the report, built by hand: a lot of it, and as little as may be."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from typing import Any
 
-from crm_spark.report.content.inputs import ReportInputs
+from crm_spark.features.base_report import BaseFacts, Month, show_base
+from crm_spark.features.rfm_report import RfmCell, RfmFacts, RfmSegmentFacts, show_rfm
+from crm_spark.models.churn.report import (
+    ChurnFacts,
+    ChurnScores,
+    FirstToCall,
+    Reason,
+    WalkedAuc,
+    show_churn,
+)
+from crm_spark.models.decisions import Decision
+from crm_spark.models.recommender.report import (
+    Bought,
+    ExampleCustomer,
+    Offered,
+    OffersFacts,
+    RecommendationsFacts,
+    show_recommendations,
+)
+from crm_spark.models.records import CheckRow, MetricRow
+from crm_spark.models.registry import MODELS
+from crm_spark.models.segments.report import (
+    ApartFeature,
+    SegmentFacts,
+    SegmentsFacts,
+    show_segments,
+)
+from crm_spark.pipeline.cost_report import JobCost, show_costs
+from crm_spark.pipeline.data_report import (
+    DataFacts,
+    RejectedReason,
+    SourceCounts,
+    UnusualPrice,
+    show_data,
+)
+from crm_spark.report.blocks import Page
+from crm_spark.report.page import Heading, build_page
+from crm_spark.report.section import ReportSection
+from crm_spark.report.subject import Subject
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that the report speaks of, as plain rows; what a run did not make is empty."""
+
+    title: str
+    currency: str
+    as_of: date
+    time_zone: str
+    package_version: str
+    base: Mapping[str, Any]
+    months: Sequence[Row] = ()
+    rfm_cells: Sequence[Row] = ()
+    rfm_segments: Sequence[Row] = ()
+    churn: Row | None = None
+    churn_first: Sequence[Row] = ()
+    churn_metrics: Sequence[Row] = ()
+    walk_forward: Sequence[Row] = ()
+    champions: Mapping[str, Row] = field(default_factory=dict)
+    segments: Sequence[Row] = ()
+    segment_metrics: Sequence[Row] = ()
+    recommendations: Mapping[str, Any] | None = None
+    recommendation_metrics: Sequence[Row] = ()
+    examples: Sequence[Row] = ()
+    sources: Sequence[Row] = ()
+    rejected: Sequence[Row] = ()
+    unusual_prices: Sequence[Row] = ()
+    checks: Sequence[Row] = ()
+    runs: Sequence[Row] = ()
+
+
+def subjects_of(inputs: Inputs) -> list[Subject | None]:
+    """Give what each subject shows, in the order of the page."""
+    style = ReportSection(currency=inputs.currency)
+    base = BaseFacts(**inputs.base, months=tuple(Month(**row) for row in inputs.months))
+    rfm = RfmFacts(
+        tuple(RfmCell(**row) for row in inputs.rfm_cells),
+        tuple(
+            RfmSegmentFacts(row["rfm_segment"], row["n"], row["spend"])
+            for row in inputs.rfm_segments
+        ),
+    )
+    return [
+        show_base(base, style),
+        show_rfm(rfm, style),
+        show_churn(_churn(inputs), inputs.as_of, style),
+        show_segments(_segments(inputs), style),
+        show_recommendations(_recommendations(inputs), style),
+        show_data(_data(inputs), style),
+        show_costs(tuple(JobCost(**row) for row in inputs.runs)),
+    ]
+
+
+def page_of(inputs: Inputs) -> Page:
+    """Lay out the report of these inputs."""
+    heading = Heading(inputs.title, inputs.as_of, inputs.time_zone, inputs.package_version)
+    return build_page(
+        heading, subjects_of(inputs), [pair for model in MODELS for pair in model.glossary]
+    )
+
+
+def _metrics(rows: Sequence[Row]) -> tuple[MetricRow, ...]:
+    return tuple(
+        MetricRow(
+            row["model_name"],
+            row["cutoff_date"],
+            row["metric"],
+            row["value"],
+            row["n"],
+            row["low"],
+            row["high"],
+        )
+        for row in rows
+    )
+
+
+def _decision(inputs: Inputs, model: str) -> Decision | None:
+    row = inputs.champions.get(model)
+    if row is None:
+        return None
+    return Decision(
+        model_name=model,
+        version=row["version"],
+        kind=row["kind"],
+        as_of=inputs.as_of,
+        is_champion=True,
+        why=row["why"],
+        chose_itself=row.get("chose_itself", False),
+        training_key="key",
+        training_run_id="run",
+        decided_at=datetime(2017, 12, 1, tzinfo=UTC),
+        run_id="run",
+    )
+
+
+def _churn(inputs: Inputs) -> ChurnFacts:
+    scores = inputs.churn
+    return ChurnFacts(
+        scores=ChurnScores(**{**scores, "histogram": tuple(scores["histogram"])})
+        if scores
+        else None,
+        first=tuple(
+            FirstToCall(**{**row, "reasons": tuple(Reason(**reason) for reason in row["reasons"])})
+            for row in inputs.churn_first
+        ),
+        metrics=_metrics(inputs.churn_metrics),
+        walked=tuple(
+            WalkedAuc(row["model_name"], row["cutoff_date"], row["value"])
+            for row in inputs.walk_forward
+        ),
+        decision=_decision(inputs, "crm_spark_churn"),
+    )
+
+
+def _segments(inputs: Inputs) -> SegmentsFacts:
+    return SegmentsFacts(
+        tuple(
+            SegmentFacts(
+                **{
+                    **row,
+                    "apart": tuple(
+                        ApartFeature(one["feature"], one["mean"], one["base_mean"])
+                        for one in row["apart"]
+                    ),
+                }
+            )
+            for row in inputs.segments
+        ),
+        _metrics(inputs.segment_metrics),
+        _decision(inputs, "crm_spark_segments"),
+    )
+
+
+def _recommendations(inputs: Inputs) -> RecommendationsFacts:
+    return RecommendationsFacts(
+        OffersFacts(**inputs.recommendations) if inputs.recommendations else None,
+        _metrics(inputs.recommendation_metrics),
+        tuple(
+            ExampleCustomer(
+                **{
+                    **row,
+                    "bought": tuple(Bought(*one) for one in row["bought"]),
+                    "offered": tuple(Offered(*one) for one in row["offered"]),
+                }
+            )
+            for row in inputs.examples
+        ),
+        _decision(inputs, "crm_spark_recommender"),
+    )
+
+
+def _data(inputs: Inputs) -> DataFacts:
+    return DataFacts(
+        tuple(
+            SourceCounts(
+                **{
+                    **row,
+                    "cleaned": {one["effect"]: one["n_rows"] for one in row.get("cleaned") or ()},
+                }
+            )
+            for row in inputs.sources
+        ),
+        tuple(RejectedReason(**row) for row in inputs.rejected),
+        tuple(UnusualPrice(**row) for row in inputs.unusual_prices),
+        tuple(CheckRow(subject="a subject", **row) for row in inputs.checks),
+    )
+
 
 AS_OF = date(2017, 12, 1)
 CUTOFF = date(2017, 11, 3)
@@ -184,9 +390,9 @@ def source(name: str, *, rejected: int = 0) -> Row:
     }
 
 
-def poor(**changed: Any) -> ReportInputs:
+def poor(**changed: Any) -> Inputs:
     """Give inputs of which only the base is known."""
-    held = ReportInputs(
+    held = Inputs(
         title="Customers",
         currency="CHF ",
         as_of=AS_OF,
@@ -197,11 +403,15 @@ def poor(**changed: Any) -> ReportInputs:
     return replace(held, **changed)
 
 
-def rich(**changed: Any) -> ReportInputs:
+def rich(**changed: Any) -> Inputs:
     """Give inputs of which everything is known."""
     held = poor(
         months=[
-            {"month": f"2017-{month:02d}", "n_customers": 1_000 + month, "spend": month * 1e4}
+            {
+                "month": f"2017-{month:02d}",
+                "n_customers": 1_000 + month,
+                "spend": month * 1e4,
+            }
             for month in range(1, 12)
         ],
         rfm_cells=[

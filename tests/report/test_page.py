@@ -21,12 +21,14 @@ from report.inputs import (
     CUTOFF,
     OFFERS,
     RULE,
+    Inputs,
     churn_metrics,
     example,
     first_to_call,
     importances,
     job_row,
     metric,
+    page_of,
     poor,
     ranking_metrics,
     rich,
@@ -37,11 +39,12 @@ from report.inputs import (
 from report.reading import Node, contrast, mixed, read, variables
 
 from crm_spark.features.catalogue import FEATURES
+from crm_spark.features.words import feature_in_words
+from crm_spark.models.churn.report import WORDS as CHURN_WORDS
+from crm_spark.models.recommender.report import WORDS as OFFER_WORDS
 from crm_spark.report import charts
 from crm_spark.report.blocks import Cell, TextTable, render
-from crm_spark.report.content.inputs import ReportInputs
-from crm_spark.report.content.page import build_page
-from crm_spark.report.content.words import feature_in_words, in_words, number
+from crm_spark.report.words import in_words, number
 
 LIGHT, DARK, PRINT = ":", "@media (prefers-color-scheme: dark) {", "@media print {"
 SCHEMES = {"light": LIGHT, "dark": DARK, "print": PRINT}
@@ -60,11 +63,11 @@ NASTY = """<script src="//a.b">'</script>&amp;"""
 TAME = "x" * len(NASTY)
 
 
-def page(held: ReportInputs) -> str:
-    return render(build_page(held))
+def page(held: Inputs) -> str:
+    return render(page_of(held))
 
 
-def tree(held: ReportInputs) -> Node:
+def tree(held: Inputs) -> Node:
     return read(page(held))
 
 
@@ -78,7 +81,7 @@ def poor_page() -> str:
     return page(poor())
 
 
-def told_by_others(text: str) -> ReportInputs:
+def told_by_others(text: str) -> Inputs:
     """Give inputs with this text wherever one comes from outside."""
     held = rich(title=text, currency=text, time_zone=text, package_version=text)
     return replace(
@@ -410,10 +413,9 @@ def test_the_same_inputs_give_the_same_bytes() -> None:
 def test_another_process_with_another_hash_seed_gives_the_same_bytes() -> None:
     code = (
         f"import sys; sys.path[:0] = {sys.path!r}\n"
-        "from report.inputs import rich\n"
+        "from report.inputs import page_of, rich\n"
         "from crm_spark.report.blocks import render\n"
-        "from crm_spark.report.content.page import build_page\n"
-        "sys.stdout.buffer.write(render(build_page(rich())).encode())\n"
+        "sys.stdout.buffer.write(render(page_of(rich())).encode())\n"
     )
     found = subprocess.run(
         [sys.executable, "-c", code],
@@ -706,15 +708,6 @@ def test_one_cut_off_gives_the_name_of_the_job_that_tests_more(n_days: int) -> N
     assert "Walking forward" not in root.text
 
 
-def test_other_metrics_than_auc_are_no_cut_off_of_the_picture() -> None:
-    held = [
-        {**row, "metric": "brier"}
-        for row in walked({CUTOFF: {"forest": 0.1}, AS_OF: {"forest": 0.1}})
-    ]
-    root = tree(poor(churn_metrics=churn_metrics("forest", 0.8522), walk_forward=held))
-    assert "backtest_churn" in root.text
-
-
 def test_many_cut_offs_get_few_dates() -> None:
     days = {AS_OF - timedelta(days=28 * back): {"forest": 0.8} for back in range(1, 31)}
     root = tree(poor(churn_metrics=churn_metrics("forest", 0.8), walk_forward=walked(days)))
@@ -968,7 +961,8 @@ def test_a_value_is_written_as_short_as_it_can_be_read(value: float | None, told
 
 
 def test_names_of_models_become_words_and_everyday_words_stay() -> None:
-    assert in_words(f"{RULE}, buy_again, popular, forest") == (
+    words = {**CHURN_WORDS, **OFFER_WORDS}
+    assert in_words(f"{RULE}, buy_again, popular, forest", words) == (
         "rule: last order, number of orders, tenure, rule: what the customer buys most, popular, "
         "forest"
     )

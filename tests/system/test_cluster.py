@@ -18,20 +18,17 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from system.runs import REPOSITORY, Lake, demo_arguments, ended
 
+from crm_spark.features.rfm_tables import CUSTOMER_RFM, RFM_CUT_POINTS
 from crm_spark.features.tables import (
     CUSTOMER_ORDERS,
     CUSTOMER_SNAPSHOT,
     PRODUCT_INTERACTIONS,
 )
+from crm_spark.models.churn.tables import CUSTOMER_CHURN
+from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
+from crm_spark.models.segments.tables import CUSTOMER_SEGMENTS
 from crm_spark.runtime.session import DELTA_PACKAGE
 from crm_spark.tables.core import CUSTOMERS, PRODUCTS, TRANSACTIONS
-from crm_spark.tables.scores import (
-    CUSTOMER_CHURN,
-    CUSTOMER_RFM,
-    CUSTOMER_SEGMENTS,
-    PRODUCT_RECOMMENDATIONS,
-    RFM_CUT_POINTS,
-)
 
 pytestmark = [pytest.mark.cluster, pytest.mark.real_data]
 

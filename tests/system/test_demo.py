@@ -9,20 +9,17 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from system.runs import Lake, command, demo_arguments
 
+from crm_spark.features.rfm_tables import CUSTOMER_RFM
 from crm_spark.features.tables import (
     CUSTOMER_ORDERS,
     CUSTOMER_SNAPSHOT,
     PRODUCT_INTERACTIONS,
 )
+from crm_spark.models.churn.tables import CUSTOMER_CHURN
+from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
+from crm_spark.models.segments.tables import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
 from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.tables.ops import JOB_RUNS, METRICS, MODEL_DECISIONS
-from crm_spark.tables.scores import (
-    CUSTOMER_CHURN,
-    CUSTOMER_RFM,
-    CUSTOMER_SEGMENTS,
-    PRODUCT_RECOMMENDATIONS,
-    SEGMENT_PROFILES,
-)
 
 pytestmark = pytest.mark.real_data
 

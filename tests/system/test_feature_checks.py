@@ -14,21 +14,24 @@ from shop import shop_config, write_shop
 from crm_spark.errors import DataError
 from crm_spark.features.catalogue import FEATURES
 from crm_spark.jobs import build_features, ingest_sources, train_churn
-from crm_spark.jobs.feature_checks import (
+from crm_spark.lake.contract import Table
+from crm_spark.lake.delta import Lake
+from crm_spark.models import feature_selection
+from crm_spark.models.churn.definition import Churn
+from crm_spark.models.churn.feature_checks import (
     FEATURE_CHECKS,
     FEATURES_MODEL,
+    LEAK,
     dropped_in_words,
     leak_in_words,
     require_features,
 )
-from crm_spark.jobs.model_runs import check_row, write_checks
-from crm_spark.jobs.results import _quality
-from crm_spark.jobs.write_report import _metrics
-from crm_spark.lake.contract import Table
-from crm_spark.lake.delta import Lake
-from crm_spark.models import feature_selection
+from crm_spark.models.churn.report import read_churn, show_churn
 from crm_spark.models.feature_selection import Dropped, Selection, Suspicion
+from crm_spark.models.records import read_checks, write_checks
+from crm_spark.models.usability.facts import Verdict
 from crm_spark.pipeline.lifecycle import Run
+from crm_spark.report.subject import ReportRequest
 from crm_spark.runtime.run import RunSummary
 from crm_spark.tables.ops import CHECKS, METRICS
 
@@ -124,13 +127,21 @@ def test_the_report_and_the_results_know_nothing_of_a_model_named_features(
     spark: SparkSession, folder: Path, trained: RunSummary
 ) -> None:
     config = shop_config(folder, "lake")
-    job = Run(spark, config, RunSummary("write_report", as_of=AS_OF))
-    models = {row["model_name"] for row in _metrics(job, AS_OF)}
-    assert models == {"forest", "recency", "recency_frequency_tenure"}
+    lake = Lake(spark, config.storage, "run")
+    facts = read_churn(
+        ReportRequest(lake, AS_OF, config.mapped, config.report), config.section_of(Churn())
+    )
+    assert {row.model_name for row in facts.metrics} == {
+        "forest",
+        "recency",
+        "recency_frequency_tenure",
+    }
+    assert {row.model_name for row in facts.walked} == {row.model_name for row in facts.metrics}
+    assert all(0.0 <= row.value <= 1.0 for row in facts.walked if row.value is not None)
 
-    lines = _quality(Lake(spark, config.storage, "run"), AS_OF)
-    assert any("recency_frequency_tenure" in line for line in lines)
-    assert not any(line.strip().startswith("features") for line in lines)
+    shown = show_churn(facts, AS_OF, config.report)
+    assert any("recency_frequency_tenure" in line for line in shown.lines)
+    assert not any(line.strip().startswith("features") for line in shown.lines)
 
 
 def test_a_forest_without_any_feature_is_refused_after_its_checks_are_written(
@@ -138,33 +149,38 @@ def test_a_forest_without_any_feature_is_refused_after_its_checks_are_written(
 ) -> None:
     monkeypatch.setattr(feature_selection, "LEAK_AUC", 0.1)
     config = shop_config(folder, "lake")
-    with pytest.raises(DataError, match=r"no feature is left.*suspected leak.*trusted_features"):
+    with pytest.raises(
+        DataError, match=r"no feature is left.*suspected leak.*trusted_features"
+    ) as refused:
         train_churn.run(spark, config, AS_OF)
-    rows = read(spark, folder, CHECKS).where("check = 'suspected_leak'").collect()
+    of_run = F.col("run_id") == refused.value.summary.run_id  # type: ignore[attr-defined]
+    rows = read(spark, folder, CHECKS).where(of_run & (F.col("check") == LEAK)).collect()
     assert {row["level"] for row in rows} == {"warning"} and len(rows) > 30
 
 
-def test_writing_checks_leaves_other_checks_jobs_and_dates_alone(
+def test_of_each_job_the_newest_verdicts_are_read_beside_the_features_of_the_run_that_trained(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     (tmp_path / "shop.csv").write_text("", encoding="utf-8")
     config = shop_config(tmp_path, "lake")
 
-    def write(job: str, day: date, check: str, subject: str) -> None:
+    def write(job: str, day: date, *checks: str) -> str:
         run = Run(spark, config, RunSummary(job, as_of=day))
-        row = check_row(run, day, check, subject, found="f", needed="n", level="ok", message="m")
-        write_checks(run, day, [row], checks=[check])
+        write_checks(
+            run, day, [Verdict(check, job, "f", "n", "ok", run.summary.run_id) for check in checks]
+        )
+        return run.summary.run_id
 
-    write("train_churn", AS_OF, "drift", "kept")
-    write("train_value", AS_OF, "suspected_leak", "kept")
-    write("train_churn", date(2024, 6, 1), "suspected_leak", "kept")
-    write("train_churn", AS_OF, "suspected_leak", "replaced")
-    write("train_churn", AS_OF, "suspected_leak", "new")
-    assert sorted(row["subject"] for row in read(spark, tmp_path, CHECKS).collect()) == [
-        "kept",
-        "kept",
-        "kept",
-        "new",
+    trained = write("train_churn", AS_OF, "history", "suspected_leak")
+    write("train_churn", AS_OF, "history", "suspected_leak", "feature_dropped")
+    reused = write("train_churn", AS_OF, "history")
+    other = write("train_value", AS_OF, "history")
+    write("train_churn", date(2024, 6, 1), "history")
+    rows = read_checks(Lake(spark, config.storage, "run"), AS_OF, [trained])
+    assert [(row.job, row.check, row.message) for row in rows] == [
+        ("train_churn", "history", reused),
+        ("train_churn", "suspected_leak", trained),
+        ("train_value", "history", other),
     ]
 
 

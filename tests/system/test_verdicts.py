@@ -23,10 +23,13 @@ from crm_spark.jobs import (
     train_recommender,
     train_segments,
 )
-from crm_spark.jobs.verdicts import data_facts, require_usable
+from crm_spark.lake.delta import Lake
+from crm_spark.models.records import read_checks, write_checks
 from crm_spark.models.segments.section import SegmentsSection
+from crm_spark.models.segments.verdicts import segments_verdicts
+from crm_spark.models.train import refuse_errors
 from crm_spark.models.usability.facts import OrderDay, Verdict
-from crm_spark.models.usability.segments import segments_verdicts
+from crm_spark.models.usability.read import data_facts
 from crm_spark.pipeline.lifecycle import job_run
 from crm_spark.tables.ops import CHECKS
 
@@ -69,7 +72,7 @@ def _judge(
     for model, module in JOBS.items():
         with pytest.MonkeyPatch.context() as patched:
             if not trains:
-                patched.setattr(module, "Tracker", _pass)
+                patched.setattr("crm_spark.models.train.Tracker", _pass)
             try:
                 module.run(spark, config, day)
             except DataError as error:
@@ -178,7 +181,7 @@ def test_a_quarter_of_the_lines_without_a_customer_is_a_warning(
 ) -> None:
     config = _built(spark, tmp_path, DAY, spoiled="customer", spoiled_percent=25)
     with job_run(spark, config, "a_test", DAY) as job:
-        verdicts = segments_verdicts(data_facts(job, DAY), params=SegmentsSection())
+        verdicts = segments_verdicts(data_facts(job.lake, DAY), params=SegmentsSection())
     levels = {held.check: held.level for held in verdicts}
     assert levels["missing_customer_ids"] == "warning"
     assert levels["rejected_rows"] == "ok"
@@ -189,7 +192,7 @@ def test_the_facts_of_a_past_date_know_nothing_of_what_came_later(
 ) -> None:
     past = date(2024, 3, 1)
     with job_run(spark, healthy.config, "a_test", past) as job:
-        found = data_facts(job, past)
+        found = data_facts(job.lake, past)
     source = healthy.config.sources.transactions.path
     assert source is not None
     with Path(source).open(encoding="utf-8") as file:
@@ -205,7 +208,7 @@ def test_the_facts_of_a_past_date_know_nothing_of_what_came_later(
     assert found.ingest is not None and found.ingest.n_rejected == 0
 
 
-def test_every_error_is_told_at_once_after_all_checks_are_written_and_a_rerun_replaces_them(
+def test_every_error_is_told_at_once_and_only_the_newest_run_of_a_job_is_read(
     spark: SparkSession, healthy: Judged
 ) -> None:
     verdicts = [
@@ -218,18 +221,21 @@ def test_every_error_is_told_at_once_after_all_checks_are_written_and_a_rerun_re
             pytest.raises(DataError) as failed,
             job_run(spark, healthy.config, "a_job", DAY) as job,
         ):
-            require_usable(job, "a model", DAY, lambda _: verdicts)
+            write_checks(job, DAY, verdicts)
+            refuse_errors("a model", DAY, verdicts)
         assert str(failed.value) == (
             "a model cannot be trained as of 2024-07-01: 2 faults\n"
             "  - the first is wrong\n  - the third is wrong"
         )
-        rows = _checks(spark, healthy.config).where("job = 'a_job'").collect()
-        assert sorted((row["check"], row["level"]) for row in rows) == [
+        lake = Lake(spark, healthy.config.storage, "a reader")
+        rows = [row for row in read_checks(lake, DAY, []) if row.job == "a_job"]
+        assert [(row.check, row.level) for row in rows] == [
             ("first", "error"),
             ("second", "ok"),
             ("third", "error"),
         ]
-        assert {row["run_id"] for row in rows} == {failed.value.summary.run_id}  # type: ignore[attr-defined]
+    runs = _checks(spark, healthy.config).where("job = 'a_job'").groupBy("run_id").count()
+    assert [row["count"] for row in runs.collect()] == [3, 3]
     others = _checks(spark, healthy.config).where("job <> 'a_job'")
     assert others.select("job").distinct().count() == 3
     assert set(others.columns) == {column.name for column in CHECKS.columns}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from pyspark.ml import Pipeline
 from pyspark.ml.feature import VectorAssembler
@@ -27,6 +29,19 @@ RULES: dict[str, tuple[str, ...]] = {
 def usable_features(frame: DataFrame) -> list[str]:
     """Give the features with at least two different values on the training rows."""
     return [name for name, held in value_ranges(frame).items() if held.tells_customers_apart]
+
+
+@dataclass(frozen=True)
+class ChurnCandidate:
+    """One way to say who leaves: how it is fitted on labelled snapshot rows, and its settings.
+
+    `fit` gets the rows, the features that may be used, and the section.
+    """
+
+    name: str
+    is_rule: bool
+    fit: Callable[[DataFrame, Sequence[str], ChurnSection], ChurnModel]
+    settings: Callable[[ChurnSection], Mapping[str, object]] = lambda _: {}
 
 
 def fit_forest(frame: DataFrame, features: Sequence[str], params: ChurnSection) -> ChurnModel:
@@ -66,6 +81,19 @@ def fit_rule(name: str, frame: DataFrame, params: ChurnSection) -> ChurnModel:
         regParam=1e-6,
     )
     return _fit(name, regression, frame, inputs, params)
+
+
+def _fit_only_rule(
+    frame: DataFrame, _: Sequence[str], params: ChurnSection, *, name: str
+) -> ChurnModel:
+    return fit_rule(name, frame, params)
+
+
+# The trivial rules first. A further family of models is a further line.
+CANDIDATES: tuple[ChurnCandidate, ...] = (
+    *[ChurnCandidate(name, True, partial(_fit_only_rule, name=name)) for name in RULES],
+    ChurnCandidate(FOREST, False, fit_forest, lambda params: params.forest.model_dump()),
+)
 
 
 def _fit(

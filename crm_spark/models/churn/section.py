@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from crm_spark.errors import nearest
+from crm_spark.errors import DataError, nearest
 from crm_spark.features.catalogue import FEATURES
+from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs
 
 
 class ForestParams(BaseModel):
@@ -62,24 +62,6 @@ class ChurnSection(BaseModel):
         return tuple(sorted(set(value)))
 
 
-@dataclass(frozen=True)
-class Cutoffs:
-    """One step of walking forward: the cut-off to test on and the earlier ones to learn from."""
-
-    test: date
-    training: tuple[date, ...]
-
-    @property
-    def calibration(self) -> date:
-        """The latest training cut-off, on which probabilities are calibrated."""
-        return self.training[0]
-
-    @property
-    def all(self) -> tuple[date, ...]:
-        """All cut-offs, latest first."""
-        return (self.test, *self.training)
-
-
 def closed_after(params: ChurnSection) -> timedelta:
     """Give how long after a cut-off its labels are known."""
     return timedelta(days=params.horizon_days + params.grace_days)
@@ -96,11 +78,13 @@ def cutoffs_for_test(params: ChurnSection, test: date, first_order: date) -> Cut
     Cut-offs before the first order plus active_days are left out: on them nobody can be told from a
     customer whose history was cut away.
     """
-    step = timedelta(days=params.cutoff_every_days)
-    newest = latest_closed(params, test)
-    wanted = [newest - index * step for index in range(params.n_training_cutoffs)]
-    oldest = first_order + timedelta(days=params.active_days)
-    return Cutoffs(test, tuple(day for day in wanted if day >= oldest))
+    return closed_cutoffs(
+        test,
+        oldest=first_order + timedelta(days=params.active_days),
+        closes_after=closed_after(params),
+        every=timedelta(days=params.cutoff_every_days),
+        n=params.n_training_cutoffs,
+    )
 
 
 def backtest_dates(params: ChurnSection, as_of: date, first_order: date) -> Sequence[date]:
@@ -111,3 +95,24 @@ def backtest_dates(params: ChurnSection, as_of: date, first_order: date) -> Sequ
     step = timedelta(days=params.horizon_days)
     walked = [newest - index * step for index in range(6)]
     return sorted(day for day in walked if cutoffs_for_test(params, day, first_order).training)
+
+
+def walk_over(
+    params: ChurnSection, day: date, first_order: date, newest_order: date
+) -> list[Cutoffs]:
+    """Give the steps to walk. Raises DataError for a cut-off not closed, or without a past."""
+    steps = [
+        cutoffs_for_test(params, test, first_order)
+        for test in backtest_dates(params, day, first_order)
+    ]
+    faults = [f"{step.test} has no closed cut-off before it" for step in steps if not step.training]
+    known_to = min(day, newest_order + timedelta(days=1))
+    faults += [
+        f"{step.test} closes on {step.test + closed_after(params)}, after {known_to}"
+        for step in steps
+        if step.test + closed_after(params) > known_to
+    ]
+    if faults or not steps:
+        reason = "; ".join(faults) or f"the first order is of {first_order}: too little history"
+        raise DataError(f"churn cannot be backtested as of {day}: {reason}")
+    return steps

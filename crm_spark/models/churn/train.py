@@ -16,14 +16,18 @@ from crm_spark.models.binary_metrics import (
     ScoreCounts,
     all_metrics,
     best_f1_threshold,
+    calibration_bins,
     count_scores,
     roc_auc,
+    wilson_interval,
 )
 from crm_spark.models.calibration import PlattCalibration, fit_platt
-from crm_spark.models.churn.candidates import FOREST, RULES, fit_forest, fit_rule, usable_features
+from crm_spark.models.churn.candidates import CANDIDATES, ChurnCandidate, usable_features
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.churn.model import PROBABILITY, ChurnModel, score
-from crm_spark.models.churn.section import ChurnSection, Cutoffs
+from crm_spark.models.churn.section import ChurnSection
+from crm_spark.models.cutoffs import Cutoffs
+from crm_spark.models.results import Measured
 
 N_EXPLAINED = 8
 
@@ -56,7 +60,7 @@ class Importance:
 
 def candidate_names() -> tuple[str, ...]:
     """Give all candidates, the trivial rules first."""
-    return (*RULES, FOREST)
+    return tuple(candidate.name for candidate in CANDIDATES)
 
 
 def fit_candidate(
@@ -67,38 +71,73 @@ def fit_candidate(
     *,
     features: Sequence[str] | None = None,
 ) -> Fitted:
-    """Fit one candidate on the training cut-offs and test it on the later one.
+    """Fit one candidate on the training cut-offs and test it on the later one."""
+    candidate = next(held for held in CANDIDATES if held.name == name)
+    model = fit_model(candidate, frame, cutoffs, params, features=features)
+    return measure(model, frame, cutoffs, params)
 
-    `features` are those that the forest may use; by default all that tell customers apart.
-    `frame` holds labelled snapshot rows of all the cut-offs. The model learns from all training
-    cut-offs but the latest, and its calibration map from the latest, which it has not seen. It is
-    not fitted again with the latest one added: it would then know part of what the map corrects,
-    and a rise in churn would be made up for twice. With a single training cut-off there is nothing
-    later to calibrate on, and none is done. The test cut-off is used for testing alone.
+
+def fit_model(
+    candidate: ChurnCandidate,
+    frame: DataFrame,
+    cutoffs: Cutoffs,
+    params: ChurnSection,
+    *,
+    features: Sequence[str] | None = None,
+) -> ChurnModel:
+    """Fit and calibrate one candidate on the training cut-offs.
+
+    `features` are those that it may use; by default all that tell customers apart. `frame` holds
+    labelled snapshot rows of all the cut-offs. The model learns from all training cut-offs but the
+    latest, and its calibration map from the latest, which it has not seen. It is not fitted again
+    with the latest one added: it would then know part of what the map corrects, and a rise in churn
+    would be made up for twice. With a single training cut-off there is nothing later to calibrate
+    on, and none is done.
     """
     training = frame.where(F.col("as_of_date").isin(list(cutoffs.training)))
     threshold = params.threshold or 0.5
     if len(cutoffs.training) == 1:
-        model = replace(_fit(name, training, params, features), threshold=threshold)
-    else:
-        earlier = training.where(F.col("as_of_date") != cutoffs.calibration)
-        model = _fit(name, earlier, params, features)
-        raw = _count(model, training.where(F.col("as_of_date") == cutoffs.calibration))
-        calibration = fit_platt(raw)
-        threshold = params.threshold or _calibrated_threshold(calibration, raw)
-        model = replace(model, calibration=calibration, threshold=threshold)
+        return replace(_fit(candidate, training, params, features), threshold=threshold)
+    earlier = training.where(F.col("as_of_date") != cutoffs.calibration)
+    model = _fit(candidate, earlier, params, features)
+    raw = _count(model, training.where(F.col("as_of_date") == cutoffs.calibration))
+    calibration = fit_platt(raw)
+    threshold = params.threshold or _calibrated_threshold(calibration, raw)
+    return replace(model, calibration=calibration, threshold=threshold)
+
+
+def measure(model: ChurnModel, frame: DataFrame, cutoffs: Cutoffs, params: ChurnSection) -> Fitted:
+    """Measure a model on the test cut-off, which is used for testing alone."""
     counts = _count(model, frame.where(F.col("as_of_date") == cutoffs.test))
-    metrics = all_metrics(counts, threshold=threshold, seed=params.seed)
+    metrics = all_metrics(counts, threshold=model.threshold, seed=params.seed)
     return Fitted(model, tuple(metrics), counts)
 
 
+def figures(fitted: Fitted) -> list[Measured]:
+    """Give the metrics of a tested candidate, and how its probabilities came true.
+
+    For each of ten groups of equal size, 1 the most at risk: bin.01.predicted (mean probability)
+    and bin.01.observed (share that churned, with its Wilson interval).
+    """
+    found = [
+        Measured(held.name, held.value, fitted.counts.rows, held.low, held.high)
+        for held in fitted.metrics
+    ]
+    for place, (predicted, observed, n) in enumerate(calibration_bins(fitted.counts), start=1):
+        low, high = wilson_interval(observed, n)
+        found.append(Measured(f"bin.{place:02d}.predicted", predicted, n))
+        found.append(Measured(f"bin.{place:02d}.observed", observed, n, low, high))
+    return found
+
+
 def _fit(
-    name: str, frame: DataFrame, params: ChurnSection, features: Sequence[str] | None
+    candidate: ChurnCandidate,
+    frame: DataFrame,
+    params: ChurnSection,
+    features: Sequence[str] | None,
 ) -> ChurnModel:
-    if name == FOREST:
-        used = usable_features(frame) if features is None else features
-        return fit_forest(frame, used, params)
-    return fit_rule(name, frame, params)
+    used = usable_features(frame) if features is None else features
+    return candidate.fit(frame, used, params)
 
 
 def _count(model: ChurnModel, labelled: DataFrame) -> ScoreCounts:
@@ -113,7 +152,7 @@ def _calibrated_threshold(calibration: PlattCalibration, raw: ScoreCounts) -> fl
 
 
 def permutation_importance(
-    fitted: Fitted, frame: DataFrame, cutoffs: Cutoffs, params: ChurnSection
+    model: ChurnModel, frame: DataFrame, cutoffs: Cutoffs, params: ChurnSection
 ) -> list[Importance]:
     """Give each input's importance on the test cut-off, the largest first. Breiman (2001).
 
@@ -121,7 +160,7 @@ def permutation_importance(
     hash. Losses below the noise of shuffling can be negative.
     """
     test = frame.where(F.col("as_of_date") == cutoffs.test)
-    columns = [held.name for held in fitted.model.inputs]
+    columns = [held.name for held in model.inputs]
     order = F.xxhash64("customer_id", F.lit(params.seed))
     sample = (
         test.select("customer_id", LABEL, *[F.col(name).cast(T.DoubleType()) for name in columns])
@@ -145,7 +184,7 @@ def permutation_importance(
     )
     stacked = pd.concat(copies, ignore_index=True).astype(object)
     stacked = stacked.where(stacked.notna(), None)
-    scored = score(fitted.model, spark.createDataFrame(stacked, schema), keep=["shuffled", LABEL])
+    scored = score(model, spark.createDataFrame(stacked, schema), keep=["shuffled", LABEL])
     counted = (
         scored.groupBy("shuffled", F.round(PROBABILITY, 6).alias("p"))
         .agg(F.count(F.lit(1)).alias("n"), F.sum(LABEL).alias("n_positive"))
@@ -168,8 +207,8 @@ def _auc(group: pd.DataFrame) -> float | None:
 
 
 def with_reasons(
-    fitted: Fitted, importances: Sequence[Importance], frame: DataFrame, cutoffs: Cutoffs
-) -> Fitted:
+    model: ChurnModel, importances: Sequence[Importance], frame: DataFrame, cutoffs: Cutoffs
+) -> ChurnModel:
     """Have the model explain itself by its most telling inputs, against the base's medians."""
     telling = [held.feature for held in importances if held.auc_loss > 0][:N_EXPLAINED]
     newest = frame.where(F.col("as_of_date") == cutoffs.calibration)
@@ -178,46 +217,6 @@ def with_reasons(
     ).collect()[0]
     inputs = tuple(
         replace(held, median=row[held.name]) if held.name in telling else held
-        for held in fitted.model.inputs
+        for held in model.inputs
     )
-    return replace(fitted, model=replace(fitted.model, inputs=inputs, explained=tuple(telling)))
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Which candidate scores, which rule is the best, and the figures that decided."""
-
-    champion: Fitted
-    best_rule: Fitted
-    why: str
-
-
-def decide(candidates: Sequence[Fitted]) -> Decision:
-    """Make the forest the champion only where it beats the best rule in ranking and probability.
-
-    The best rule is the one with the highest AUC, then the lowest Brier score. The forest has to
-    have the higher AUC and the lower Brier score on the same test rows. With one class only there
-    is no AUC, and the rule stays.
-    """
-    rules = [held for held in candidates if held.name != FOREST]
-    forest = next(held for held in candidates if held.name == FOREST)
-    best = max(
-        rules, key=lambda held: (_or(held.value("auc"), 0.0), -_or(held.value("brier"), 1.0))
-    )
-    ranks_better = _or(forest.value("auc"), 0.0) > _or(best.value("auc"), 0.0)
-    is_truer = _or(forest.value("brier"), 1.0) < _or(best.value("brier"), 1.0)
-    wins = ranks_better and is_truer
-    figures = "; ".join(
-        f"{held.name} AUC {_shown(held.value('auc'))}, Brier {_shown(held.value('brier'))}"
-        for held in (forest, best)
-    )
-    verdict = "the forest beats the best rule" if wins else "the forest does not beat the best rule"
-    return Decision(forest if wins else best, best, f"{verdict}: {figures}")
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value
-
-
-def _shown(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4f}"
+    return replace(model, inputs=inputs, explained=tuple(telling))

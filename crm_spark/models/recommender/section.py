@@ -51,3 +51,7 @@ class RecommendationsSection(BaseModel):
     def test_cutoff(self, as_of: date) -> date:
         """Give the latest date whose following purchases are known on `as_of`."""
         return as_of - timedelta(days=self.horizon_days + self.grace_days)
+
+    def closed(self, cutoff: date) -> date:
+        """Give the date from which the purchases after a cut-off are known."""
+        return cutoff + timedelta(days=self.horizon_days + self.grace_days)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -20,8 +20,9 @@ from crm_spark.models.recommender.ladder import (
     customer_histories,
     rank_products,
 )
-from crm_spark.models.recommender.metrics import AT, RankingMetric, ranking_metrics
+from crm_spark.models.recommender.metrics import AT, ranking_metrics
 from crm_spark.models.recommender.section import POLICIES, Policy, RecommendationsSection
+from crm_spark.models.results import Measured, Tested
 
 # What stands alone in the test, by policy; popular and buy_again are the trivial rules.
 ALONE: dict[Policy, tuple[Rung, ...]] = {
@@ -33,21 +34,16 @@ NDCG = f"ndcg_at_{AT}"
 
 
 @dataclass(frozen=True)
-class Tested:
-    """One list measured under one policy: a rung alone, or the ladder that was chosen."""
+class KnownPurchases:
+    """What was known on one cut-off, and what was bought after it.
 
-    policy: Policy
-    name: str
-    metric: RankingMetric
+    `relevant` (customer_id, product_id, is_new) is what the customers with a purchase before the
+    cut-off bought in the horizon; to the others there is one thing to offer, the popular products.
+    """
 
-
-@dataclass(frozen=True)
-class Choice:
-    """The ladder of each policy, everything that was measured, and the figures in words."""
-
-    ladders: dict[Policy, Ladder]
-    tested: tuple[Tested, ...]
-    why: str
+    catalogue: Catalogue
+    histories: DataFrame
+    relevant: DataFrame
 
 
 def fit_catalogue(
@@ -64,19 +60,17 @@ def fit_catalogue(
     return catalogue.with_factors(factors), factors
 
 
-def choose_ladders(
+def known_purchases(
     interactions: DataFrame,
     catalogue: Catalogue,
     bought_after: DataFrame,
     params: RecommendationsSection,
-) -> Choice:
-    """Test every rung on what was bought after the cut-off, and order them by nDCG at 10.
+) -> KnownPurchases:
+    """Put together what a test needs.
 
     `interactions` are of the cut-off, `catalogue` is fitted on them, `bought_after` (customer_id,
-    product_id) is what customers bought in the horizon. Only customers with a purchase before the
-    cut-off are measured: to the others there is one thing to offer, the popular products. Under
-    new_only what counts is what they had not bought before. Raises DataError where nobody can be
-    measured.
+    product_id) is what customers bought in the horizon. Under new_only what counts is what they had
+    not bought before.
     """
     customers = interactions.select("customer_id").distinct()
     histories = customer_histories(customers, interactions, catalogue, weight=params.weight)
@@ -86,54 +80,64 @@ def choose_ladders(
         .join(known, ["customer_id", "product_id"], "left")
         .withColumn("is_new", F.coalesce("is_new", F.lit(True)))
     )
-    held = [histories.persist(), relevant.persist()]
+    return KnownPurchases(catalogue, histories, relevant)
 
-    def measure(ladders: dict[tuple[Policy, str], Ladder]) -> list[Tested]:
-        names = {f"{policy} {name}": (policy, name) for policy, name in ladders}
-        by_name = {name: ladders[of] for name, of in names.items()}
-        offered = rank_products(histories, catalogue, by_name, params.als, n=AT).persist()
-        held.append(offered)
+
+Lists = Mapping[tuple[Policy, str], Ladder]
+RUNGS_ALONE: Lists = {
+    (policy, rung): Ladder((rung,), policy) for policy, rungs in ALONE.items() for rung in rungs
+}
+
+
+def measure_lists(
+    known: KnownPurchases, lists: Lists, params: RecommendationsSection
+) -> dict[str, tuple[Measured, ...]]:
+    """Measure lists, by policy and name, on what was bought after the cut-off.
+
+    Gives figures named <metric>.<policy> for each name.
+    """
+    keys = {f"{policy} {name}": (policy, name) for policy, name in lists}
+    offered = rank_products(
+        known.histories,
+        known.catalogue,
+        {key: lists[of] for key, of in keys.items()},
+        params.als,
+        n=AT,
+    ).persist()
+    try:
         metrics = ranking_metrics(
             offered,
-            relevant,
-            lists={name: policy for name, (policy, _) in names.items()},
-            n_products=int(catalogue.is_available.sum()),
+            known.relevant,
+            lists={key: policy for key, (policy, _) in keys.items()},
+            n_products=int(known.catalogue.is_available.sum()),
         )
-        return [Tested(*names[metric.list], metric) for metric in metrics]
-
-    try:
-        tested = measure(
-            {
-                (policy, rung): Ladder((rung,), policy)
-                for policy, rungs in ALONE.items()
-                for rung in rungs
-            }
-        )
-        if not tested:
-            raise DataError(
-                "recommendations cannot be tested: none of the customers with a purchase before "
-                f"the cut-off bought in the {params.horizon_days} days after it"
-            )
-        ladders = _ladders(tested)
-        tested += measure({(policy, LADDER): ladder for policy, ladder in ladders.items()})
     finally:
-        for frame in held:
-            frame.unpersist()
-    return Choice(ladders, tuple(tested), _why(tested))
+        offered.unpersist()
+    found: dict[str, tuple[Measured, ...]] = {name: () for _, name in lists}
+    for one in metrics:
+        policy, name = keys[one.list]
+        figure = Measured(f"{one.name}.{policy}", one.value, one.n, one.low, one.high)
+        found[name] += (figure,)
+    return found
 
 
-def _ladders(tested: Sequence[Tested]) -> dict[Policy, Ladder]:
+def require_measured(
+    measured: Mapping[str, tuple[Measured, ...]], params: RecommendationsSection
+) -> None:
+    """Refuse a test in which nobody could be measured."""
+    if not any(measured.values()):
+        raise DataError(
+            "recommendations cannot be tested: none of the customers with a purchase before "
+            f"the cut-off bought in the {params.horizon_days} days after it"
+        )
+
+
+def choose_ladders(tested: Sequence[Tested[Any]]) -> dict[Policy, Ladder]:
     """Order the rungs of each policy by nDCG; what is no better than popular has no place."""
+    value = {one.name: one for one in tested}
 
     def ndcg(policy: Policy, rung: Rung) -> float:
-        return next(
-            (
-                one.metric.value
-                for one in tested
-                if (one.policy, one.name, one.metric.name) == (policy, rung, NDCG)
-            ),
-            0.0,
-        )
+        return value[rung].value(f"{NDCG}.{policy}") or 0.0
 
     ladders: dict[Policy, Ladder] = {}
     for policy, rungs in ALONE.items():
@@ -147,16 +151,14 @@ def _ladders(tested: Sequence[Tested]) -> dict[Policy, Ladder]:
     return ladders
 
 
-def _why(tested: Sequence[Tested]) -> str:
-    told = []
+def ladders_in_words(tested: Sequence[Tested[Any]]) -> str:
+    """Say what each rung, and the ladder where it was measured, comes to."""
+    of_policies = []
     for policy in POLICIES:
-        figures = ", ".join(
-            f"{one.name} {one.metric.value:.3f}"
-            for one in tested
-            if one.policy == policy and one.metric.name == NDCG
-        )
-        told.append(f"{policy}: {figures or 'nothing to measure'}")
-    return f"nDCG@{AT} of {'; '.join(told)}"
+        values = [(one.name, one.value(f"{NDCG}.{policy}")) for one in tested]
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in values if value is not None)
+        of_policies.append(f"{policy}: {figures or 'nothing to measure'}")
+    return f"nDCG@{AT} of {'; '.join(of_policies)}"
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,17 @@ class RecommenderModel:
     weight: str
     params: RecommendationsSection
     fitted_on: date
+    factors: pd.DataFrame | None = None
+
+    @property
+    def needs_factors(self) -> bool:
+        """Whether any ladder has the rung als."""
+        return any("als" in ladder.rungs for ladder in self.ladders.values())
+
+    def catalogue(self, interactions: DataFrame) -> Catalogue:
+        """Give the products of a date with the factors that the model was fitted with."""
+        catalogue = product_catalogue(interactions, self.params)
+        return catalogue if self.factors is None else catalogue.with_factors(self.factors)
 
     def spec(self) -> dict[str, Any]:
         """Give the model as plain values."""

@@ -16,8 +16,8 @@ class SegmentsSection(BaseModel):
     """Segments of alike customers.
 
     `features` are columns of features.customer_snapshot. With `k` the number of segments is given;
-    else it is the one of `k_from` to `k_to` with the highest silhouette among those that come out
-    the same from every start.
+    else it is the one of `k_from` to `k_to` with the highest silhouette among those whose segments
+    come out alike from resampled customers. `n_starts` fits are made, and the best one is kept.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -17,6 +17,7 @@ from pyspark.sql import types as T
 
 from crm_spark.errors import DataError
 from crm_spark.features.catalogue import FEATURES
+from crm_spark.models.results import Measured
 from crm_spark.models.rows import fixed_rows
 from crm_spark.models.segments.model import (
     CLUSTER,
@@ -39,7 +40,12 @@ N_ORDERS = "n_orders"
 # is of 64 orders and more.
 N_GROUPS = 7
 FEWEST_PER_SEGMENT = 10
-STABLE = 0.95
+SILHOUETTE, STABILITY = "silhouette.k", "stability.k"
+# A convention of ours for what Steinley (2004) calls good agreement of two partitions; above .9 he
+# calls it excellent, below .65 poor.
+STABLE = 0.8
+# So many resamples are clustered; all pairs of them are compared.
+N_RESAMPLES = 20
 # Beyond this many customers the medians and cuts come from a sample by hash.
 QUANTILE_ROWS = 1_000_000
 _TOLERANCE = 1e-6
@@ -48,48 +54,86 @@ Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One figure of a way to part customers into k groups, on the sample."""
+class Sample:
+    """Customers drawn by hash: their standardised inputs, and what they bought."""
 
-    model_name: str
-    metric: str
-    value: float
+    inputs: Matrix
+    spend: Matrix
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def every_second(self, first: int) -> Sample:
+        """Give every second customer, in the order of the draw."""
+        return Sample(self.inputs[first::2], self.spend[first::2])
+
+
+@dataclass(frozen=True)
+class PreparedCustomers:
+    """The customers of one snapshot as they are segmented, and the samples that are measured.
+
+    On the customers of `choosing` the number of segments is chosen, on those of `quoted` the
+    figures are measured that are quoted: other customers, unless the number is given.
+    """
+
+    rows: DataFrame
+    n_customers: int
+    inputs: tuple[SegmentInput, ...]
+    choosing: Sample
+    quoted: Sample
 
 
 @dataclass(frozen=True)
 class FittedSegments:
-    """The model, its measured figures, the sample's size, and why this number of segments."""
+    """The model, its measured figures by kind, the sample's size, and why this many segments."""
 
     model: SegmentModel
-    measured: tuple[Measured, ...]
+    measured: Mapping[str, tuple[Measured, ...]]
     n_sample: int
     why: str
 
 
 def fit_segments(snapshot: DataFrame, params: SegmentsSection) -> FittedSegments:
-    """Fit k-means on one snapshot of features.customer_snapshot.
+    """Fit k-means on one snapshot of features.customer_snapshot, choosing how many segments.
 
     Of several starts the one with the least sum of squared distances is kept. Segment ids are
     ordered by mean spend, 1 the highest, so that they do not depend on a seed. Raises DataError
     with too few customers, or without a feature that tells any two of them apart.
     """
+    rows = spread_customers(snapshot, params).persist()
+    try:
+        prepared = prepare_customers(rows, params)
+        numbers = measure_numbers(prepared, params)
+        k, why = choose_number(numbers, params)
+        model = fit_centers(prepared, params, k=k)
+    finally:
+        rows.unpersist()
+    measured = beside_spend_groups(prepared, model)
+    measured[KMEANS] = (*numbers, *measured[KMEANS])
+    return FittedSegments(model, measured, len(prepared.quoted), why)
+
+
+def spread_customers(snapshot: DataFrame, params: SegmentsSection) -> DataFrame:
+    """Give the columns that segments are found by, spread in the same way wherever it runs."""
     kept = ("customer_id", SPEND, N_ORDERS)
-    rows = fixed_rows(
+    return fixed_rows(
         snapshot.select(*kept, *[name for name in params.features if name not in kept]),
         key=("customer_id",),
         rows_per_partition=params.rows_per_partition,
-    ).persist()
-    try:
-        n_customers = rows.count()
-        _require_customers(n_customers, params)
-        inputs = fit_inputs(rows, params, n_customers=n_customers)
-        sample, spend = _sample(rows, inputs, params)
-        choice = choose_k(sample, params, n_customers=n_customers)
-        model = _fit_centers(rows, inputs, params, k=choice.k)
-    finally:
-        rows.unpersist()
-    measured = [*choice.measured, *_beside_spend_groups(sample, spend, model)]
-    return FittedSegments(model, tuple(measured), len(sample), choice.why)
+    )
+
+
+def prepare_customers(rows: DataFrame, params: SegmentsSection) -> PreparedCustomers:
+    """Fit the inputs on all customers, and draw the sample. Raises DataError as fit_segments()."""
+    n_customers = rows.count()
+    _require_customers(n_customers, params)
+    inputs = fit_inputs(rows, params, n_customers=n_customers)
+    sample = _sample(rows, inputs, params)
+    if params.k:
+        return PreparedCustomers(rows, n_customers, inputs, sample, sample)
+    return PreparedCustomers(
+        rows, n_customers, inputs, sample.every_second(0), sample.every_second(1)
+    )
 
 
 def _require_customers(n_customers: int, params: SegmentsSection) -> None:
@@ -166,40 +210,48 @@ def _group_medians(sample: DataFrame, medians: Mapping[str, float]) -> dict[str,
     }
 
 
-def _sample(
-    rows: DataFrame, inputs: Sequence[SegmentInput], params: SegmentsSection
-) -> tuple[Matrix, Matrix]:
-    """Give the standardised inputs, and the spend, of at most `sample_rows` customers."""
+def _sample(rows: DataFrame, inputs: Sequence[SegmentInput], params: SegmentsSection) -> Sample:
+    """Draw customers by hash: at most `sample_rows` to choose on, and as many to quote."""
     drawn = standardised(rows, inputs, keep=["customer_id", F.col(SPEND).alias("_spend")])
     frame = (
         drawn.orderBy(F.xxhash64("customer_id", F.lit(params.seed)), "customer_id")
-        .limit(params.sample_rows)
-        .toPandas()  # at most sample_rows
+        .limit(params.sample_rows if params.k else 2 * params.sample_rows)
+        .toPandas()  # at most twice sample_rows
     )
     matrix = frame[[held.name for held in inputs]].to_numpy(float)
-    return matrix, frame["_spend"].fillna(0.0).to_numpy(float)
+    return Sample(matrix, frame["_spend"].fillna(0.0).to_numpy(float))
 
 
-@dataclass(frozen=True)
-class Choice:
-    """How many segments, the figures it was chosen by, and these in words."""
+def measure_numbers(prepared: PreparedCustomers, params: SegmentsSection) -> tuple[Measured, ...]:
+    """Give silhouette.k<k> and stability.k<k> of each number of segments, on the sample.
 
-    k: int
-    measured: tuple[Measured, ...]
-    why: str
-
-
-def choose_k(sample: Matrix, params: SegmentsSection, *, n_customers: int) -> Choice:
-    """Choose the number of segments on a sample, by silhouette among the stable ones.
-
-    Silhouette: Rousseeuw (1987), mean over customers. Stability: the mean adjusted Rand index
-    (Hubert and Arabie, 1985) of all pairs of starts; below .95 a number is taken only where none
-    reaches it, and then the most stable one. Raises DataError with fewer than ten customers a
-    segment.
+    Silhouette: Rousseeuw (1987), mean over customers. Stability: whether other customers of the
+    same kind would have given the same segments, see `stability_of`. The sample's order must not
+    depend on the partitioning, since resamples are drawn by position. Raises DataError with fewer
+    than ten customers a segment.
     """
     from sklearn.cluster import KMeans as SampleKMeans
-    from sklearn.metrics import adjusted_rand_score, silhouette_score
+    from sklearn.metrics import silhouette_score
 
+    sample = prepared.choosing.inputs
+    measured: list[Measured] = []
+    for k in _possible_numbers(prepared, params):
+        starts = [
+            SampleKMeans(k, n_init=10, random_state=params.seed + start, tol=_TOLERANCE).fit(sample)
+            for start in range(params.n_starts)
+        ]
+        best = min(starts, key=lambda start: start.inertia_)
+        silhouette = float(silhouette_score(sample, best.labels_))
+        stability = stability_of(sample, k, seed=params.seed)
+        measured += [
+            Measured(f"{SILHOUETTE}{k}", silhouette, len(sample)),
+            Measured(f"{STABILITY}{k}", stability, len(sample)),
+        ]
+    return tuple(measured)
+
+
+def _possible_numbers(prepared: PreparedCustomers, params: SegmentsSection) -> list[int]:
+    n_customers, sample = prepared.n_customers, prepared.choosing.inputs
     n_distinct = len(np.unique(sample, axis=0))
     possible = [
         k
@@ -213,42 +265,68 @@ def choose_k(sample: Matrix, params: SegmentsSection, *, n_customers: int) -> Ch
             f"for {fewest} segments: at least {fewest * FEWEST_PER_SEGMENT} customers, "
             f"{fewest + 1} of them different, are needed"
         )
-    measured: list[Measured] = []
-    silhouette: dict[int, float] = {}
-    stability: dict[int, float] = {}
-    for k in possible:
-        starts = [
-            SampleKMeans(k, n_init=10, random_state=params.seed + start, tol=_TOLERANCE).fit(sample)
-            for start in range(params.n_starts)
-        ]
-        best = min(starts, key=lambda held: held.inertia_)
-        silhouette[k] = float(silhouette_score(sample, best.labels_))
-        pairs = [
-            adjusted_rand_score(one.labels_, other.labels_)
-            for index, one in enumerate(starts)
-            for other in starts[:index]
-        ]
-        stability[k] = float(np.mean(pairs)) if pairs else 1.0
-        measured += [
-            Measured(KMEANS, f"silhouette.k{k}", silhouette[k]),
-            Measured(KMEANS, f"stability.k{k}", stability[k]),
-        ]
+    return possible
+
+
+def choose_number(measured: Sequence[Measured], params: SegmentsSection) -> tuple[int, str]:
+    """Choose the number of segments by silhouette among the stable ones, and say why.
+
+    Below STABLE a number is taken only where none reaches it, and then the most stable
+    one.
+    """
+    silhouette = _by_number(measured, SILHOUETTE)
+    stability = _by_number(measured, STABILITY)
+    possible = sorted(silhouette)
     stable = [k for k in possible if stability[k] >= STABLE]
     if stable:
-        k = max(stable, key=lambda held: (silhouette[held], -held))
-        told = f"the highest silhouette of the stable among {possible[0]} to {possible[-1]}"
+        k = max(stable, key=lambda number: (silhouette[number], -number))
+        reason = f"the highest silhouette of the stable among {possible[0]} to {possible[-1]}"
     else:
-        k = max(possible, key=lambda held: (stability[held], -held))
-        told = f"none of {possible[0]} to {possible[-1]} is stable, the most stable"
+        k = max(possible, key=lambda number: (stability[number], -number))
+        reason = f"none of {possible[0]} to {possible[-1]} is stable, the most stable"
     if params.k:
-        told = "the configured number"
-    why = f"{k} segments, {told}: silhouette {silhouette[k]:.3f}, stability {stability[k]:.3f}"
-    return Choice(k, tuple(measured), why)
+        reason = "the configured number"
+    why = f"{k} segments, {reason}: silhouette {silhouette[k]:.3f}, stability {stability[k]:.3f}"
+    return k, why
 
 
-def _fit_centers(
-    rows: DataFrame, inputs: Sequence[SegmentInput], params: SegmentsSection, *, k: int
-) -> SegmentModel:
+def _by_number(measured: Sequence[Measured], metric: str) -> dict[int, float]:
+    return {
+        int(one.name.removeprefix(metric)): one.value
+        for one in measured
+        if one.name.startswith(metric) and one.value is not None
+    }
+
+
+def stability_of(sample: Matrix, k: int, *, seed: int) -> float:
+    """Give how alike the segments come out of resampled customers: 1 the same, 0 as by chance.
+
+    Each bootstrap sample of the rows is clustered by itself, and all rows are assigned to its
+    nearest centres; given is the mean adjusted Rand index (Hubert and Arabie, 1985) of all pairs of
+    these assignments (Dolnicar and Leisch, 2010, Marketing Letters 21; of subsamples: Ben-Hur,
+    Elisseeff and Guyon, 2002). Every k gets the same resamples.
+    """
+    from sklearn.cluster import KMeans as SampleKMeans
+    from sklearn.metrics import adjusted_rand_score
+
+    random = np.random.default_rng(seed)
+    assignments: list[NDArray[np.int64]] = []
+    for resample in range(N_RESAMPLES):
+        drawn = sample[random.integers(0, len(sample), len(sample))]
+        n_clusters = min(k, len(np.unique(drawn, axis=0)))  # few customers may come twice
+        kmeans = SampleKMeans(n_clusters, n_init=3, random_state=seed + resample, tol=_TOLERANCE)
+        assignments.append(kmeans.fit(drawn).predict(sample))
+    agreements = [
+        adjusted_rand_score(one, other)
+        for index, one in enumerate(assignments)
+        for other in assignments[:index]
+    ]
+    return float(np.mean(agreements))
+
+
+def fit_centers(prepared: PreparedCustomers, params: SegmentsSection, *, k: int) -> SegmentModel:
+    """Find the centres of k segments of all customers, put them in order and name them."""
+    rows, inputs = prepared.rows, prepared.inputs
     names = [held.name for held in inputs]
     read = standardised(rows, inputs, keep=["customer_id", F.col(SPEND).alias("_spend")]).persist()
     assembler = VectorAssembler(inputCols=names, outputCol="features")
@@ -290,21 +368,24 @@ def _fit_centers(
     return SegmentModel(tuple(inputs), segments, best[1])
 
 
-def _beside_spend_groups(sample: Matrix, spend: Matrix, model: SegmentModel) -> list[Measured]:
+def beside_spend_groups(
+    prepared: PreparedCustomers, model: SegmentModel
+) -> dict[str, tuple[Measured, ...]]:
     """Measure the model and, beside it, as many groups of equal size cut by spend alone."""
     from sklearn.metrics import silhouette_score
 
+    sample, n = prepared.quoted.inputs, len(prepared.quoted)
     centers = np.array([held.center for held in model.segments])
     nearest = ((sample[:, None, :] - centers[None, :, :]) ** 2).sum(axis=2).argmin(axis=1)
-    ranks = spend.argsort(kind="stable").argsort(kind="stable")
-    groups = ranks * len(centers) // len(sample)
-    measured = []
+    ranks = prepared.quoted.spend.argsort(kind="stable").argsort(kind="stable")
+    groups = ranks * len(centers) // n
+    measured: dict[str, tuple[Measured, ...]] = {}
     for name, labels in ((KMEANS, nearest), (SPEND_GROUPS, groups)):
+        found = [Measured("explained_share", _explained_share(sample, labels), n)]
         if len(np.unique(labels)) > 1:
-            silhouette = float(silhouette_score(sample, labels))
-            measured.append(Measured(name, "silhouette", silhouette))
-        measured.append(Measured(name, "explained_share", _explained_share(sample, labels)))
-    measured.append(Measured(KMEANS, "n_segments", float(len(centers))))
+            found.append(Measured("silhouette", float(silhouette_score(sample, labels)), n))
+        measured[name] = tuple(found)
+    measured[KMEANS] += (Measured("n_segments", float(len(centers)), n),)
     return measured
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -21,17 +21,19 @@ from crm_spark.features.catalogue import FEATURES
 from crm_spark.models.binary_metrics import Floats, Metric, at_threshold
 from crm_spark.models.calibration import PlattCalibration
 from crm_spark.models.churn.candidates import FOREST, RULES, fit_rule, usable_features
+from crm_spark.models.churn.definition import Churn
 from crm_spark.models.churn.model import PROBABILITY, ChurnModel, add_reasons, load_model, score
-from crm_spark.models.churn.section import ChurnSection, Cutoffs, ForestParams
+from crm_spark.models.churn.section import ChurnSection, ForestParams
 from crm_spark.models.churn.train import (
     Fitted,
     Importance,
     candidate_names,
-    decide,
     fit_candidate,
     permutation_importance,
     with_reasons,
 )
+from crm_spark.models.cutoffs import Cutoffs
+from crm_spark.models.results import Measured, Tested
 
 TEST = date(2024, 6, 1)
 CUTOFFS = Cutoffs(TEST, (date(2024, 5, 1), date(2024, 4, 3), date(2024, 3, 6)))
@@ -105,6 +107,31 @@ def probabilities(model: ChurnModel, frame: DataFrame) -> dict[str, float]:
     return {row["customer_id"]: row[PROBABILITY] for row in rows}
 
 
+@dataclass(frozen=True)
+class Decided:
+    """Which candidate scores, which rule is the best, and the figures that decided."""
+
+    champion: Fitted
+    best_rule: Fitted
+    why: str
+
+
+def decide(candidates: Sequence[Fitted]) -> Decided:
+    """Choose as a training of churn does."""
+    tested = [
+        Tested(
+            fitted.name,
+            fitted.name in RULES,
+            fitted.model,
+            tuple(Measured(held.name, held.value, 1) for held in fitted.metrics),
+        )
+        for fitted in candidates
+    ]
+    choice = Churn().choose(PARAMS, tested)
+    by_name = {fitted.name: fitted for fitted in candidates}
+    return Decided(by_name[choice.champion], by_name[choice.registered[0]], choice.why)
+
+
 def interval(fitted: Fitted, name: str) -> tuple[float, float]:
     held = next(metric for metric in fitted.metrics if metric.name == name)
     assert held.low is not None and held.high is not None
@@ -140,12 +167,12 @@ def forest(planted: DataFrame) -> Fitted:
 
 @pytest.fixture(scope="module")
 def importances(forest: Fitted, planted: DataFrame) -> list[Importance]:
-    return permutation_importance(forest, planted, CUTOFFS, PARAMS)
+    return permutation_importance(forest.model, planted, CUTOFFS, PARAMS)
 
 
 @pytest.fixture(scope="module")
 def explained(forest: Fitted, importances: list[Importance], planted: DataFrame) -> ChurnModel:
-    return with_reasons(forest, importances, planted, CUTOFFS).model
+    return with_reasons(forest.model, importances, planted, CUTOFFS)
 
 
 @pytest.fixture(scope="module")
@@ -303,7 +330,7 @@ def test_reasons_of_a_rule_are_on_the_scale_of_its_feature(spark: SparkSession) 
     frame = to_spark(spark, with_labels(table, chance)).persist()
     fitted = fit_candidate("recency", frame, CUTOFFS, PARAMS)
     only = [Importance("days_since_last_order", 0.3)]
-    model = with_reasons(fitted, only, frame, CUTOFFS).model
+    model = with_reasons(fitted.model, only, frame, CUTOFFS)
     test = frame.where(F.col("as_of_date") == TEST).withColumn(
         "was", F.col("days_since_last_order")
     )
@@ -435,7 +462,7 @@ def test_a_feature_that_knew_the_labels_in_training_only_is_not_rewarded_on_the_
     fooled = fit_candidate(FOREST, rule_frame, CUTOFFS, PARAMS)
     assert value(fooled, "auc") < value(fitted_rules[0], "auc")
     assert decide([*fitted_rules, fooled]).champion.name != FOREST
-    losses = permutation_importance(fooled, rule_frame, CUTOFFS, PARAMS)
+    losses = permutation_importance(fooled.model, rule_frame, CUTOFFS, PARAMS)
     leaky = next(held.auc_loss for held in losses if held.feature == LEAKY)
     assert leaky < 0.05
 
@@ -444,7 +471,7 @@ def test_the_only_input_of_a_rule_carries_all_of_its_ranking(
     rule_frame: DataFrame, fitted_rules: list[Fitted]
 ) -> None:
     recency = fitted_rules[0]
-    (only,) = permutation_importance(recency, rule_frame, CUTOFFS, PARAMS)
+    (only,) = permutation_importance(recency.model, rule_frame, CUTOFFS, PARAMS)
     assert only.feature == "days_since_last_order"
     assert only.auc_loss == pytest.approx(value(recency, "auc") - 0.5, abs=0.08)
 
@@ -454,7 +481,7 @@ def test_importance_does_not_depend_on_how_the_rows_are_spread(
 ) -> None:
     spread = rule_frame.repartition(5, "n_orders").sortWithinPartitions(F.desc("customer_id"))
     losses = [
-        permutation_importance(fitted_rules[1], frame, CUTOFFS, PARAMS)
+        permutation_importance(fitted_rules[1].model, frame, CUTOFFS, PARAMS)
         for frame in (rule_frame, spread)
     ]
     assert losses[0] == losses[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,16 @@ from sklearn.metrics import adjusted_rand_score
 from crm_spark.errors import DataError
 from crm_spark.models.segments.model import SegmentModel, assign_segments, load_segment_model
 from crm_spark.models.segments.section import SegmentsSection
-from crm_spark.models.segments.train import FittedSegments, fit_inputs, fit_segments
+from crm_spark.models.segments.train import (
+    STABILITY,
+    STABLE,
+    FittedSegments,
+    PreparedCustomers,
+    choose_number,
+    fit_inputs,
+    fit_segments,
+    measure_numbers,
+)
 
 FEATURES = ("days_since_last_order", "n_orders", "spend_amount")
 SHARE = 0.01
@@ -60,6 +69,15 @@ GROUP = {held: int(held[1]) for held in BASE["customer_id"]}
 def base(spark: SparkSession) -> DataFrame:
     """Give the drawn customers as rows of a snapshot."""
     return spark.createDataFrame(BASE, SCHEMA).coalesce(1).cache()
+
+
+def figures_of(fitted: FittedSegments) -> dict[tuple[str, str], float | None]:
+    """Give every figure by kind and name."""
+    return {
+        (kind, held.name): held.value
+        for kind, of_kind in fitted.measured.items()
+        for held in of_kind
+    }
 
 
 @pytest.fixture(scope="module")
@@ -147,12 +165,56 @@ def test_five_seeds_give_the_same_ids_and_names(
 def test_the_planted_number_is_chosen_from_a_range_and_is_stable(base: DataFrame) -> None:
     fitted = fit_segments(base, SegmentsSection(k_from=2, k_to=7, n_starts=3))
     assert len(fitted.model.segments) == 4
-    figures = {(held.model_name, held.metric): held.value for held in fitted.measured}
-    assert figures["kmeans", "stability.k4"] >= 0.95
+    figures = figures_of(fitted)
+    assert figures["kmeans", "stability.k4"] == pytest.approx(1.0, abs=0.01)
     assert figures["kmeans", "n_segments"] == 4
     silhouettes = {k: figures["kmeans", f"silhouette.k{k}"] for k in range(2, 8)}
     assert max(silhouettes, key=lambda k: silhouettes[k]) == 4
     assert fitted.why.startswith("4 segments, the highest silhouette of the stable among 2 to 7")
+
+
+def numbers_of(sample: Floats, params: SegmentsSection) -> tuple[dict[int, float], int, str]:
+    """Give the stability of each number of segments on a sample, the chosen number, and why."""
+    rows = cast("DataFrame", None)  # what is measured is the sample alone
+    prepared = PreparedCustomers(rows, len(sample), (), sample, np.zeros(len(sample)))
+    measured = measure_numbers(prepared, params)
+    k, why = choose_number(measured, params)
+    stability = {
+        int(one.name.removeprefix(STABILITY)): one.value
+        for one in measured
+        if one.name.startswith(STABILITY) and one.value is not None
+    }
+    return stability, k, why
+
+
+def test_customers_without_groups_are_stable_at_no_number_of_segments() -> None:
+    blob = np.random.default_rng(3).normal(size=(1000, 3))
+    stability, _, why = numbers_of(blob, SegmentsSection(n_starts=2))
+    assert set(stability) == {4, 5, 6, 7, 8}
+    assert max(stability.values()) < STABLE - 0.1
+    assert "none of 4 to 8 is stable" in why
+
+
+def test_groups_far_apart_are_perfectly_stable_at_their_number_alone() -> None:
+    random = np.random.default_rng(3)
+    groups = [
+        random.normal(center, 0.1, size=(60, 2)) for center in ((0, 0), (4, 0), (0, 4), (4, 4))
+    ]
+    sample = np.vstack(groups)
+    params = SegmentsSection(k_from=4, k_to=6, n_starts=2)
+    stability, k, _ = numbers_of(sample, params)
+    assert k == 4
+    assert stability[4] == 1.0
+    assert max(stability[k] for k in (5, 6)) < 1.0
+    # Drawn by a seed: the same figures each time, whatever the number of starts.
+    again, _, _ = numbers_of(sample, params.model_copy(update={"n_starts": 4}))
+    assert again == stability
+
+
+def test_customers_that_hardly_differ_can_be_resampled() -> None:
+    sample = np.repeat(np.eye(3), 10, axis=0)
+    stability, _, _ = numbers_of(sample, SegmentsSection(k=2, n_starts=1))
+    assert 0.0 <= stability[2] <= 1.0
 
 
 def test_explained_share_is_one_less_the_share_within_and_above_that_of_spend_groups(
@@ -162,7 +224,7 @@ def test_explained_share_is_one_less_the_share_within_and_above_that_of_spend_gr
     group = np.array([GROUP[held] for held in BASE["customer_id"]])
     means = np.array([matrix[group == held].mean(axis=0) for held in range(4)])
     within = ((matrix - means[group]) ** 2).sum()
-    figures = {(held.model_name, held.metric): held.value for held in fitted.measured}
+    figures = figures_of(fitted)
     expected = 1 - within / ((matrix - matrix.mean(axis=0)) ** 2).sum()
     assert figures["kmeans", "explained_share"] == pytest.approx(expected, abs=1e-9)
     assert figures["kmeans", "explained_share"] >= figures["spend_groups", "explained_share"]
@@ -181,10 +243,12 @@ def test_a_model_read_back_from_its_spec_assigns_alike(
 
 
 def test_repartitioned_input_gives_the_same_model_and_assignment(
-    base: DataFrame, assigned: pd.DataFrame
+    base: DataFrame, fitted: FittedSegments, assigned: pd.DataFrame
 ) -> None:
     apart = base.repartition(7, "n_orders").sortWithinPartitions(F.desc("customer_id"))
-    found = assignment(fit_segments(apart, PARAMS).model, base)
+    refitted = fit_segments(apart, PARAMS)
+    assert figures_of(refitted) == pytest.approx(figures_of(fitted))
+    found = assignment(refitted.model, base)
     assert found["segment_id"].tolist() == assigned["segment_id"].tolist()
     assert found["segment_name"].tolist() == assigned["segment_name"].tolist()
     assert found["distance_to_center"].to_numpy() == pytest.approx(

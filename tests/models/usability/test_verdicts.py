@@ -9,9 +9,11 @@ from datetime import date, timedelta
 import pytest
 
 from crm_spark.models.churn.section import ChurnSection, cutoffs_for_test, latest_closed
+from crm_spark.models.churn.verdicts import ChurnClasses, churn_verdicts
 from crm_spark.models.recommender.section import RecommendationsSection
+from crm_spark.models.recommender.verdicts import recommendations_verdicts
 from crm_spark.models.segments.section import SegmentsSection
-from crm_spark.models.usability.churn import ChurnClasses, churn_verdicts
+from crm_spark.models.segments.verdicts import segments_verdicts
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import (
     DataFacts,
@@ -20,8 +22,6 @@ from crm_spark.models.usability.facts import (
     PriceFacts,
     Verdict,
 )
-from crm_spark.models.usability.recommendations import recommendations_verdicts
-from crm_spark.models.usability.segments import segments_verdicts
 
 AS_OF = date(2024, 7, 1)
 CLASSES = ChurnClasses(20_000, 20_000, 500, 500)

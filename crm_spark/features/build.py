@@ -1,0 +1,299 @@
+"""Feature tables brought up to date: whole dates, or the customers who changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import DataFrame
+
+from crm_spark.features.departments import customer_departments
+from crm_spark.features.increments import (
+    Due,
+    changed_lines,
+    due,
+    earliest_change,
+    runs_since_made,
+)
+from crm_spark.features.interactions import product_interactions
+from crm_spark.features.orders import changed_later, customer_orders
+from crm_spark.features.prices import product_prices
+from crm_spark.features.snapshot import customer_snapshot
+from crm_spark.features.tables import (
+    CUSTOMER_DEPARTMENTS,
+    CUSTOMER_ORDERS,
+    CUSTOMER_SNAPSHOT,
+    PRODUCT_INTERACTIONS,
+    PRODUCT_PRICES,
+)
+from crm_spark.features.targets import (
+    FeatureDates,
+    FeatureSettings,
+    department_target,
+    interaction_targets,
+    orders_target,
+    price_target,
+    snapshot_targets,
+)
+from crm_spark.lake.contract import Table, content_checksum
+from crm_spark.lake.delta import Written
+from crm_spark.lake.run import Finished, LakeRun
+from crm_spark.lake.state import Target
+from crm_spark.runtime.progress import log, stage
+from crm_spark.tables.core import CAMPAIGN_CONTACTS, EVENTS, FEEDBACK, PRODUCTS, TRANSACTIONS
+
+_TABLES = (
+    CUSTOMER_ORDERS,
+    CUSTOMER_SNAPSHOT,
+    PRODUCT_INTERACTIONS,
+    CUSTOMER_DEPARTMENTS,
+    PRODUCT_PRICES,
+)
+
+
+@dataclass(frozen=True)
+class Dated:
+    """A table with a row set for each date, and how to compute it.
+
+    `compute` takes dates and, where single customers are refreshed, their ids; `made_for` is the
+    run's own day; a table that `follows_customers` is a function of each customer's own lines.
+    """
+
+    table: Table
+    targets: Sequence[Target]
+    compute: Callable[[Sequence[date], DataFrame | None], DataFrame]
+    made_for: date
+    follows_customers: bool = True
+
+
+def build_features(run: LakeRun, settings: FeatureSettings, dates: FeatureDates) -> None:
+    """Bring orders, snapshots, interactions, departments and prices of these dates up to date."""
+    run.settle(*_TABLES)
+    bring_orders_up_to_date(run, settings)
+    for dated in _dated_tables(run, settings, dates):
+        bring_up_to_date(run, dated)
+
+
+def bring_orders_up_to_date(run: LakeRun, settings: FeatureSettings) -> None:
+    """Write the orders of the customers whose lines changed, or all where that is not known."""
+    target = orders_target(settings)
+    run.require(target)
+    reason = run.state.why_not_current(target)
+    if reason is None:
+        row = run.state.newest(target.output)
+        assert row is not None
+        run.note_unchanged(CUSTOMER_ORDERS, row)
+        return
+    log.info("%s: %s", CUSTOMER_ORDERS.name, reason)
+    runs = runs_since_made(run.state, target)
+    changed_from = earliest_change(run.state, target) if runs is not None else None
+    written = _merge_orders(run, runs) if runs is not None else _overwrite_orders(run)
+    run.finish(
+        Finished(
+            target,
+            written.version,
+            written.content_checksum,
+            changed_from=changed_from,
+            replaces_all=runs is None,
+        )
+    )
+
+
+def _overwrite_orders(run: LakeRun) -> Written:
+    with stage(run.spark, "customer orders"):
+        orders = run.stamp(customer_orders(run.lake.read(TRANSACTIONS)))
+        return run.note(CUSTOMER_ORDERS, run.lake.overwrite(CUSTOMER_ORDERS, orders))
+
+
+def _merge_orders(run: LakeRun, runs: Sequence[str]) -> Written:
+    """Merge the orders of changed customers: the files of other customers stay as they are."""
+    lines = run.lake.read(TRANSACTIONS)
+    key = list(CUSTOMER_ORDERS.key)
+    changed = changed_lines(lines, runs).select("customer_id").distinct().persist()
+    of_changed = customer_orders(lines.join(changed, "customer_id", "left_semi"))
+    orders = run.stamp(of_changed).persist()  # read for what comes and for what goes
+    try:
+        before = run.lake.read(CUSTOMER_ORDERS).join(changed, "customer_id", "left_semi")
+        gone = before.select(*key).join(orders.select(*key), key, "left_anti")
+        with stage(run.spark, "customer orders of changed customers"):
+            written = run.lake.merge(
+                CUSTOMER_ORDERS, orders, gone, unless_same=CUSTOMER_ORDERS.content_columns
+            )
+    finally:
+        orders.unpersist()
+        changed.unpersist()
+    checksum = content_checksum(run.lake.read(CUSTOMER_ORDERS), CUSTOMER_ORDERS)
+    return run.note(CUSTOMER_ORDERS, Written(written.rows, written.version, checksum))
+
+
+def _dated_tables(run: LakeRun, settings: FeatureSettings, dates: FeatureDates) -> list[Dated]:
+    tables = [
+        Dated(
+            CUSTOMER_SNAPSHOT,
+            snapshot_targets(settings, dates.snapshots),
+            lambda days, customers: snapshots(run, settings, days, customers),
+            dates.day,
+        )
+    ]
+    if not settings.has_products:
+        log.info("no product interactions: they need product_id, mapped in sources.transactions")
+        return tables
+
+    def lines(customers: DataFrame | None) -> DataFrame:
+        return _of_customers(run.lake.read(TRANSACTIONS), customers)
+
+    tables += [
+        Dated(
+            PRODUCT_INTERACTIONS,
+            interaction_targets(settings, dates.interactions),
+            lambda days, customers: product_interactions(lines(customers), dates=days),
+            dates.day,
+        ),
+        Dated(
+            PRODUCT_PRICES,
+            [price_target(settings, dates.day)],
+            lambda days, _: product_prices(lines(None), day=days[0]),
+            dates.day,
+            follows_customers=False,
+        ),
+    ]
+    if settings.has_departments:
+        tables.append(
+            Dated(
+                CUSTOMER_DEPARTMENTS,
+                [department_target(settings, dates.day)],
+                lambda days, _: customer_departments(
+                    lines(None), product_departments(run), day=days[0]
+                ),
+                dates.day,
+                follows_customers=False,
+            )
+        )
+    return tables
+
+
+def bring_up_to_date(run: LakeRun, dated: Dated) -> None:
+    """Write what of a table's dates is not current, and append a row for each of these dates."""
+    stale = [target for target in dated.targets if not run.state.is_current(target)]
+    if not stale:
+        _note_dates_unchanged(run, dated)
+        return
+    for target in stale:
+        run.require(target)
+        log.info("%s: %s", target.output, run.state.why_not_current(target))
+    runs = {
+        target.output.as_of_date: runs_since_made(run.state, target)
+        if dated.follows_customers
+        else None
+        for target in stale
+    }
+    found = due(run, dated.table, {day: of_day for day, of_day in runs.items() if day})
+    if found.whole:
+        _write_whole(run, dated, found.whole)
+    if found.touched is not None:
+        _write_touched(run, dated, found)
+    _finish_dates(run, dated, stale)
+
+
+def _note_dates_unchanged(run: LakeRun, dated: Dated) -> None:
+    rows = [row for target in dated.targets if (row := run.state.newest(target.output))]
+    if rows:
+        run.note_unchanged(dated.table, max(rows, key=lambda row: row.version or 0))
+
+
+def _write_whole(run: LakeRun, dated: Dated, days: Sequence[date]) -> None:
+    log.info("%s of %s", dated.table.name, ", ".join(map(str, days)))
+    with stage(run.spark, f"{dated.table.name} of {len(days)} dates"):
+        run.replace_dates(dated.table, dated.compute(days, None), days)
+
+
+def _write_touched(run: LakeRun, dated: Dated, found: Due) -> None:
+    """Write the rows of the touched customers again; no other row is rewritten."""
+    assert found.touched is not None
+    table = dated.table
+    log.info(
+        "%s: %s customers of %d dates are touched",
+        table.name,
+        f"{found.n_touched:,}",
+        len(found.touched_dates),
+    )
+    grain, key = ["customer_id", "as_of_date"], list(table.key)
+    touched = found.touched.persist()
+    customers = touched.select("customer_id").distinct()
+    built = dated.compute(found.touched_dates, customers).join(touched, grain, "left_semi")
+    rows = run.stamp(built).persist()  # read for what goes and for what comes
+    try:
+        before = run.lake.read(table).join(touched, grain, "left_semi").select(*key)
+        with stage(run.spark, f"{table.name} of touched customers"):
+            gone = before.join(rows.select(*key), key, "left_anti")
+            written = run.lake.merge(
+                table, rows, gone, unless_same=table.content_columns, dates=found.touched_dates
+            )
+        n_before = run.summary.table(table.name).rows_written
+        run.note(table, Written(n_before + written.rows, written.version, written.content_checksum))
+    finally:
+        rows.unpersist()
+        touched.unpersist()
+
+
+def _finish_dates(run: LakeRun, dated: Dated, stale: Sequence[Target]) -> None:
+    days = [target.output.as_of_date for target in stale if target.output.as_of_date]
+    checksums = run.lake.checksums_by_date(dated.table, days)
+    version = run.lake.version(dated.table)
+    run.finish(
+        *[
+            Finished(
+                target,
+                version,
+                checksums[target.output.as_of_date][1],
+                facts={
+                    "n_rows": str(checksums[target.output.as_of_date][0]),
+                    "made_for": dated.made_for.isoformat(),
+                },
+            )
+            for target in stale
+            if target.output.as_of_date
+        ]
+    )
+
+
+def snapshots(
+    run: LakeRun,
+    settings: FeatureSettings,
+    days: Sequence[date],
+    customers: DataFrame | None = None,
+) -> DataFrame:
+    """Give the customer snapshots of these dates, of all customers or of those given."""
+    orders = _of_customers(run.lake.read(CUSTOMER_ORDERS), customers)
+    lines = _of_customers(run.lake.read(TRANSACTIONS), customers)
+    with stage(run.spark, "orders that changed after a date"):
+        n_changed = changed_later(orders, dates=days).count()
+    besides = settings.besides()
+
+    def read(table: Table) -> DataFrame | None:
+        return run.lake.read(table) if table in besides else None
+
+    if not settings.has_departments:
+        log.info("department features stay null: they need sources.products with a department")
+    return customer_snapshot(
+        orders,
+        lines,
+        product_departments(run) if settings.has_departments else None,
+        dates=days,
+        horizon_days=settings.horizon_days,
+        n_changed=n_changed,
+        events=read(EVENTS),
+        feedback=read(FEEDBACK),
+        contacts=read(CAMPAIGN_CONTACTS),
+        with_channels=settings.has_channels,
+    )
+
+
+def product_departments(run: LakeRun) -> DataFrame:
+    """Give product_id and department."""
+    return run.lake.read(PRODUCTS).select("product_id", "department")
+
+
+def _of_customers(rows: DataFrame, customers: DataFrame | None) -> DataFrame:
+    return rows if customers is None else rows.join(customers, "customer_id", "left_semi")

@@ -1,0 +1,72 @@
+"""The jobs that every model has: one that trains it, one that scores with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import ClassVar
+
+from pyspark.sql import SparkSession
+
+from crm_spark.config import Config
+from crm_spark.lake.state import Target
+from crm_spark.models.contract import AnyModel
+from crm_spark.models.targets import score_targets, training_target
+from crm_spark.pipeline.days import DayPlan
+from crm_spark.pipeline.models import score_model, train_model
+from crm_spark.runtime.run import RunSummary
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Trains a model, with what the command line asks of a job."""
+
+    model: AnyModel
+    NEEDS_AS_OF: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        """The job."""
+        return self.model.train_job
+
+    @property
+    def DESCRIPTION(self) -> str:
+        """What the help says."""
+        return self.model.training_in_words
+
+    def targets(self, plan: DayPlan) -> Sequence[Target]:
+        """Give what the job makes for a day."""
+        section = plan.config.section_of(self.model)
+        return [training_target(self.model, section, plan.day, plan.first_order)]
+
+    def run(self, spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
+        """Leave ops.checks, ops.metrics, versions in MLflow and ops.model_decisions."""
+        return train_model(spark, config, as_of, self.model)
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """Scores with a model, with what the command line asks of a job."""
+
+    model: AnyModel
+    NEEDS_AS_OF: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        """The job."""
+        return self.model.score_job
+
+    @property
+    def DESCRIPTION(self) -> str:
+        """What the help says."""
+        return self.model.scoring_in_words
+
+    def targets(self, plan: DayPlan) -> Sequence[Target]:
+        """Give what the job makes for a day."""
+        section = plan.config.section_of(self.model)
+        return score_targets(self.model, section, plan.day, plan.first_order, plan.state)
+
+    def run(self, spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
+        """Write the score tables of the date."""
+        return score_model(spark, config, as_of, self.model)

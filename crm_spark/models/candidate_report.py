@@ -1,0 +1,41 @@
+"""What reports of models share: who decided, which figures are quoted, whether they chose, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from crm_spark.models.decisions import Decision, deciding
+from crm_spark.models.records import MetricRow, read_metrics
+from crm_spark.report.subject import ReportRequest
+
+
+def decision_of(request: ReportRequest, model_name: str) -> Decision | None:
+    """Give the decision by which a champion scores the date, under the settings at hand."""
+    counting = request.counting_runs.get(model_name)
+    return deciding(request.lake, model_name, request.day, counting)
+
+
+def metrics_of(
+    request: ReportRequest, train_job: str, decision: Decision | None
+) -> list[MetricRow]:
+    """Give the figures of the training that decided, or of the newest of the date.
+
+    A version that was trained for an earlier date has no figures of this one.
+    """
+    is_of_day = decision is not None and decision.as_of == request.day
+    training_run = decision.training_run_id if decision and is_of_day else None
+    return read_metrics(request.lake, train_job, request.day, training_run)
+
+
+def quoted(rows: Iterable[MetricRow]) -> tuple[MetricRow, ...]:
+    """Give the figures of the newest cut-off: an earlier one chose the kind, and is not quoted."""
+    found = tuple(rows)
+    newest = max((row.cutoff for row in found), default=None)
+    return tuple(row for row in found if row.cutoff == newest)
+
+
+def unseen(decision: Decision | None) -> str:
+    """Say of figures that no candidate had seen their rows, and whether they chose, too."""
+    if decision and decision.chose_itself:
+        return "which no model had seen, but which chose the kind, too, for want of earlier ones"
+    return "which no model had seen"

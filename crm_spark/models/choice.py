@@ -1,0 +1,80 @@
+"""Who scores: the best of what learns, where it beats the best trivial rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crm_spark.errors import CrmSparkError
+from crm_spark.models.results import Tested
+
+CHOSE_ITSELF = "the figures quoted chose it, too, for want of an earlier closed cut-off"
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A metric that decides; `worst` stands for a value that is not known."""
+
+    metric: str
+    title: str
+    is_higher_better: bool = True
+    worst: float = 0.0
+
+    def key(self, tested: Tested[Any]) -> float:
+        """Give the value as a number of which the higher is the better."""
+        found = tested.value(self.metric)
+        value = self.worst if found is None else found
+        return value if self.is_higher_better else -value
+
+    def shown(self, tested: Tested[Any]) -> str:
+        """Write the value with its title."""
+        found = tested.value(self.metric)
+        return f"{self.title} {'unknown' if found is None else f'{found:.4f}'}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which candidate scores, which are registered, and the figures that decided.
+
+    `parts` is the model's own: what a composed candidate is made of. `is_apart`
+    where a model sees to it by itself that what chose is not what is quoted.
+    """
+
+    champion: str
+    registered: tuple[str, ...]
+    why: str
+    parts: Any = None
+    is_apart: bool = False
+
+
+def best_rule_or_challenger(tested: Sequence[Tested[Any]], criteria: Sequence[Criterion]) -> Choice:
+    """Make the best challenger the champion only where it beats the best rule by every criterion.
+
+    The best are those with the best value of the first criterion, ties by the following ones. With
+    a value that is not known a candidate counts as the worst, and the rule stays.
+    """
+
+    def place(one: Tested[Any]) -> tuple[float, ...]:
+        return tuple(criterion.key(one) for criterion in criteria)
+
+    rules = [one for one in tested if one.is_rule]
+    challengers = [one for one in tested if not one.is_rule]
+    if not rules or not criteria:
+        raise CrmSparkError("a model needs a trivial rule beside it, and a criterion to beat it by")
+    rule = max(rules, key=place)
+    if not challengers:
+        figures = ", ".join(criterion.shown(rule) for criterion in criteria)
+        return Choice(rule.name, (rule.name,), f"the only kind there is: {rule.name} {figures}")
+    challenger = max(challengers, key=place)
+    wins = all(criterion.key(challenger) > criterion.key(rule) for criterion in criteria)
+    told = "beats" if wins else "does not beat"
+    figures = "; ".join(
+        f"{one.name} {', '.join(criterion.shown(one) for criterion in criteria)}"
+        for one in (challenger, rule)
+    )
+    return Choice(
+        champion=challenger.name if wins else rule.name,
+        registered=(rule.name, challenger.name),
+        why=f"the {challenger.name} {told} the best rule: {figures}",
+    )

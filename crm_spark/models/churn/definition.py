@@ -1,0 +1,279 @@
+"""Churn as a model: its contract with the runners."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from crm_spark.features.ranks import add_groups
+from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
+from crm_spark.lake.contract import Table, content_checksum
+from crm_spark.models.churn.candidates import CANDIDATES, ChurnCandidate
+from crm_spark.models.churn.feature_checks import (
+    FEATURE_CHECKS,
+    feature_checks,
+    feature_metrics,
+    measured_features,
+    require_features,
+    selected_features,
+)
+from crm_spark.models.churn.inputs import churn_classes, labelled, require_both_classes
+from crm_spark.models.churn.labels import LABEL, is_active
+from crm_spark.models.churn.model import (
+    PROBABILITY,
+    RAW_SCORE,
+    ChurnModel,
+    add_reasons,
+    assembled,
+    load_model,
+)
+from crm_spark.models.churn.report import GLOSSARY, read_churn, show_churn
+from crm_spark.models.churn.section import (
+    ChurnSection,
+    closed_after,
+    cutoffs_for_test,
+    latest_closed,
+    walk_over,
+)
+from crm_spark.models.churn.tables import CUSTOMER_CHURN
+from crm_spark.models.churn.train import (
+    figures,
+    fit_model,
+    measure,
+    permutation_importance,
+    with_reasons,
+)
+from crm_spark.models.churn.verdicts import churn_verdicts
+from crm_spark.models.contract import (
+    Artifact,
+    Choice,
+    Criterion,
+    Cutoffs,
+    Measured,
+    Model,
+    ModelRun,
+    Plan,
+    Prepared,
+    Read,
+    ReportRequest,
+    StoredVersion,
+    Subject,
+    Tested,
+)
+from crm_spark.models.cutoffs import plan_with_choice
+from crm_spark.models.feature_selection import Selection
+from crm_spark.models.records import rows_hash
+from crm_spark.models.tracking import LoggedPipeline
+from crm_spark.models.usability.facts import DataFacts, Verdict
+from crm_spark.runtime.progress import stage
+
+DECILES = 10
+IMPORTANCE = "importance."
+
+
+class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
+    """Who places no order in the horizon, among those who were active at the cut-off."""
+
+    name = "churn"
+    section = ChurnSection
+    section_name = "churn"
+    training_in_words = (
+        "Train the churn forest, test it beside trivial rules, and name the champion."
+    )
+    scoring_in_words = "Score every active customer of the date with the champion of that date."
+    tables = (CUSTOMER_CHURN,)
+    generation = 4
+    not_learnt = frozenset({"backtest_cutoffs", "n_reasons"})
+    glossary = GLOSSARY
+    quiet_advice = frozenset(FEATURE_CHECKS)
+    criteria = (
+        Criterion("auc", "AUC"),
+        Criterion("brier", "Brier", is_higher_better=False, worst=1.0),
+    )
+
+    walk_metrics = (
+        "auc",
+        "average_precision",
+        "brier",
+        "calibration_error",
+        "lift_at_10_percent",
+        "f1",
+    )
+
+    def plan(self, section: ChurnSection, day: date, first_order: date) -> Plan:
+        """Test on the latest cut-off that has closed, choose and learn on those closed before."""
+        quoted = cutoffs_for_test(section, latest_closed(section, day), first_order)
+        return plan_with_choice(quoted, closes_after=closed_after(section))
+
+    def learns_from(self, section: ChurnSection, plan: Plan, day: date) -> Sequence[Read]:
+        """Give the orders, which say who came back, and the snapshots of the cut-offs."""
+        return (Read(CUSTOMER_ORDERS), Read(CUSTOMER_SNAPSHOT, plan.dates))
+
+    def scores_from(self, section: ChurnSection, day: date) -> Sequence[Read]:
+        """Give the snapshot of the date."""
+        return (Read(CUSTOMER_SNAPSHOT, (day,)),)
+
+    def read(self, run: ModelRun[ChurnSection], plan: Plan) -> DataFrame:
+        """Give the labelled rows of all cut-offs."""
+        snapshot = run.of_dates(CUSTOMER_SNAPSHOT, plan.dates)
+        return run.keep(labelled(run.lake, snapshot, plan.dates, run.section))
+
+    def content(self, run: ModelRun[ChurnSection], plan: Plan, data: DataFrame) -> Sequence[object]:
+        """Give the checksums of features and labels, and the cut-offs."""
+        return (
+            content_checksum(data, CUSTOMER_SNAPSHOT),
+            rows_hash(data, "customer_id", "as_of_date", LABEL),
+            plan,
+        )
+
+    def judge(
+        self, run: ModelRun[ChurnSection], facts: DataFacts, plan: Plan, data: DataFrame | None
+    ) -> list[Verdict]:
+        """Judge history, customers, both classes, and the order lines."""
+        classes = None if data is None else churn_classes(data, test=plan.quoted.test)
+        return churn_verdicts(facts, params=run.section, cutoffs=plan.quoted, classes=classes)
+
+    def candidates(self, section: ChurnSection) -> Sequence[ChurnCandidate]:
+        """Give the rules, and what has to beat them."""
+        return CANDIDATES
+
+    def prepare(self, run: ModelRun[ChurnSection], step: Cutoffs, data: DataFrame) -> Prepared:
+        """Choose the features that a step may use, by its training cut-offs alone."""
+        measured = measured_features(data, step)
+        trusted = run.section.trusted_features
+        selection = selected_features(measured, trusted)
+        return Prepared(
+            selection,
+            tuple(feature_checks(measured, selection, trusted)),
+            tuple(feature_metrics(measured)),
+        )
+
+    def test(
+        self,
+        run: ModelRun[ChurnSection],
+        step: Cutoffs,
+        data: DataFrame,
+        prepared: Prepared,
+        choice: Choice | None = None,
+    ) -> tuple[Tested[ChurnModel], ...]:
+        """Fit and measure all candidates, if there is a feature to learn from."""
+        require_features(prepared.value)
+        return super().test(run, step, data, prepared, choice)
+
+    def fit(
+        self,
+        run: ModelRun[ChurnSection],
+        candidate: ChurnCandidate,
+        step: Cutoffs,
+        data: DataFrame,
+        prepared: Prepared,
+    ) -> ChurnModel:
+        """Fit and calibrate one candidate on the step's training cut-offs."""
+        selection: Selection = prepared.value
+        return fit_model(candidate, data, step, run.section, features=selection.kept)
+
+    def evaluate(
+        self, run: ModelRun[ChurnSection], fitted: ChurnModel, step: Cutoffs, data: DataFrame
+    ) -> Sequence[Measured]:
+        """Measure ranking, probabilities and calibration on the test cut-off."""
+        return figures(measure(fitted, data, step, run.section))
+
+    def explain(
+        self,
+        run: ModelRun[ChurnSection],
+        tested: Tested[ChurnModel],
+        step: Cutoffs,
+        data: DataFrame,
+    ) -> Tested[ChurnModel]:
+        """Find the most telling inputs; of what is no rule their importance is a figure, too."""
+        with stage(run.spark, f"importance of the inputs of {tested.name}"):
+            losses = permutation_importance(tested.fitted, data, step, run.section)
+            model = with_reasons(tested.fitted, losses, data, step)
+        n = tested.metrics[0].n
+        importance = [Measured(f"{IMPORTANCE}{held.feature}", held.auc_loss, n) for held in losses]
+        metrics = (*tested.metrics, *([] if tested.is_rule else importance))
+        return Tested(tested.name, tested.is_rule, model, metrics)
+
+    def walk(
+        self, section: ChurnSection, day: date, first_order: date, newest_order: date
+    ) -> list[Cutoffs]:
+        """Give the configured cut-offs, else the latest six, each with those closed before it."""
+        return walk_over(section, day, first_order, newest_order)
+
+    def require_learnable(self, run: ModelRun[ChurnSection], plan: Plan, data: DataFrame) -> None:
+        """Refuse labels with next to none of one class."""
+        with stage(run.spark, f"labelled snapshots of {len(plan.dates)} cut-offs"):
+            require_both_classes(data, plan.dates)
+
+    def artifact(
+        self,
+        run: ModelRun[ChurnSection],
+        tested: Tested[ChurnModel],
+        choice: Choice,
+        plan: Plan,
+        data: DataFrame,
+    ) -> Artifact:
+        """Give the pipeline with its spec, its settings, and what is most telling."""
+        params, model = run.section, tested.fitted
+        candidate = next(held for held in CANDIDATES if held.name == tested.name)
+        return Artifact(
+            spec_json=model.spec_json(),
+            pipeline=LoggedPipeline(
+                model.pipeline, assembled(data, model.inputs, keep=[]), (RAW_SCORE,)
+            ),
+            params={
+                "horizon_days": params.horizon_days,
+                "active_days": params.active_days,
+                "grace_days": params.grace_days,
+                "seed": params.seed,
+                "n_inputs": len(model.inputs),
+                **candidate.settings(params),
+            },
+            texts=_importance_file(tested),
+        )
+
+    def load(self, stored: StoredVersion) -> ChurnModel:
+        """Put a model together again."""
+        return load_model(stored.pipeline(), stored.spec())
+
+    def score(self, run: ModelRun[ChurnSection], fitted: ChurnModel) -> Mapping[Table, DataFrame]:
+        """Give the probability, decile and reasons of every active customer."""
+        snapshot = run.lake.read_date(CUSTOMER_SNAPSHOT, run.day)
+        scored = add_reasons(
+            fitted,
+            snapshot.where(is_active(fitted.active_days)),
+            keep=["customer_id"],
+            n=run.section.n_reasons,
+        )
+        scored = run.keep(scored)  # read three times: counted, sorted, written
+        return {
+            CUSTOMER_CHURN: _with_deciles(scored).withColumn(
+                "horizon_days", F.lit(fitted.horizon_days)
+            )
+        }
+
+    def report(self, request: ReportRequest, section: ChurnSection) -> Subject:
+        """Give who is about to leave, and how far to trust it."""
+        return show_churn(read_churn(request, section), request.day, request.style)
+
+
+def _importance_file(tested: Tested[Any]) -> dict[str, str]:
+    found = [
+        {"feature": held.name.removeprefix(IMPORTANCE), "auc_loss": held.value}
+        for held in tested.metrics
+        if held.name.startswith(IMPORTANCE)
+    ]
+    return {"importance.json": json.dumps(found, indent=1)} if found else {}
+
+
+def _with_deciles(scored: DataFrame) -> DataFrame:
+    """Add churn_decile, 1 the most likely to leave; ties fall by customer_id."""
+    order = [F.desc(PROBABILITY), F.asc("customer_id")]
+    grouped = add_groups(scored, order=order, n_groups=DECILES, name="churn_decile")
+    return grouped.withColumn("churn_decile", F.col("churn_decile").cast(T.IntegerType()))

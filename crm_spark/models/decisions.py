@@ -1,0 +1,216 @@
+"""Which version of a model scores a date: decisions, the champion, reuse of an equal version."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from pydantic import BaseModel
+from pyspark.sql import Column, Row
+from pyspark.sql import functions as F
+
+from crm_spark.errors import DataError
+from crm_spark.lake.delta import Lake
+from crm_spark.lake.run import LakeRun
+from crm_spark.models.contract import AnyModel
+from crm_spark.models.targets import champion_row, training_name
+from crm_spark.models.tracking import CHAMPION, ModelVersion, Tracker
+from crm_spark.runtime.progress import log
+from crm_spark.tables.ops import MODEL_DECISIONS
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A row of ops.model_decisions: whether a version scores from a date on, and why."""
+
+    model_name: str
+    version: str
+    kind: str
+    as_of: date
+    is_champion: bool
+    why: str
+    chose_itself: bool
+    training_key: str
+    training_run_id: str
+    decided_at: datetime
+    run_id: str
+
+    def values(self) -> tuple[object, ...]:
+        """Give the row's values in the table's order."""
+        return (
+            f"{self.run_id}:{self.model_name}:{self.kind}",
+            self.model_name,
+            self.version,
+            self.kind,
+            self.as_of,
+            self.is_champion,
+            self.why,
+            self.chose_itself,
+            self.training_key,
+            self.training_run_id,
+            self.decided_at,
+            self.run_id,
+        )
+
+
+def decisions(lake: Lake, model_name: str, *, until: date | None = None) -> list[Decision]:
+    """Give the decisions on a model, as of dates until this one, the one that counts last."""
+    if not lake.exists(MODEL_DECISIONS):
+        return []
+    rows = lake.read(MODEL_DECISIONS).where(F.col("model_name") == model_name)
+    if until is not None:
+        rows = rows.where(F.col("as_of_date") <= F.lit(until))
+    found = [_decision(row) for row in rows.collect()]  # a few rows a training
+    return sorted(found, key=lambda one: (one.as_of, one.decided_at, one.run_id, one.kind))
+
+
+def _decision(row: Row) -> Decision:
+    return Decision(
+        model_name=row["model_name"],
+        version=row["model_version"],
+        kind=row["kind"],
+        as_of=row["as_of_date"],
+        is_champion=row["is_champion"],
+        why=row["why"],
+        chose_itself=row["chose_itself"],
+        training_key=row["training_key"],
+        training_run_id=row["training_run_id"],
+        decided_at=row["decided_at"],
+        run_id=row["run_id"],
+    )
+
+
+def deciding(
+    lake: Lake, model_name: str, day: date, counting_runs: Collection[str] | None = None
+) -> Decision | None:
+    """Give the decision by which a champion scores a date; None where there is none so early.
+
+    Of all decisions those of `counting_runs` have a say: runs that ended, under the settings at
+    hand. None: all have.
+    """
+    chosen = [
+        one
+        for one in decisions(lake, model_name, until=day)
+        if one.is_champion and (counting_runs is None or one.run_id in counting_runs)
+    ]
+    return chosen[-1] if chosen else None
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that scores a date, and whether it was champion on that date already."""
+
+    model_name: str
+    version: str
+    is_backfilled: bool
+
+    def provenance(self, run: LakeRun) -> dict[str, Column]:
+        """Give the columns that every score row of this champion carries."""
+        return {
+            "is_backfilled": F.lit(self.is_backfilled),
+            "model_name": F.lit(self.model_name),
+            "model_version": F.lit(self.version),
+            "scored_at": F.lit(run.summary.started_at),
+        }
+
+
+def champion_of(run: LakeRun, model: AnyModel, section: BaseModel, day: date) -> Champion:
+    """Give the version that was champion on the date, else the first one after it, marked.
+
+    Trainings under other settings, and those of which no run stands, have no say. Raises DataError
+    where the model has no champion at all.
+    """
+    row = champion_row(run.state, training_name(model, section), day)
+    if row is None or row.output.as_of_date is None:
+        raise DataError(
+            f"no champion of {model.registered_name} as of {day}, trained under these settings: "
+            f"run {model.train_job} first"
+        )
+    is_backfilled = row.output.as_of_date > day
+    if is_backfilled:
+        log.warning(
+            "no model was champion on %s: scoring with that of %s, marked as back-filled",
+            day,
+            row.output.as_of_date,
+        )
+    run.summary.models[model.registered_name] = row.facts["version"]
+    return Champion(model.registered_name, row.facts["version"], is_backfilled)
+
+
+def reuse(run: LakeRun, tracker: Tracker, model_name: str, key: str, day: date) -> bool:
+    """Decide again for the versions of an earlier, complete training with this key, if any.
+
+    Where they are what counts already, nothing is written.
+    """
+    of_day = [one for one in decisions(run.lake, model_name) if one.as_of == day]
+    equal = [one for one in of_day if one.training_key == key]
+    if not equal:
+        return False
+    again = [one for one in equal if one.run_id == equal[-1].run_id]
+    if any(tracker.find(model_name, key, one.kind) is None for one in again):
+        return False
+    for one in again:
+        if one.is_champion:
+            log.info(
+                "%s version %s (%s) has the same inputs and is kept",
+                model_name,
+                one.version,
+                one.kind,
+            )
+    is_newest = of_day[-1].run_id == again[-1].run_id
+    _conclude(run, tracker, [] if is_newest else again, again)
+    return True
+
+
+def conclude_training(
+    run: LakeRun,
+    tracker: Tracker,
+    key: str,
+    day: date,
+    *,
+    versions: Mapping[str, ModelVersion],
+    champion: str,
+    why: str,
+    chose_itself: bool,
+) -> None:
+    """Name the champion among the versions of a training, by kind: alias, summary, decision.
+
+    The decision is appended last of all; it marks the training as complete.
+    """
+    decided = [
+        Decision(
+            model_name=version.name,
+            version=version.version,
+            kind=kind,
+            as_of=day,
+            is_champion=kind == champion,
+            why=why,
+            chose_itself=chose_itself,
+            training_key=key,
+            training_run_id=run.summary.run_id,
+            decided_at=run.summary.started_at,
+            run_id=run.summary.run_id,
+        )
+        for kind, version in versions.items()
+    ]
+    _conclude(run, tracker, decided, decided)
+
+
+def _conclude(
+    run: LakeRun, tracker: Tracker, new: Sequence[Decision], in_force: Sequence[Decision]
+) -> None:
+    champion = next(one for one in in_force if one.is_champion)
+    run.summary.models[champion.model_name] = champion.version
+    known = decisions(run.lake, champion.model_name)
+    # The alias is of the newest date: what is trained for an earlier one must not move it back.
+    if not any(one.as_of > champion.as_of for one in known):
+        tracker.set_alias(champion.model_name, CHAMPION, champion.version)
+    if new:
+        made = [
+            replace(one, decided_at=run.summary.started_at, run_id=run.summary.run_id)
+            for one in new
+        ]
+        values = [one.values() for one in made]
+        frame = run.spark.createDataFrame(values, MODEL_DECISIONS.schema)
+        run.note(MODEL_DECISIONS, run.lake.append(MODEL_DECISIONS, frame))

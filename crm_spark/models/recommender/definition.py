@@ -1,0 +1,279 @@
+"""Recommendations as a model: their contract with the runners."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from crm_spark.features.interactions import bought_between
+from crm_spark.features.orders import midnight
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
+from crm_spark.lake.contract import Table
+from crm_spark.models.contract import (
+    Artifact,
+    Candidate,
+    Choice,
+    Cutoffs,
+    Model,
+    ModelRun,
+    Plan,
+    Prepared,
+    Read,
+    ReportRequest,
+    StoredVersion,
+    Subject,
+    Tested,
+)
+from crm_spark.models.recommender.ladder import Ladder, customer_histories, rank_products
+from crm_spark.models.recommender.report import (
+    GLOSSARY,
+    read_recommendations,
+    show_recommendations,
+)
+from crm_spark.models.recommender.section import Policy, RecommendationsSection
+from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
+from crm_spark.models.recommender.train import (
+    ALONE,
+    LADDER,
+    RUNGS_ALONE,
+    KnownPurchases,
+    RecommenderModel,
+    choose_ladders,
+    fit_catalogue,
+    known_purchases,
+    ladders_in_words,
+    load_recommender_model,
+    measure_lists,
+    require_measured,
+)
+from crm_spark.models.recommender.verdicts import recommendations_verdicts
+from crm_spark.models.records import rows_hash
+from crm_spark.models.usability.facts import DataFacts, Verdict
+from crm_spark.runtime.progress import log, stage
+from crm_spark.tables.core import CUSTOMERS, TRANSACTIONS
+from crm_spark.tables.mapped import Mapped
+
+FACTORS_FILE = "product_factors.parquet"
+RULES = ("popular", "buy_again")
+
+Ladders = dict[Policy, Ladder]
+# A rung that is tested has no model of its own.
+Fitted = RecommenderModel | None
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way to recommend, as it is tested alone."""
+
+    name: str
+
+    @property
+    def is_rule(self) -> bool:
+        """Whether it is a trivial rule."""
+        return self.name in RULES
+
+
+class Recommender(Model[RecommendationsSection, None, Fitted]):
+    """What to offer: a ladder of rungs, each of which has to beat the popular products."""
+
+    name = "recommender"
+    section = RecommendationsSection
+    section_name = "recommendations"
+    training_in_words = (
+        "Fit recommendations, test them beside popularity and buying again, choose the best."
+    )
+    scoring_in_words = (
+        "Recommend products to every customer of the date, rung by rung of the ladder."
+    )
+    tables = (PRODUCT_RECOMMENDATIONS,)
+    generation = 2
+    glossary = GLOSSARY
+    not_learnt = frozenset({"policy", "n"})
+
+    @property
+    def score_job(self) -> str:
+        """The job that scores with it."""
+        return "recommend_products"
+
+    def lacks(self, mapped: Mapped) -> str | None:
+        """Say that products are needed."""
+        if mapped.has("transactions", "product_id"):
+            return None
+        return "recommendations need product_id: map it in sources.transactions.columns"
+
+    def plan(self, section: RecommendationsSection, day: date, first_order: date) -> Plan:
+        """Test on the latest closed cut-off what was learnt before it; learn from the date, too.
+
+        The order of the rungs is chosen on the cut-off before, which had closed by then.
+        """
+        test = section.test_cutoff(day)
+        earlier = section.test_cutoff(test)
+        return Plan(
+            Cutoffs(test, (test,) if test > first_order else ()),
+            Cutoffs(earlier, (earlier,)) if earlier > first_order else None,
+        )
+
+    def learns_from(self, section: RecommendationsSection, plan: Plan, day: date) -> Sequence[Read]:
+        """Give the interactions of the date, which the factors are of, and of the cut-offs."""
+        return (Read(PRODUCT_INTERACTIONS, (day, *plan.dates)),)
+
+    def scores_from(self, section: RecommendationsSection, day: date) -> Sequence[Read]:
+        """Give the customers and the interactions of the date."""
+        return (Read(CUSTOMER_SNAPSHOT, (day,)), Read(PRODUCT_INTERACTIONS, (day,)))
+
+    def read(self, run: ModelRun[RecommendationsSection], plan: Plan) -> None:
+        """Give nothing: what is learnt from is read a cut-off at a time."""
+
+    def content(
+        self, run: ModelRun[RecommendationsSection], plan: Plan, data: None
+    ) -> Sequence[object]:
+        """Give the hashes of all dates' interactions."""
+        columns = PRODUCT_INTERACTIONS.content_columns
+        hashes = [
+            rows_hash(run.lake.read_date(PRODUCT_INTERACTIONS, day), *columns)
+            for day in (run.day, *plan.dates)
+        ]
+        return (run.day, plan, hashes)
+
+    def judge(
+        self,
+        run: ModelRun[RecommendationsSection],
+        facts: DataFacts,
+        plan: Plan,
+        data: None,
+    ) -> list[Verdict]:
+        """Judge history, customers, and the order lines."""
+        return recommendations_verdicts(facts, params=run.section)
+
+    def candidates(self, section: RecommendationsSection) -> Sequence[Candidate]:
+        """Give the rungs, the trivial ones first."""
+        return [Rung(name) for name in ALONE["all"]]
+
+    def prepare(self, run: ModelRun[RecommendationsSection], step: Cutoffs, data: None) -> Prepared:
+        """Fit on what was known on the step's cut-off, and see what was bought after it."""
+        interactions = run.keep(run.lake.read_date(PRODUCT_INTERACTIONS, step.test))
+        with stage(run.spark, f"fit recommendations on what was known on {step.test}"):
+            catalogue, _ = fit_catalogue(interactions, run.section)
+        closed = run.section.closed(step.test)
+        after = bought_between(
+            run.lake.read(TRANSACTIONS), start=step.test, end=closed, known_before=closed
+        )
+        known = known_purchases(interactions, catalogue, after, run.section)
+        kept = replace(
+            known, histories=run.keep(known.histories), relevant=run.keep(known.relevant)
+        )
+        return Prepared(kept)
+
+    def test(
+        self,
+        run: ModelRun[RecommendationsSection],
+        step: Cutoffs,
+        data: None,
+        prepared: Prepared,
+        choice: Choice | None = None,
+    ) -> tuple[Tested[Fitted], ...]:
+        """Measure every rung alone, all in one pass."""
+        known: KnownPurchases = prepared.value
+        with stage(run.spark, f"test the rungs on the purchases from {step.test}"):
+            measured = measure_lists(known, RUNGS_ALONE, run.section)
+            require_measured(measured, run.section)
+        return tuple(
+            Tested(rung.name, rung.is_rule, None, measured[rung.name])
+            for rung in self.candidates(run.section)
+        )
+
+    def choose(self, section: RecommendationsSection, tested: Sequence[Tested[Fitted]]) -> Choice:
+        """Order the rungs of each policy."""
+        ladders = choose_ladders(tested)
+        return Choice(LADDER, (LADDER,), ladders_in_words(tested), parts=ladders)
+
+    def compose(
+        self,
+        run: ModelRun[RecommendationsSection],
+        step: Cutoffs,
+        data: None,
+        prepared: Prepared,
+        choice: Choice,
+        tested: Sequence[Tested[Fitted]],
+    ) -> tuple[Tested[Fitted], ...]:
+        """Measure the ladders beside their rungs."""
+        known: KnownPurchases = prepared.value
+        ladders: Ladders = choice.parts
+        with stage(run.spark, f"test the ladders on the purchases from {step.test}"):
+            lists = {(policy, LADDER): ladder for policy, ladder in ladders.items()}
+            measured = measure_lists(known, lists, run.section)
+        model = RecommenderModel(ladders, run.section.weight, run.section, fitted_on=run.day)
+        return (*tested, Tested(LADDER, False, model, measured[LADDER]))
+
+    def artifact(
+        self,
+        run: ModelRun[RecommendationsSection],
+        tested: Tested[Fitted],
+        choice: Choice,
+        plan: Plan,
+        data: None,
+    ) -> Artifact:
+        """Fit on all that is known on the date, and give the factors with the ladders."""
+        model, params = tested.fitted, run.section
+        assert model is not None, "only the ladder is registered"
+        factors = None
+        if model.needs_factors:
+            interactions = run.keep(run.lake.read_date(PRODUCT_INTERACTIONS, run.day))
+            with stage(run.spark, f"fit recommendations on what was known on {run.day}"):
+                _, factors = fit_catalogue(interactions, params)
+        return Artifact(
+            spec_json=json.dumps(model.spec(), indent=1, sort_keys=True),
+            params={
+                **params.model_dump(mode="json", exclude={"als", "policy", "n"}),
+                **params.als.model_dump(mode="json"),
+                **{
+                    f"ladder.{policy}": " > ".join(ladder.rungs)
+                    for policy, ladder in model.ladders.items()
+                },
+            },
+            frames={} if factors is None else {FACTORS_FILE: factors},
+        )
+
+    def load(self, stored: StoredVersion) -> RecommenderModel:
+        """Put a model together again."""
+        model = load_recommender_model(stored.spec())
+        if not model.needs_factors:
+            return model
+        return replace(model, factors=stored.frame(FACTORS_FILE))
+
+    def score(
+        self, run: ModelRun[RecommendationsSection], fitted: Fitted
+    ) -> Mapping[Table, DataFrame]:
+        """Give the products to offer each customer, best first."""
+        assert fitted is not None
+        ladder = fitted.ladders[run.section.policy]
+        log.info("policy %s: %s", ladder.policy, " > ".join(ladder.rungs))
+        interactions = run.lake.read_date(PRODUCT_INTERACTIONS, run.day)
+        catalogue = fitted.catalogue(interactions)
+        histories = customer_histories(
+            _customers(run), interactions, catalogue, weight=fitted.weight
+        )
+        offers = rank_products(
+            histories, catalogue, {"": ladder}, fitted.params.als, n=run.section.n
+        )
+        return {PRODUCT_RECOMMENDATIONS: offers.drop("list")}
+
+    def report(self, request: ReportRequest, section: RecommendationsSection) -> Subject | None:
+        """Give what is offered, and how good it is."""
+        return show_recommendations(read_recommendations(request, section), request.style)
+
+
+def _customers(run: ModelRun[RecommendationsSection]) -> DataFrame:
+    """Give everyone to offer something to: with an order before the date, or known by then."""
+    ordered = run.lake.read_date(CUSTOMER_SNAPSHOT, run.day).select("customer_id")
+    if not run.mapped.has("customers"):
+        return ordered
+    signed_up = F.col("signed_up_at")
+    before = signed_up.isNull() | (signed_up < midnight(F.lit(run.day)))
+    known = run.lake.read(CUSTOMERS).where(before)
+    return ordered.union(known.select("customer_id")).distinct()

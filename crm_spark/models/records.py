@@ -1,0 +1,157 @@
+"""The rows of ops.metrics and ops.checks: appended by each run, read by the run that counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from crm_spark.lake.contract import Table, row_hash
+from crm_spark.lake.delta import Lake
+from crm_spark.lake.run import LakeRun
+from crm_spark.models.usability.facts import Level, Verdict
+from crm_spark.tables.ops import CHECKS, METRICS
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """A row of ops.metrics: one figure of a model or trivial rule on one cut-off."""
+
+    model_name: str
+    cutoff: date
+    metric: str
+    value: float | None
+    n: int
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """A row of ops.checks, with the job that checked."""
+
+    job: str
+    check: str
+    subject: str
+    level: Level
+    message: str
+
+
+def write_metrics(run: LakeRun, day: date, rows: Iterable[MetricRow]) -> None:
+    """Append figures of this run as of the day."""
+    of_run = (run.summary.job, day)
+    values = [
+        (
+            *of_run,
+            row.model_name,
+            row.cutoff,
+            row.metric,
+            row.value,
+            row.low,
+            row.high,
+            row.n,
+            run.summary.started_at,
+            run.summary.run_id,
+        )
+        for row in rows
+    ]
+    frame = run.spark.createDataFrame(values, METRICS.schema)
+    run.note(METRICS, run.lake.append(METRICS, frame))
+
+
+def write_checks(run: LakeRun, day: date, verdicts: Iterable[Verdict]) -> None:
+    """Append verdicts of this run as of the day."""
+    values = [
+        (
+            run.summary.job,
+            day,
+            verdict.check,
+            verdict.subject,
+            verdict.found,
+            verdict.needed,
+            verdict.level,
+            verdict.message,
+            run.summary.started_at,
+            run.summary.run_id,
+        )
+        for verdict in verdicts
+    ]
+    if values:
+        frame = run.spark.createDataFrame(values, CHECKS.schema)
+        run.note(CHECKS, run.lake.append(CHECKS, frame))
+
+
+def read_metrics(lake: Lake, job: str, day: date, run_id: str | None) -> list[MetricRow]:
+    """Give the figures that a run of a job left for the day; without `run_id` its newest run's."""
+    if not lake.exists(METRICS):
+        return []
+    rows = lake.read(METRICS).where((F.col("job") == job) & (F.col("as_of_date") == F.lit(day)))
+    run_id = run_id or _newest_run(rows)
+    found = (
+        rows.where(F.col("run_id") == F.lit(run_id))
+        .orderBy("model_name", "metric", "cutoff_date")
+        .collect()  # a few hundred
+    )
+    return [
+        MetricRow(
+            row["model_name"],
+            row["cutoff_date"],
+            row["metric"],
+            row["value"],
+            row["n"],
+            row["low"],
+            row["high"],
+        )
+        for row in found
+    ]
+
+
+def _newest_run(rows: DataFrame) -> str | None:
+    found = rows.agg(F.max_by("run_id", F.struct("recorded_at", "run_id"))).collect()
+    newest: str | None = found[0][0]
+    return newest
+
+
+def read_checks(lake: Lake, day: date, training_runs: Collection[str]) -> list[CheckRow]:
+    """Give the verdicts of the day: of each job those of its newest run.
+
+    A run that reuses a version does not look at the features again: of these checks those of the
+    run that trained it stand.
+    """
+    if not lake.exists(CHECKS):
+        return []
+    rows = lake.read_date(CHECKS, day)
+    newest = rows.groupBy("job").agg(
+        F.max_by("run_id", F.struct("recorded_at", "run_id")).alias("newest_run")
+    )
+    kept = rows.join(F.broadcast(newest), "job").where(
+        (F.col("run_id") == F.col("newest_run")) | F.col("run_id").isin(list(training_runs))
+    )
+    found = kept.orderBy("job", "check", "subject").collect()  # a few hundred
+    checked_last = {
+        (row["job"], row["check"]) for row in found if row["run_id"] == row["newest_run"]
+    }
+    return [
+        CheckRow(row["job"], row["check"], row["subject"], row["level"], row["message"])
+        for row in found
+        if row["run_id"] == row["newest_run"] or (row["job"], row["check"]) not in checked_last
+    ]
+
+
+def rows_hash(rows: DataFrame, *columns: str) -> int:
+    """Sum hashes of these columns over all rows: the same whatever their order."""
+    total = rows.agg(F.sum(row_hash(columns) % 2**31)).collect()[0][0]
+    return int(total or 0)
+
+
+def input_versions(lake: Lake, tables: Sequence[Table]) -> dict[str, tuple[str, int]]:
+    """Give the path and version of the tables that a model learnt from."""
+    return {table.name: (lake.path(table), lake.version(table)) for table in tables}
+
+
+def decided_at(run: LakeRun) -> datetime:
+    """Give when a run began: its decisions are ordered by it."""
+    return run.summary.started_at

@@ -1,0 +1,65 @@
+"""The models that there are: one line each, in the order of the pipeline."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from pydantic import BaseModel
+
+from crm_spark.errors import ConfigError, nearest
+from crm_spark.lake.contract import Table
+from crm_spark.models.churn.definition import Churn
+from crm_spark.models.contract import AnyModel, Model
+from crm_spark.models.recommender.definition import Recommender
+from crm_spark.models.segments.definition import Segments
+
+MODELS: tuple[AnyModel, ...] = (
+    Churn(),
+    Segments(),
+    Recommender(),
+)
+
+
+def find_model(name: str, models: Iterable[AnyModel] = MODELS) -> AnyModel:
+    """Give a model by its name, or by the module that a user's own model is.
+
+    Raises ConfigError for a name that is neither.
+    """
+    known = {model.name: model for model in models}
+    if name in known:
+        return known[name]
+    if "." in name:
+        return _model_of_module(name)
+    hint = nearest(name, known) or f", known: {', '.join(known)}, or a module of your own, a.b"
+    raise ConfigError(f"unknown model {name!r}{hint}")
+
+
+def _model_of_module(name: str) -> AnyModel:
+    """Give the MODEL of a user's module."""
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError(f"model {name}: the module cannot be imported: {error}") from error
+    model = getattr(module, "MODEL", None)
+    if not isinstance(model, Model):
+        raise ConfigError(
+            f"model {name}: the module has no MODEL that is a crm_spark.models.contract.Model"
+        )
+    return model
+
+
+def dates_needed(
+    models: Sequence[tuple[AnyModel, BaseModel]], table: Table, day: date, first_order: date
+) -> list[date]:
+    """Give the dates of a feature table that models need as of the day, latest first.
+
+    The day itself is always one of them; dates that nothing was known on are none.
+    """
+    wanted = {day}
+    for model, section in models:
+        plan = model.plan(section, day, first_order)
+        reads = [*model.learns_from(section, plan, day), *model.scores_from(section, day)]
+        wanted |= {one for read in reads if read.table is table for one in read.dates or ()}
+    return sorted((one for one in wanted if first_order < one <= day), reverse=True)

@@ -1,0 +1,35 @@
+"""What a test comes to: figures of each candidate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+F = TypeVar("F")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One figure of a candidate, of `n` rows, with its 95 % interval where it has one."""
+
+    name: str
+    value: float | None
+    n: int
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Tested(Generic[F]):
+    """A candidate that was fitted and measured on one step."""
+
+    __test__: ClassVar[bool] = False  # no test, whatever pytest makes of its name
+
+    name: str
+    is_rule: bool
+    fitted: F
+    metrics: tuple[Measured, ...]
+
+    def value(self, metric: str) -> float | None:
+        """Give one figure; None where it is not known."""
+        return next((one.value for one in self.metrics if one.name == metric), None)

@@ -1,0 +1,222 @@
+"""Segments on the page and on the console: who is alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Row
+
+from crm_spark.features.words import feature_in_words
+from crm_spark.models.candidate_report import decision_of, metrics_of
+from crm_spark.models.decisions import Decision
+from crm_spark.models.records import MetricRow
+from crm_spark.models.segments.tables import SEGMENT_PROFILES
+from crm_spark.report import charts
+from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable
+from crm_spark.report.section import ReportSection
+from crm_spark.report.subject import ReportRequest, Subject
+from crm_spark.report.words import money, number, share
+
+MODEL, TRAINED = "crm_spark_segments", "train_segments"
+WORDS = {"kmeans": "k-means", "spend_groups": "rule: groups of equal size by spend"}
+GLOSSARY = (
+    (
+        "Silhouette",
+        "How much nearer customers are to their own segment than to the next; at most 1",
+    ),
+)
+
+Figures = Mapping[tuple[str, str], float | None]
+
+
+@dataclass(frozen=True)
+class ApartFeature:
+    """A feature that sets a segment apart: its mean there, and of all customers."""
+
+    feature: str
+    mean: float | None
+    base_mean: float | None
+
+
+@dataclass(frozen=True)
+class SegmentFacts:
+    """One segment: its customers, its shares, its means, and what sets it apart, most first."""
+
+    segment_id: int
+    segment_name: str
+    n_customers: int
+    customer_share: float
+    spend_share: float | None
+    mean_n_orders: float
+    mean_days_since_last_order: float
+    mean_spend_amount: float
+    mean_spend_per_order: float
+    apart: tuple[ApartFeature, ...]
+
+
+@dataclass(frozen=True)
+class SegmentsFacts:
+    """What is known of the segments of a date; what a run did not make is empty."""
+
+    segments: tuple[SegmentFacts, ...] = ()
+    metrics: tuple[MetricRow, ...] = ()
+    decision: Decision | None = None
+
+
+def read_segments(request: ReportRequest) -> SegmentsFacts:
+    """Read the profiles, and the figures of the training that decided."""
+    decision = decision_of(request, MODEL)
+    profiles = request.of_date(SEGMENT_PROFILES)
+    rows = profiles.orderBy("segment_id").collect() if profiles else []  # a row a segment
+    return SegmentsFacts(
+        tuple(_segment(row) for row in rows),
+        tuple(metrics_of(request, TRAINED, decision)),
+        decision,
+    )
+
+
+def _segment(row: Row) -> SegmentFacts:
+    apart = [ApartFeature(one["feature"], one["mean"], one["base_mean"]) for one in row["apart"]]
+    return SegmentFacts(
+        segment_id=row["segment_id"],
+        segment_name=row["segment_name"],
+        n_customers=row["n_customers"],
+        customer_share=row["customer_share"],
+        spend_share=row["spend_share"],
+        mean_n_orders=row["mean_n_orders"],
+        mean_days_since_last_order=row["mean_days_since_last_order"],
+        mean_spend_amount=row["mean_spend_amount"],
+        mean_spend_per_order=row["mean_spend_per_order"],
+        apart=tuple(apart),
+    )
+
+
+def show_segments(facts: SegmentsFacts, style: ReportSection) -> Subject | None:
+    """Lay the segments out, with their shares and what sets each apart."""
+    if not facts.segments:
+        return None
+    blocks: list[Block] = []
+    if facts.decision:
+        why = facts.decision.why
+        blocks.append(Text(f"{why[:1].upper()}{why[1:]}."))
+    figures = {(row.model_name, row.metric): row.value for row in facts.metrics}
+    blocks += [
+        _shares_picture(facts.segments),
+        *_silhouette_picture(figures),
+        _profiles_table(facts.segments, style),
+        *_beside_the_rule(figures),
+    ]
+    return Subject((Section("segments", "Who is alike", blocks),), lines=_lines(facts.segments))
+
+
+def _lines(segments: Sequence[SegmentFacts]) -> tuple[str, ...]:
+    return (
+        "Segments of alike customers (scores.customer_segments)",
+        *[
+            f"  {row.segment_id:>2} {row.segment_name:<44}{row.n_customers:>9,} customers"
+            f"{row.customer_share:>7.1%}   {row.spend_share or 0:>6.1%} of spend"
+            for row in segments
+        ],
+    )
+
+
+def _shares_picture(segments: Sequence[SegmentFacts]) -> Picture:
+    labels = [f"{row.segment_id} {_wrapped(row.segment_name)}" for row in segments]
+    largest = max(segments, key=lambda row: row.spend_share or 0.0)
+    return Picture(
+        charts.pairs_of_bars(
+            "segment-shares",
+            f"Share of customers and of all bought of {len(labels)} segments; segment "
+            f"{largest.segment_id} has {share(largest.customer_share)} of the customers "
+            f"and {share(largest.spend_share)} of what was bought",
+            labels,
+            {
+                "of customers": [row.customer_share for row in segments],
+                "of all bought": [row.spend_share or 0.0 for row in segments],
+            },
+            x_label="share",
+        ),
+        "How many customers each segment has, and how much of all that was bought is theirs.",
+    )
+
+
+def _silhouette_picture(figures: Figures) -> list[Block]:
+    curve = sorted(
+        (int(metric.removeprefix("silhouette.k")), value)
+        for (_, metric), value in figures.items()
+        if metric.startswith("silhouette.k") and value is not None
+    )
+    if len(curve) < 2:
+        return []
+    best = max(curve, key=lambda point: point[1])
+    return [
+        Picture(
+            charts.lines(
+                "silhouette",
+                f"Silhouette for {curve[0][0]} to {curve[-1][0]} segments, highest "
+                f"{best[1]:.3f} at {best[0]}",
+                [charts.Line("k-means", [float(k) for k, _ in curve], [v for _, v in curve])],
+                x_label="number of segments",
+                y_label="silhouette",
+                ticks={float(k): str(k) for k, _ in curve},
+            ),
+            "How clearly the segments are set apart, by their number.",
+        )
+    ]
+
+
+def _profiles_table(segments: Sequence[SegmentFacts], style: ReportSection) -> TextTable:
+    numbers = ["Customers", "Orders", "Days since the last", "Bought", "An order"]
+    return TextTable(
+        "Who is in each segment (scores.segment_profiles): means, beside the mean of all",
+        ["Segment", *numbers, "What sets it apart"],
+        [
+            [
+                f"{row.segment_id} {row.segment_name}",
+                f"{row.n_customers:,}",
+                f"{row.mean_n_orders:,.1f}",
+                f"{row.mean_days_since_last_order:,.0f}",
+                money(style, row.mean_spend_amount),
+                money(style, row.mean_spend_per_order),
+                _apart(row.apart),
+            ]
+            for row in segments
+        ],
+        numbers=numbers,
+    )
+
+
+def _beside_the_rule(figures: Figures) -> list[Block]:
+    rule = figures.get(("spend_groups", "silhouette"))
+    ours = figures.get(("kmeans", "silhouette"))
+    explained = [figures.get((kind, "explained_share")) or 0.0 for kind in WORDS]
+    if rule is None or ours is None:
+        return []
+    return [
+        Text(
+            f"Beside the rule that cuts customers into groups of equal size by spend: "
+            f"silhouette {ours:.3f} against {rule:.3f}, variance explained "
+            f"{explained[0]:.0%} against {explained[1]:.0%}."
+        )
+    ]
+
+
+def _wrapped(name: str) -> str:
+    """Break a long name over lines of a chart."""
+    words = name.split(", ")
+    lines = [""]
+    for place, word in enumerate(words):
+        text = word + ("," if place < len(words) - 1 else "")
+        if lines[-1] and len(lines[-1]) + len(text) > 24:
+            lines.append(text)
+        else:
+            lines[-1] = f"{lines[-1]} {text}".strip()
+    return "\n".join(lines)
+
+
+def _apart(apart: Sequence[ApartFeature]) -> str:
+    return "; ".join(
+        f"{feature_in_words(row.feature)} {number(row.mean)} (all: {number(row.base_mean)})"
+        for row in apart[:3]
+    )

@@ -1,0 +1,84 @@
+"""What a model's training and scores are made of, and which training scores a date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel
+
+from crm_spark.features.tables import CUSTOMER_ORDERS
+from crm_spark.lake.state import Output, OutputRow, State, Target
+from crm_spark.models.contract import AnyModel, Read
+from crm_spark.tables.core import TRANSACTIONS
+
+# What the verdicts on the data are judged from, besides what a model learns from.
+_JUDGED = (Output(CUSTOMER_ORDERS.name), Output(TRANSACTIONS.name))
+
+
+def training_target(model: AnyModel, section: Any, day: date, first_order: date) -> Target:
+    """Give the target of a model's training as of a day."""
+    plan = model.plan(section, day, first_order)
+    reads = [*_JUDGED, *outputs_read(model.learns_from(section, plan, day), first_order, day)]
+    settings = _settings(section, model.not_learnt)
+    output = Output(training_name(model, section), day)
+    return Target(output, tuple(dict.fromkeys(reads)), settings, model.generation)
+
+
+def score_targets(
+    model: AnyModel, section: Any, day: date, first_order: date, state: State
+) -> list[Target]:
+    """Give the targets of a model's score tables of a day.
+
+    They read the training that scores the day, or the day's own where there is none yet.
+    """
+    row = champion_row(state, training_name(model, section), day)
+    training = row.output if row else Output(training_name(model, section), day)
+    reads = [*outputs_read(model.scores_from(section, day), first_order, day), training]
+    settings = _settings(section, frozenset())
+    return [
+        Target(Output(table.name, day), tuple(dict.fromkeys(reads)), settings, model.generation)
+        for table in model.tables
+    ]
+
+
+def training_name(model: AnyModel, section: BaseModel) -> str:
+    """Give what a model's trainings under these settings are called: others stand beside them."""
+    probe = Target(Output(model.name), settings=_settings(section, model.not_learnt))
+    return f"models.{model.name}/{probe.fingerprint[:8]}"
+
+
+def champion_row(state: State, name: str, day: date) -> OutputRow | None:
+    """Give the training whose champion scores a day: the newest as of a date not later.
+
+    Before any there is the first later one.
+    """
+    rows = [row for output in state.outputs(name) if (row := state.newest(output))]
+    trained = [row for row in rows if row.status == "written" and row.output.as_of_date]
+    earlier = [row for row in trained if _as_of(row) <= day]
+    if earlier:
+        return max(earlier, key=_as_of)
+    return min(trained, key=_as_of, default=None)
+
+
+def _as_of(row: OutputRow) -> date:
+    assert row.output.as_of_date is not None
+    return row.output.as_of_date
+
+
+def _settings(section: BaseModel, left_out: frozenset[str]) -> dict[str, Any]:
+    """Give what the user set of a section, but for what nothing made here depends on."""
+    return section.model_dump(mode="json", exclude_defaults=True, exclude=set(left_out))
+
+
+def outputs_read(reads: Iterable[Read], first_order: date, day: date) -> tuple[Output, ...]:
+    """Give the outputs that are read; dates before any order hold nothing."""
+    found: list[Output] = []
+    for read in reads:
+        if read.dates is None:
+            found.append(Output(read.table.name))
+        else:
+            dates = [one for one in read.dates if first_order < one <= day]
+            found += [Output(read.table.name, one) for one in dates]
+    return tuple(found)

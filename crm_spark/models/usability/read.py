@@ -1,0 +1,59 @@
+"""Reads the facts that verdicts go by from the lake."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import functions as F
+
+from crm_spark.features.orders import changed_later, orders_as_of
+from crm_spark.features.tables import CUSTOMER_ORDERS, PRODUCT_PRICES
+from crm_spark.lake.delta import Lake
+from crm_spark.models.usability.data_facts import (
+    customer_shares,
+    orders_per_day,
+    rejected_by_kind,
+    unusual_prices,
+)
+from crm_spark.models.usability.facts import DataFacts, IngestFacts, OrderDay, PriceFacts
+from crm_spark.tables.core import TRANSACTIONS, rejected
+
+
+def data_facts(lake: Lake, day: date) -> DataFacts:
+    """Count what was known of the orders before the midnight of the date.
+
+    Of rejected rows all count that core holds: they have no date that could be read.
+    """
+    orders, lines = lake.read(CUSTOMER_ORDERS), lake.read(TRANSACTIONS)
+    n_changed = changed_later(orders, dates=[day]).count()
+    known = orders_as_of(orders, lines, dates=[day], n_changed=n_changed)
+    days = orders_per_day(known).orderBy("order_date").collect()  # a row a day
+    shares = customer_shares(known).collect()[0]
+    return DataFacts(
+        as_of=day,
+        days=tuple(OrderDay(row["order_date"], row["n_orders"]) for row in days),
+        n_customers=shares["n_customers"],
+        n_lines=shares["n_lines"],
+        n_lines_of_biggest=shares["n_lines_of_biggest"],
+        ingest=_ingest_facts(lake),
+        prices=_price_facts(lake, day),
+    )
+
+
+def _ingest_facts(lake: Lake) -> IngestFacts | None:
+    """Count the rows that came in, and of them those that could not be used."""
+    kept = rejected(TRANSACTIONS)
+    if not lake.exists(kept):
+        return None
+    unusable = lake.read(kept).where(F.col("replay_run_id").isNull())
+    kinds = rejected_by_kind(unusable).collect()[0]
+    n_rows = lake.read(TRANSACTIONS).count() + unusable.where("row IS NOT NULL").count()
+    return IngestFacts(n_rows=n_rows, **kinds.asDict())
+
+
+def _price_facts(lake: Lake, day: date) -> PriceFacts | None:
+    """Sum up the prices of products before the date."""
+    if not lake.exists(PRODUCT_PRICES):
+        return None
+    prices = lake.read_date(PRODUCT_PRICES, day)
+    return PriceFacts(**unusual_prices(prices).collect()[0].asDict())

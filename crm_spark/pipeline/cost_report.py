@@ -1,0 +1,71 @@
+"""What each job took, on the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import functions as F
+
+from crm_spark.report.blocks import Section, Text, TextTable
+from crm_spark.report.subject import ReportRequest, Subject
+from crm_spark.tables.ops import JOB_RUNS
+
+
+@dataclass(frozen=True)
+class JobCost:
+    """What one run of a job took; None where it cannot be known."""
+
+    job: str
+    seconds: float
+    core_seconds: float | None
+    peak_memory_bytes: int | None
+    shuffle_bytes: int | None
+    spill_bytes: int | None
+
+
+def read_costs(request: ReportRequest) -> tuple[JobCost, ...]:
+    """Give the cost of the newest succeeded run of each job that the date rests on."""
+    figures = [name for name in JobCost.__dataclass_fields__ if name != "job"]
+    newest = (
+        request.lake.read(JOB_RUNS)
+        .where(F.col("status") == "succeeded")
+        .where((F.col("as_of_date") == F.lit(request.day)) | (F.col("job") == "ingest_sources"))
+        .where(~F.col("job").isin("run_pipeline", "write_report"))
+        .groupBy("job")
+        .agg(F.max_by(F.struct("started_at", *figures), "started_at").alias("newest"))
+        .orderBy("newest.started_at")
+    )
+    rows = newest.select("job", *[f"newest.{name}" for name in figures]).collect()  # a row a job
+    return tuple(JobCost(**row.asDict()) for row in rows)
+
+
+def show_costs(costs: tuple[JobCost, ...]) -> Subject | None:
+    """Lay the costs out; None where nothing ran."""
+    if not costs:
+        return None
+    columns = ["Job", "Seconds", "Core seconds", "Peak memory", "Shuffled", "Spilled"]
+    rows = [
+        [
+            row.job,
+            f"{row.seconds:,.1f}",
+            "" if row.core_seconds is None else f"{row.core_seconds:,.1f}",
+            _bytes(row.peak_memory_bytes),
+            _bytes(row.shuffle_bytes),
+            _bytes(row.spill_bytes),
+        ]
+        for row in costs
+    ]
+    total = sum(row.seconds for row in costs)
+    caption = "The newest run of each job (ops.job_runs)"
+    table = TextTable(caption, columns, rows, numbers=columns[1:])
+    lead = Text(f"{len(rows)} jobs, {total:,.0f} seconds.")
+    return Subject((Section("cost", "What it cost", [lead, table]),))
+
+
+def _bytes(value: int | None) -> str:
+    if value is None:
+        return ""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= size:
+            return f"{value / size:,.1f} {unit}"
+    return f"{value} B"

@@ -1,0 +1,75 @@
+"""The graph of jobs: their order from what they declare to read and write, and what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from crm_spark.errors import CrmSparkError
+from crm_spark.lake.state import Output, State, Target
+
+
+class GraphError(CrmSparkError):
+    """Jobs declare outputs that no order of them can make: a fault of ours."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one output stands: `reason` is None where it is current."""
+
+    job: str
+    target: Target
+    is_whole: bool
+    reason: str | None
+
+
+def in_order(jobs: Mapping[str, Sequence[Target]]) -> list[str]:
+    """Give the jobs so that each comes after those whose outputs it reads; else as they are given.
+
+    Raises GraphError for two jobs that write one output, or that wait for one another.
+    """
+    maker: dict[Output, str] = {}
+    for job, targets in jobs.items():
+        for target in targets:
+            other = maker.setdefault(target.output, job)
+            if other != job:
+                raise GraphError(f"{target.output} is written by {other} and by {job}")
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for job, targets in jobs.items():
+        reads = [read for target in targets for read in (*target.reads, *target.optional)]
+        before = {maker[read] for read in reads if read in maker} - {job}
+        sorter.add(job, *sorted(before))
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise GraphError(f"jobs wait for one another: {' -> '.join(error.args[1])}") from error
+    places = {job: place for place, job in enumerate(jobs)}
+    ordered: list[str] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=places.__getitem__)
+        ordered += ready
+        sorter.done(*ready)
+    return ordered
+
+
+def due(state: State, targets: Sequence[Target]) -> dict[Output, str]:
+    """Give the outputs that are not current, each with the reason."""
+    reasons = ((target.output, state.why_not_current(target)) for target in targets)
+    return {output: reason for output, reason in reasons if reason is not None}
+
+
+def standings(state: State, jobs: Mapping[str, Sequence[Target]]) -> list[Standing]:
+    """Give where every output stands; one is not current, either, where what it reads is not."""
+    behind: set[Output] = set()
+    found = []
+    for job in in_order(jobs):
+        for target in jobs[job]:
+            reason = state.why_not_current(target)
+            waiting = [read for read in (*target.reads, *target.optional) if read in behind]
+            if reason is None and waiting:
+                reason = f"{', '.join(map(str, waiting[:2]))} is not current"
+            if reason is not None:
+                behind.add(target.output)
+            found.append(Standing(job, target, state.is_whole(target.output), reason))
+    return found

@@ -1,0 +1,58 @@
+"""Runs the training, scoring or backtest of any model as a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from crm_spark.config import Config
+from crm_spark.lake.contract import Table
+from crm_spark.models.backtest import backtest
+from crm_spark.models.contract import AnyModel, ModelRun
+from crm_spark.models.score import score
+from crm_spark.models.train import train
+from crm_spark.pipeline.lifecycle import Run, job_run
+from crm_spark.runtime.run import RunSummary
+
+Built = Mapping[Table, Callable[[Sequence[date]], DataFrame]]
+
+
+def train_model(
+    spark: SparkSession, config: Config, as_of: date | None, model: AnyModel
+) -> RunSummary:
+    """Train a model as of the date."""
+    with job_run(spark, config, model.train_job, as_of) as job:
+        train(model, model_run(job, model), config.tracking)
+        return job.summary
+
+
+def score_model(
+    spark: SparkSession, config: Config, as_of: date | None, model: AnyModel
+) -> RunSummary:
+    """Write the scores of the date."""
+    with job_run(spark, config, model.score_job, as_of) as job:
+        score(model, model_run(job, model), config.tracking)
+        return job.summary
+
+
+def backtest_model(
+    spark: SparkSession,
+    config: Config,
+    as_of: date | None,
+    model: AnyModel,
+    built: Callable[[Run], Built],
+) -> RunSummary:
+    """Walk a model over past cut-offs; `built` gives what is built for them."""
+    with job_run(spark, config, f"backtest_{model.name}", as_of) as job:
+        backtest(model, model_run(job, model, built(job)))
+        return job.summary
+
+
+def model_run(job: Run, model: AnyModel, built: Built | None = None) -> ModelRun[Any]:
+    """Give what a model has at hand in a job."""
+    day = job.day()
+    section = job.config.section_of(model)
+    return ModelRun(job, section, day, job.config.mapped, built or {})

@@ -1,0 +1,84 @@
+"""Collects what every subject shows of a date, for the page and for the console."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import crm_spark
+from crm_spark.config import Config
+from crm_spark.features.base_report import base_subject
+from crm_spark.features.rfm_report import rfm_subject
+from crm_spark.lake.delta import Lake
+from crm_spark.models.candidate_report import decision_of
+from crm_spark.models.contract import AnyModel
+from crm_spark.models.targets import training_name
+from crm_spark.pipeline.cost_report import read_costs, show_costs
+from crm_spark.pipeline.data_report import read_data, show_data
+from crm_spark.pipeline.lifecycle import Run
+from crm_spark.report.blocks import Page
+from crm_spark.report.page import Heading, build_page
+from crm_spark.report.subject import ReportRequest, Subject
+
+# Who counts as active where no model says.
+ACTIVE_DAYS = 84
+
+
+def subjects_of(run: Run, day: date) -> list[Subject]:
+    """Give the base, RFM, each model, the data and the costs, as far as a run made them."""
+    lake, config = run.lake, run.config
+    models = config.chosen_models
+    counting = {model.registered_name: counting_runs(run, model) for model in models}
+    request = ReportRequest(
+        lake,
+        day,
+        config.mapped,
+        config.report,
+        {table.name: table for model in models for table in model.tables},
+        counting,
+    )
+    decisions = [decision_of(request, model.registered_name) for model in models]
+    data = read_data(
+        request,
+        training_runs={one.training_run_id for one in decisions if one},
+        quiet_advice={check for model in models for check in model.quiet_advice},
+    )
+    found = [
+        base_subject(request, active_days=_active_days(config)),
+        rfm_subject(request),
+        *[model.report(request, config.section_of(model)) for model in models],
+        show_data(data, config.report),
+        show_costs(read_costs(request)),
+    ]
+    return [subject for subject in found if subject is not None]
+
+
+def counting_runs(run: Run, model: AnyModel) -> frozenset[str]:
+    """Give the trainings of a model that ended, under the settings at hand."""
+    name = training_name(model, run.config.section_of(model))
+    outputs = run.state.outputs(name)
+    rows = [row for output in outputs for row in run.state.rows(output)]
+    return frozenset(row.run_id for row in rows if row.status == "written")
+
+
+def _active_days(config: Config) -> int:
+    """Give after how many days without an order a customer is no longer active."""
+    sections = [config.section_of(model) for model in config.known_models]
+    days = [getattr(section, "active_days", None) for section in sections]
+    return next((found for found in days if found), ACTIVE_DAYS)
+
+
+def page_of(config: Config, day: date, subjects: list[Subject]) -> Page:
+    """Give the report of the date."""
+    heading = Heading(config.report.title, day, config.time_zone, crm_spark.__version__)
+    glossary = [pair for model in config.chosen_models for pair in model.glossary]
+    return build_page(heading, subjects, glossary)
+
+
+def results_of(lake: Lake, config: Config, day: date, subjects: list[Subject]) -> list[str]:
+    """Give what was found and how far to trust it, as lines of the console."""
+    return [
+        "",
+        f"Results as of {day}",
+        *[line for subject in subjects for line in subject.lines],
+        f"Tables: {lake.root}/<layer>/<table>   Models: {config.tracking.uri}",
+    ]

@@ -1,0 +1,98 @@
+"""Upkeep of the lake: dates beyond those to keep go, files are put together, the state is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+
+from crm_spark.lake.contract import Table
+from crm_spark.lake.state import UNTOUCHED, Output, State
+from crm_spark.pipeline.days import feature_dates
+from crm_spark.pipeline.lifecycle import Run
+from crm_spark.runtime.progress import log, stage
+
+KeptDates = Mapping[str, frozenset[date]]
+
+
+def dates_to_keep(run: Run) -> KeptDates | None:
+    """Give the as-of dates to keep, by layer; None keeps all.
+
+    Features are kept for the cut-offs, too, that training as of the newest date reads.
+    """
+    n = run.config.storage.keep_dates
+    own = sorted(_own_days(run.state), reverse=True)
+    if n is None or not own:
+        return None
+    newest = own[:n]
+    dates = feature_dates(run.config, newest[0], run.order_dates()[0])
+    features = frozenset({*newest, *dates.snapshots, *dates.interactions})
+    return {"scores": frozenset(newest), "features": features}
+
+
+def _own_days(state: State) -> set[date]:
+    """Give the dates that runs were for: scored, or with features made for their own sake."""
+    rows = [row for output in state.outputs() for row in state.rows(output)]
+    return {
+        row.output.as_of_date
+        for row in rows
+        if row.output.as_of_date
+        and (
+            row.output.name.startswith("scores.")
+            or row.facts.get("made_for") == row.output.as_of_date.isoformat()
+        )
+    }
+
+
+def maintain(run: Run, table: Table, kept: KeptDates | None) -> None:
+    """Drop the dates of a table that are not kept, compact it and remove its old files."""
+    with stage(run.spark, f"maintain {table.name}"):
+        dropped = _drop_dates(run, table, kept)
+        files = run.lake.maintain(table)
+        _carry_over(run, table)
+    told = f", {dropped} as-of dates dropped" if dropped else ""
+    log.info(
+        "%s: %d files, now %d of %.1f MB%s",
+        table.name,
+        files.files_before,
+        files.files_after,
+        files.bytes_after / 1e6,
+        told,
+    )
+
+
+def _drop_dates(run: Run, table: Table, kept: KeptDates | None) -> int:
+    """Drop the other dates of a feature or score table; give their number."""
+    if kept is None or table.layer not in kept or "as_of_date" not in table.partition_by:
+        return 0
+    old = [day for day in run.lake.dates(table) if day not in kept[table.layer]]
+    if not old:
+        return 0
+    log.info("%s: dropping %s", table.name, ", ".join(map(str, sorted(old))))
+    run.lake.delete_dates(table, old)
+    version = run.lake.version(table)
+    known = [Output(table.name, day) for day in old if run.state.rows(Output(table.name, day))]
+    run.append_rows(
+        [
+            replace(row, status="dropped", version=version, reason="storage.keep_dates")
+            for output in known
+            if (row := run.state.newest(output))
+        ]
+    )
+    return len(old)
+
+
+def _carry_over(run: Run, table: Table) -> None:
+    """Say of a table whose newest commit is upkeep that it is as it was.
+
+    So nothing needs the log further back than its newest commits.
+    """
+    rows = [row for output in run.state.outputs(table.name) if (row := run.state.newest(output))]
+    standing = [row for row in rows if row.stands and row.version is not None]
+    newest = run.lake.versions(table)[0]
+    if not standing or newest == run.state.highest_version(table.name):
+        return
+    row = max(standing, key=lambda row: row.sequence)
+    run.append_rows(
+        [replace(row, version=newest, changed_from=UNTOUCHED, replaces_all=False, reason="upkeep")]
+    )

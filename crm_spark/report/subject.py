@@ -1,0 +1,51 @@
+"""What a subject gives to the report and to the console, and what it is asked with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from pyspark.sql import DataFrame
+
+from crm_spark.lake.contract import Table
+from crm_spark.lake.delta import Lake
+from crm_spark.report.blocks import Section, Tile
+from crm_spark.report.section import ReportSection
+from crm_spark.tables.mapped import Mapped
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What a subject reads its facts with: the lake, the date, what is mapped, and the style.
+
+    `tables` are the score tables by name: a subject that shows another's scores finds them here,
+    where there are any. `counting_runs` are, by registered model, the trainings that ended under
+    the settings at hand; a model that is not named there has all of them.
+    """
+
+    lake: Lake
+    day: date
+    mapped: Mapped
+    style: ReportSection
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    counting_runs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def of_date(self, table: Table | None) -> DataFrame | None:
+        """Give a table's rows of the date, or None where it has none."""
+        if table is None or not self.lake.exists(table):
+            return None
+        rows = self.lake.read_date(table, self.day)
+        return None if rows.isEmpty() else rows
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What one subject shows of a date, all of it from the same facts.
+
+    `sections` are parts of the page, `tiles` figures at its head, `lines` what the console says.
+    """
+
+    sections: tuple[Section, ...] = ()
+    tiles: tuple[Tile, ...] = ()
+    lines: tuple[str, ...] = ()

@@ -1,0 +1,26 @@
+"""Columns that tables of several subjects share."""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+from crm_spark.lake.contract import Column
+
+CUSTOMER_ID = Column("customer_id", T.StringType(), "Customer", nullable=False)
+AS_OF_DATE = Column(
+    "as_of_date", T.DateType(), "Scored with what was known before this day", nullable=False
+)
+IS_BACKFILLED = Column(
+    "is_backfilled", T.BooleanType(), "Scored by a model that was no champion on that date"
+)
+# What the run that writes scores adds.
+WRITTEN_BY = (
+    Column("run_id", T.StringType(), "Run that scored", provenance=True),
+    Column("scored_at", T.TimestampType(), "When (UTC)", provenance=True),
+)
+# What the runner of a model adds.
+SCORED_BY = (
+    Column("model_name", T.StringType(), "Registered model that scored", provenance=True),
+    Column("model_version", T.StringType(), "Its version", provenance=True),
+    *WRITTEN_BY,
+)

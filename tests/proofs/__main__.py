@@ -1,0 +1,81 @@
+"""Long proofs: what the tests show on a small scale, on a large one. Figures are in docs/proofs.md.
+
+scripts/prove kills --kills 30 --seed 17
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from crm_spark.runtime.session import open_session
+from proofs import kills, orders
+
+Proof = Callable[[SparkSession, Path, argparse.Namespace], list[str]]
+
+
+def prove_kills(spark: SparkSession, folder: Path, given: argparse.Namespace) -> list[str]:
+    """Kill a pipeline, and print the moment of each kill."""
+    kills.run_undisturbed(folder)
+    n_at_work = 0
+    for number, kill in enumerate(
+        kills.run_killed(folder, n_kills=given.kills, seed=given.seed), start=1
+    ):
+        n_at_work += kill.was_at_work
+        state = "killed" if kill.was_at_work else "had ended"
+        print(f"kill {number:3}: {kill.seconds:5.1f} s after its start, {state}", flush=True)
+    print(f"{n_at_work} of {given.kills} runs were at work when they were killed")
+    return kills.differences(spark, folder)
+
+
+def prove_orders(spark: SparkSession, folder: Path, given: argparse.Namespace) -> list[str]:
+    """Deliver the same files in several orders, and print what each run read."""
+    size = orders.Size(given.customers, given.files)
+    feed = orders.write_deliveries(folder, size)
+    clean = orders.load_at_once(spark, feed, folder / "clean")
+    differing = []
+    for order in orders.orders(given.files, given.seed):
+        start = time.monotonic()
+        loaded = orders.load_in_order(spark, feed, folder / order.name, order)
+        rows = sum(counts.rows_read or 0 for counts in loaded.counts)
+        print(
+            f"{order.name}: {len(loaded.counts)} runs read {rows} rows in "
+            f"{time.monotonic() - start:.0f} s",
+            flush=True,
+        )
+        differing += [
+            f"{order.name}: {name}" for name in clean if loaded.checksums[name] != clean[name]
+        ]
+    return differing
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/prove", description=__doc__.splitlines()[0])
+    proofs = parser.add_subparsers(dest="proof", required=True)
+    killed = proofs.add_parser("kills", help="kill -9 a pipeline at random moments, and rerun it")
+    killed.add_argument("--kills", type=int, default=30)
+    killed.set_defaults(prove=prove_kills)
+    ordered = proofs.add_parser("orders", help="deliver the same files in other orders")
+    ordered.add_argument("--customers", type=int, default=200)
+    ordered.add_argument("--files", type=int, default=30)
+    ordered.set_defaults(prove=prove_orders)
+    for proof in (killed, ordered):
+        proof.add_argument("--seed", type=int, default=17)
+        proof.add_argument("--folder", type=Path, help="keep the lakes in this empty folder")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="crm_spark_proof_") as temporary:
+        folder = (given.folder or Path(temporary)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        with open_session("prove", time_zone="America/New_York", properties=kills.SPARK) as spark:
+            differing = given.prove(spark, folder, given)
+    print(f"differing: {', '.join(differing)}" if differing else "identical to the last checksum")
+    return bool(differing)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

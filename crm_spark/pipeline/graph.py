@@ -59,10 +59,15 @@ def due(state: State, targets: Sequence[Target]) -> dict[Output, str]:
     return {output: reason for output, reason in reasons if reason is not None}
 
 
-def standings(state: State, jobs: Mapping[str, Sequence[Target]]) -> list[Standing]:
-    """Give where every output stands; one is not current, either, where what it reads is not."""
-    behind: set[Output] = set()
-    found = []
+def standings(
+    state: State, jobs: Mapping[str, Sequence[Target]], sources: Sequence[Standing] = ()
+) -> list[Standing]:
+    """Give where every output stands; one is not current, either, where what it reads is not.
+
+    `sources` are the standings of the tables that no job of these makes.
+    """
+    behind = {one.target.output for one in sources if one.reason is not None}
+    found: list[Standing] = list(sources)
     for job in in_order(jobs):
         for target in jobs[job]:
             reason = state.why_not_current(target)

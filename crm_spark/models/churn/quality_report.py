@@ -70,11 +70,11 @@ def _quality_table(facts: ChurnFacts, models: Sequence[str]) -> TextTable:
 
 def _importance_picture(rows: Sequence[MetricRow]) -> list[Block]:
     explained = [row for row in rows if row.metric.startswith("importance.")]
-    name = explained[0].model_name if explained else ""
+    kind = explained[0].model_name if explained else ""
     found = [
         (row.metric.removeprefix("importance."), row.value)
         for row in explained
-        if row.model_name == name and row.value is not None
+        if row.model_name == kind and row.value is not None
     ]
     first = sorted(found, key=lambda pair: -pair[1])[:12]
     telling = [(feature_in_words(name), value) for name, value in first if value > 0]
@@ -85,12 +85,12 @@ def _importance_picture(rows: Sequence[MetricRow]) -> list[Block]:
         Picture(
             charts.lying_bars(
                 "importance",
-                f"The most telling features of the {name}: " + ", ".join(names[:5]),
+                f"The most telling features of the {kind}: " + ", ".join(names[:5]),
                 names,
                 [value for _, value in telling],
                 x_label="AUC lost when the feature is shuffled",
             ),
-            f"The most telling features of the {name}: how much AUC on the unseen customers it "
+            f"The most telling features of the {kind}: how much AUC on the unseen customers it "
             "loses when the feature's values are shuffled among them.",
         )
     ]

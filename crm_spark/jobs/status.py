@@ -29,15 +29,17 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     Reads the state and the listing of the sources, and no other table.
     """
     summary = RunSummary("status", as_of=as_of)
-    run = Run(spark, config, summary)
-    plan = DayPlan.of(run)
-    found = [
-        *source_standings(run),
-        *standings(run.state, targets_of(jobs_of_a_day(config), plan)),
-    ]
-    for line in status_table(found):
+    for line in status_table(standings_of(spark, config, as_of)):
         log.info("%s", line)
     return summary.finish("succeeded")
+
+
+def standings_of(spark: SparkSession, config: Config, as_of: date | None) -> list[Standing]:
+    """Give where each output of a date stands, the sources first."""
+    run = Run(spark, config, RunSummary("status", as_of=as_of))
+    found = source_standings(run)
+    plan = DayPlan.of(run)
+    return [*found, *standings(run.state, targets_of(jobs_of_a_day(config), plan))]
 
 
 def status_table(found: Sequence[Standing]) -> list[str]:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crm_spark.tables.scores import RFM_CUT_POINTS
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from crm_spark.errors import BusyError
+from crm_spark.features.rfm_tables import RFM_CUT_POINTS
 from crm_spark.lake.contract import Column
 from crm_spark.lake.delta import Lake, StorageSection
 from crm_spark.tables.ops import REJECTIONS

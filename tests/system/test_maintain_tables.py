@@ -13,8 +13,8 @@ from crm_spark.config import Config
 from crm_spark.features.rfm_tables import CUSTOMER_RFM
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.jobs import build_features, ingest_sources, maintain_tables, score_rfm
-from crm_spark.jobs.build_features import feature_dates
 from crm_spark.lake.contract import Table, content_checksum
+from crm_spark.pipeline.days import feature_dates
 from crm_spark.tables.core import TRANSACTIONS
 
 DATES = [date(2024, 6, 1), date(2024, 6, 15), date(2024, 7, 1)]
@@ -61,10 +61,8 @@ def test_only_the_newest_dates_and_what_training_needs_are_kept(
     assert open_reader.count() == n_open > 0
     snapshots = _read(spark, config, CUSTOMER_SNAPSHOT).select("as_of_date").distinct()
     held = {row[0] for row in snapshots.collect()}
-    assert set(feature_dates(config, CUSTOMER_SNAPSHOT, DATES[2], date(2024, 1, 1))) <= held
-    assert DATES[0] not in held - set(
-        feature_dates(config, CUSTOMER_SNAPSHOT, DATES[2], date(2024, 1, 1))
-    )
+    assert set(feature_dates(config, DATES[2], date(2024, 1, 1)).snapshots) <= held
+    assert DATES[0] not in held - set(feature_dates(config, DATES[2], date(2024, 1, 1)).snapshots)
 
 
 def test_a_maintained_lake_is_built_upon_without_a_new_ingest(

@@ -10,16 +10,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from shop import shop_config, write_shop
 
-from crm_spark.config import Config
 from crm_spark.errors import ConfigError, DataError
 from crm_spark.features.rfm_tables import CUSTOMER_RFM
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
-from crm_spark.jobs import recommend_products, run_pipeline, train_churn, train_recommender
+from crm_spark.jobs import recommend_products, run_pipeline, train_recommender
 from crm_spark.lake.contract import Table
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
-from crm_spark.runtime.run import RunSummary
-from crm_spark.tables.ops import JOB_RUNS
 
 LAST_AS_OF = date(2024, 7, 1)
 TOO_EARLY = date(2024, 2, 19)
@@ -113,55 +110,6 @@ def test_a_past_date_without_a_champion_is_scored_by_todays_and_marked(
     newer = after.where(F.col("as_of_date") == LAST_AS_OF).collect()
     assert sorted(map(str, newer)) == sorted(map(str, before))
     assert not any(row["is_backfilled"] for row in newer)
-
-
-def test_a_pipeline_that_failed_goes_on_where_it_stopped_and_then_begins_anew(
-    spark: SparkSession, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = shop_config(folder, "resumed")
-
-    def broken(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
-        raise RuntimeError("the machine went away")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(train_churn, "run", broken)
-        with pytest.raises(RuntimeError):
-            run_pipeline.run(spark, config, LAST_AS_OF)
-    resumed = run_pipeline.run(spark, config, LAST_AS_OF)
-    models = [
-        "train_churn",
-        "score_churn",
-        "train_segments",
-        "score_segments",
-        "train_recommender",
-        "recommend_products",
-        "write_report",
-    ]
-    assert [job.job for job in resumed.jobs] == models
-    anew = run_pipeline.run(spark, config, LAST_AS_OF)
-    assert [job.job for job in anew.jobs] == [
-        "ingest_sources",
-        "build_features",
-        "score_rfm",
-        *models,
-    ]
-    rows = _read(spark, folder, "resumed", JOB_RUNS).collect()
-    pipelines = [row["pipeline_run_id"] for row in rows if row["job"] == "run_pipeline"]
-    assert len(set(pipelines)) == 2
-    first, second = (
-        {job.job: job.models for job in run.jobs if job.models} for run in (resumed, anew)
-    )
-    assert first == second
-    assert set(first) == set(models) - {"write_report"}
-    for train, score in zip(models[0:6:2], models[1:6:2], strict=True):
-        assert first[train] == first[score]
-    tables = [
-        {name: held.content_checksum for job in run.jobs for name, held in job.tables.items()}
-        for run in (resumed, anew)
-    ]
-    shared = set(tables[0]) & set(tables[1])
-    assert {"scores.customer_segments", "scores.product_recommendations"} <= shared
-    assert {name: tables[0][name] for name in shared} == {name: tables[1][name] for name in shared}
 
 
 def test_the_models_beside_one_that_fails_are_trained_and_the_report_is_written(

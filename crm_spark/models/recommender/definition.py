@@ -29,12 +29,9 @@ from crm_spark.models.contract import (
     Subject,
     Tested,
 )
+from crm_spark.models.recommender.facts import read_recommendations
 from crm_spark.models.recommender.ladder import Ladder, customer_histories, rank_products
-from crm_spark.models.recommender.report import (
-    GLOSSARY,
-    read_recommendations,
-    show_recommendations,
-)
+from crm_spark.models.recommender.report import GLOSSARY, show_recommendations
 from crm_spark.models.recommender.section import Policy, RecommendationsSection
 from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
 from crm_spark.models.recommender.train import (

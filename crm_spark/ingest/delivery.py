@@ -102,3 +102,8 @@ def require_usable(delivery: Delivery) -> None:
         faults = ["where leaves out every row" if source.section.where else "it is empty"]
     start = f"sources.{source.name}: {source.description} holds no row that can be used"
     raise DataError(listed(start, faults))
+
+
+def usable_rows(run: LakeRun, mapped: DataFrame) -> DataFrame:
+    """Give the mapped rows without a reason for rejection, stamped with the run."""
+    return run.stamp(mapped.where(F.size(REASONS) == 0))

@@ -196,7 +196,8 @@ def map_source(
             if isinstance(column.type, T.DecimalType):
                 # A tenth of a cent is rounded to zero, but is none.
                 columns.append((F.expr(text).cast("double") == 0).alias(_is_zero(column.name)))
-            is_required = column.mapping == "required" or column.name in table.key
+            is_key = column.name in table.key and not column.nullable
+            is_required = column.mapping == "required" or is_key
             found = _reasons_of(column, text, value, sources, is_required=is_required)
             if "is_deleted" in mapping and column.name not in needed_of_deletions:
                 # Who says that a line is void need not say what was in it.

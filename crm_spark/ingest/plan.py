@@ -24,7 +24,8 @@ class Plan:
 
     `items` are noted as loaded; `read` are the files to read, each content once; `copies` say how
     often a content was given beyond that. Of a table with a watermark the rows above `after`, up to
-    `up_to`, are read. `row` is what stands of the core table.
+    `up_to`, are read. `row` is what stands of the core table; of it nothing is to stay where
+    `is_rebuild`.
     """
 
     mode: Literal["anew", "increment", "unchanged"]
@@ -36,6 +37,7 @@ class Plan:
     up_to: str | None = None
     row: OutputRow | None = None
     why: str = ""
+    is_rebuild: bool = False
 
     @property
     def is_anew(self) -> bool:
@@ -62,7 +64,7 @@ def plan_source(
         _require_all_there(spark, source, found, loaded, is_anew=why is not None)
     row = state.newest(source_target(source).output)
     plan = _whole(source, found) if why else _what_is_new(source, found, loaded)
-    return replace(plan, row=row, why=why or "")
+    return replace(plan, row=row, why=why or "", is_rebuild=rebuild)
 
 
 def _why_anew(

@@ -13,7 +13,8 @@ from crm_spark.errors import ConfigError, DataError, listed
 from crm_spark.ingest.check import expression_faults
 from crm_spark.ingest.delivery import exchange_rates
 from crm_spark.ingest.finish import N_REJECTED, finish_load
-from crm_spark.ingest.load import kept_on_disk, resolved_changes
+from crm_spark.ingest.increment import resolved_changes
+from crm_spark.ingest.keeping import kept_on_disk
 from crm_spark.ingest.mapping import ROW_JSON
 from crm_spark.ingest.rejected import N_BROKEN_FILES, StoredRejected, displaced_rows
 from crm_spark.ingest.rejections import write_rejections

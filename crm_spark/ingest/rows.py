@@ -19,6 +19,7 @@ from crm_spark.ingest.mapping import (
 )
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.versions import add_content_hashes
+from crm_spark.tables.history import VALID_FROM, is_history
 
 _WRITTEN_AT = "_file_written_at"
 
@@ -75,6 +76,8 @@ def map_rows(
     if table.event_time:
         is_return = section.cleaning.negative_amounts == "return"
         mapped = complete_versions(mapped, table, negative_is_return=is_return)
+    if is_history(table) and VALID_FROM not in section.columns:
+        mapped = mapped.withColumn(VALID_FROM, F.col(_WRITTEN_AT))
     return add_content_hashes(mapped.drop(_WRITTEN_AT, RATE), table)
 
 

@@ -9,6 +9,7 @@ from crm_spark.ingest.sources import FILE_FORMATS, SourceSection, SourcesSection
 from crm_spark.ingest.versions import Identity
 from crm_spark.lake.contract import Table
 from crm_spark.tables.core import EXCHANGE_RATES, SOURCE_TABLES, TRANSACTIONS, rejected
+from crm_spark.tables.history import VALID_FROM
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,13 @@ class Source:
         closing = {"is_deleted", "replaces_order"} & set(columns)
         can_close = table.event_time is not None and (has_id or bool(closing))
         keeps_identical = self.section.cleaning.duplicates == "keep"
-        return Identity(table, has_id=has_id, can_close=can_close, keeps_identical=keeps_identical)
+        return Identity(
+            table,
+            has_id=has_id,
+            can_close=can_close,
+            keeps_identical=keeps_identical,
+            is_dated=VALID_FROM in columns,
+        )
 
 
 @dataclass(frozen=True)

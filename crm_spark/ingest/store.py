@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from crm_spark.ingest.effect import Effect
 from crm_spark.ingest.facts import LineDates, line_date_aggregates
+from crm_spark.ingest.history import IS_NEW, HistoryRules, updated_history
+from crm_spark.ingest.keeping import kept_on_disk
 from crm_spark.ingest.moments import as_instant, day_seen, earliest_differing_day
 from crm_spark.ingest.versions import Changes
 from crm_spark.lake.contract import Table
@@ -17,6 +20,7 @@ from crm_spark.lake.run import LakeRun
 from crm_spark.lake.state import UNTOUCHED, Output, OutputRow
 from crm_spark.runtime.progress import log
 from crm_spark.tables.core import TRANSACTIONS
+from crm_spark.tables.history import VALID_FROM
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,29 @@ def store_changes(
         replaces_all=effect.is_customer_lost,
         dates=dates,
     )
+
+
+def store_history(
+    run: LakeRun, table: Table, delivered: DataFrame, rules: HistoryRules, row: OutputRow | None
+) -> Stored:
+    """Write what a delivery adds to a history; `row` is what is known, None: it begins anew."""
+    known = run.lake.read(table) if row is not None else None
+    with kept_on_disk(updated_history(known, delivered, table, rules)) as versions:
+        figures = versions.where(IS_NEW).agg(
+            F.count(F.lit(1)).alias("n"),
+            F.count_if(F.col(VALID_FROM).isNull()).alias("n_first"),
+            F.unix_micros(F.min(VALID_FROM)).alias("micros"),
+        )
+        new = figures.collect()[0]
+        if row is not None and not new["n"]:
+            return store_unchanged(run, table, row)
+        if row is None or (rules.is_dated and rules.is_remapped):
+            return replace(store_whole(run, table, versions), n_written=new["n"])
+        written = run.lake.overwrite(table, versions)
+    version, checksum = written.version, written.content_checksum
+    run.note(table, Written(new["n"], version, checksum))
+    changed_from = None if new["n_first"] else as_instant(new["micros"])
+    return Stored(version, checksum, new["n"], changed_from, replaces_all=True)
 
 
 def line_dates(run: LakeRun, table: Table) -> LineDates:

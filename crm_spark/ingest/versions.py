@@ -15,6 +15,7 @@ from pyspark.sql import types as T
 
 from crm_spark.lake.contract import Table, row_hash
 from crm_spark.tables.core import SOURCE_FILE, TRANSACTIONS
+from crm_spark.tables.history import VALID_FROM
 
 STATUS = "_status"
 KEPT, DUPLICATE, CONFLICT = "kept", "duplicate", "conflict"
@@ -29,13 +30,15 @@ class Identity:
     """How the rows of one source are told apart, and which rows can close another.
 
     `has_id`: the user maps the table's id, so a later row of it is a correction. `can_close`: rows
-    can close others at all. `keeps_identical`: identical rows without an id count each.
+    can close others at all. `keeps_identical`: identical rows without an id count each. `is_dated`:
+    the user maps from when on a row of a history is valid.
     """
 
     table: Table
     has_id: bool
     can_close: bool
     keeps_identical: bool = True
+    is_dated: bool = False
 
     @property
     def id_column(self) -> str:
@@ -231,9 +234,13 @@ def conflicting(rows: DataFrame, table_now: DataFrame, identity: Identity) -> Da
     Reads _reasons, the key and the content hashes of both; leaves all other rows as they are.
     """
     key = identity.table.key
-    reason = F.array(F.lit(f"another row has the same {', '.join(key)} and other content"))
+    named = ", ".join(name for name in key if name != VALID_FROM or identity.is_dated)
+    reason = F.array(F.lit(f"another row has the same {named} and other content"))
+    is_same_key = F.lit(True)
+    for name in key:
+        is_same_key = is_same_key & F.col(name).eqNullSafe(F.col(f"_winning_{name}"))
     winners = table_now.select(
-        *key,
+        *[F.col(name).alias(f"_winning_{name}") for name in key],
         F.col(_CONTENT_HASH).alias("_winning_hash"),
         F.col(_SECOND_HASH).alias("_second_winning_hash"),
     )
@@ -243,7 +250,7 @@ def conflicting(rows: DataFrame, table_now: DataFrame, identity: Identity) -> Da
     )
     is_found = F.col("_winning_hash").isNotNull() & (F.size("_reasons") == 0)
     return (
-        rows.join(winners, list(key), "left")
+        rows.join(winners, is_same_key, "left")
         .withColumn("_reasons", F.when(is_found & is_other, reason).otherwise(F.col("_reasons")))
-        .drop("_winning_hash", "_second_winning_hash")
+        .drop("_winning_hash", "_second_winning_hash", *[f"_winning_{name}" for name in key])
     )

@@ -67,6 +67,19 @@ def _versions(noun: str, happened: str) -> tuple[Column, ...]:
     )
 
 
+def _history(noun: str) -> tuple[Column, ...]:
+    """Give the columns that make the rows of a table versions of what changes."""
+    return (
+        _mapped(
+            "valid_from",
+            STAMP,
+            f"From when on the version holds (UTC): mapped, or the time of the file that changed "
+            f"the {noun}; null: the first known, which holds for all earlier dates, too",
+        ),
+        Column("valid_to", STAMP, "When the next version took its place (UTC); null: it holds yet"),
+    )
+
+
 def _id(name: str, noun: str) -> Column:
     comment = f"{noun}: mapped, or hash of the content and ordinal among identical rows"
     return _mapped(name, TEXT, comment, nullable=False)
@@ -200,10 +213,12 @@ CAMPAIGN_CONTACTS = Table(
 
 PRODUCTS = Table(
     name="core.products",
-    comment="Products with the groups they belong to.",
-    key=("product_id",),
+    comment="Products with the groups they belong to, a row a version.",
+    key=("product_id", "valid_from"),
+    version=2,
     columns=(
         _mapped("product_id", TEXT, "Product", "required"),
+        *_history("product"),
         _mapped("product_name", TEXT, "Name a person would recognise"),
         _mapped("department", TEXT, "Widest product group"),
         _mapped("category", TEXT, "Group within the department"),
@@ -215,10 +230,12 @@ PRODUCTS = Table(
 
 CUSTOMERS = Table(
     name="core.customers",
-    comment="What is known of customers besides their purchases.",
-    key=("customer_id",),
+    comment="What is known of customers besides their purchases, a row a version.",
+    key=("customer_id", "valid_from"),
+    version=2,
     columns=(
         _mapped("customer_id", TEXT, "Customer", "required"),
+        *_history("customer"),
         _mapped("signed_up_at", STAMP, "When the customer signed up (UTC)"),
         _mapped("country", TEXT, "Country"),
         _mapped("region", TEXT, "Region within the country"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from crm_spark.lake.delta import Lake
 from crm_spark.lake.outputs import OutputLog
 from crm_spark.lake.state import UNTOUCHED, OutputRow
 from crm_spark.runtime.run import RunSummary, TableCounts
-from crm_spark.tables.core import EXCHANGE_RATES, TRANSACTIONS, rejected
+from crm_spark.tables.core import EXCHANGE_RATES, PRODUCTS, TRANSACTIONS, rejected
 from crm_spark.tables.ops import REJECTIONS, SOURCE_FILES
 
 HEADER = "customer,order,line,at,known,price,currency,op"
@@ -196,6 +197,55 @@ def clean_log(shop: Shop, table: Table) -> None:
     for commit in commits[:-1]:
         commit.unlink()
     assert len(commits) > 1
+
+
+def test_products_that_change_keep_what_was_known_before_and_touch_what_follows(
+    shop: Shop,
+) -> None:
+    file = shop.folder / "products.csv"
+    columns = "{product_id: code, department: department}"
+    section = f"{{path: {file}, format: csv, options: {{header: true}}, columns: {columns}}}"
+    config = shop.config("", f"sources.products={section}")
+
+    def load(text: str, changed_at: datetime) -> TableCounts:
+        file.write_text(f"code,department\n{text}\n")
+        os.utime(file, (changed_at.timestamp(), changed_at.timestamp()))
+        return shop.ingest(config).tables[PRODUCTS.name]
+
+    first, second, third = (datetime(2024, month, 1, 9, tzinfo=UTC) for month in (1, 2, 3))
+    assert load("soap,bath\nmilk,food\nrope,home", first).rows_written == 3
+    counts = load("soap,home\ntea,food\nrope,home", second)
+    assert (counts.rows_read, counts.rows_written, counts.rows_duplicate) == (3, 2, 1)
+    assert set(versions_of(shop)) == {
+        ("soap", "bath", None, second),
+        ("soap", "home", second, None),
+        ("milk", "food", None, None),
+        ("tea", "food", second, None),
+        ("rope", "home", None, None),
+    }
+    assert shop.rows(PRODUCTS)[-1].changed_from == second
+    assert_noted_as_it_is(shop, PRODUCTS)
+    assert load("soap,home\ntea,food\nrope,home", third).rows_read == 0
+    counts = load("rope,home\ntea,food", third)
+    assert (counts.rows_read, counts.rows_written, counts.rows_duplicate) == (2, 0, 2)
+    assert shop.rows(PRODUCTS)[-1].changed_from == UNTOUCHED
+    # With --rebuild what the files say now is all that is known.
+    shop.ingest(config, rebuild=True)
+    assert set(versions_of(shop)) == {
+        ("tea", "food", None, None),
+        ("rope", "home", None, None),
+    }
+
+
+def versions_of(shop: Shop) -> list[tuple[Any, ...]]:
+    rows = shop.lake.read(PRODUCTS).collect()
+    times = [
+        [row[name] and row[name].astimezone(UTC) for name in ("valid_from", "valid_to")]
+        for row in rows
+    ]
+    return [
+        (row["product_id"], row["department"], *both) for row, both in zip(rows, times, strict=True)
+    ]
 
 
 # --- what is noted -------------------------------------------------------------------------------

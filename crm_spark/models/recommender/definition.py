@@ -53,6 +53,7 @@ from crm_spark.models.records import rows_hash
 from crm_spark.models.usability.facts import DataFacts, Verdict
 from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.core import CUSTOMERS, TRANSACTIONS
+from crm_spark.tables.history import as_of
 from crm_spark.tables.mapped import Mapped
 
 FACTORS_FILE = "product_factors.parquet"
@@ -272,5 +273,5 @@ def _customers(run: ModelRun[RecommendationsSection]) -> DataFrame:
         return ordered
     signed_up = F.col("signed_up_at")
     before = signed_up.isNull() | (signed_up < midnight(F.lit(run.day)))
-    known = run.lake.read(CUSTOMERS).where(before)
+    known = as_of(run.lake.read(CUSTOMERS), days=[run.day]).where(before)
     return ordered.union(known.select("customer_id")).distinct()

@@ -54,8 +54,8 @@ def customer_snapshot(
     Grain: customer_id, as_of_date. Reads features.customer_orders, core.transactions and, for
     department variety, `departments` (product_id, department, as_of_date); core.events,
     core.feedback and core.campaign_contacts where they are given, else their features are null.
-    Gives the columns of the feature catalogue; their formulas, units and null rules stand there. No row ordered or
-    arrived on or after a date has any influence on that date's rows.
+    Gives the columns of the feature catalogue; their formulas, units and null rules stand there.
+    No row ordered or arrived on or after a date has any influence on that date's rows.
     """
     known = orders_as_of(orders, lines, dates=dates, n_changed=n_changed)
     days = order_days(known)

@@ -111,6 +111,9 @@ class Model(ABC, Generic[S, D, M]):
     def learns_from(self, section: S, plan: Plan, day: date) -> Sequence[Read]:
         """Give the tables, with their dates, that training reads."""
 
+    # Tables of core that scoring reads where their source is mapped.
+    scores_from_sources: ClassVar[tuple[Table, ...]] = ()
+
     @abstractmethod
     def scores_from(self, section: S, day: date) -> Sequence[Read]:
         """Give the tables, with their dates, that scoring reads."""

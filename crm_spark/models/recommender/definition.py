@@ -120,6 +120,8 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         """Give the interactions of the date, which the factors are of, and of the cut-offs."""
         return (Read(PRODUCT_INTERACTIONS, (day, *plan.dates)),)
 
+    scores_from_sources = (CUSTOMERS,)
+
     def scores_from(self, section: RecommendationsSection, day: date) -> Sequence[Read]:
         """Give the customers and the interactions of the date."""
         return (Read(CUSTOMER_SNAPSHOT, (day,)), Read(PRODUCT_INTERACTIONS, (day,)))

@@ -37,12 +37,11 @@ def in_order(jobs: Mapping[str, Sequence[Target]]) -> list[str]:
     before = {job: _makers_of_reads(targets, maker) - {job} for job, targets in jobs.items()}
     ordered: list[str] = []
     while len(ordered) < len(jobs):
-        ready = (job for job in jobs if job not in ordered and before[job] <= {*ordered})
-        job = next(ready, None)
-        if job is None:
-            waiting = [job for job in jobs if job not in ordered]
+        waiting = [job for job in jobs if job not in ordered]
+        ready = [job for job in waiting if before[job] <= {*ordered}]
+        if not ready:
             raise GraphError(f"jobs wait for one another: {', '.join(waiting)}")
-        ordered.append(job)
+        ordered.append(ready[0])
     return ordered
 
 

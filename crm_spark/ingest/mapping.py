@@ -44,9 +44,9 @@ def lenient_analysis(spark: SparkSession, time_zone: str) -> Iterator[None]:
             spark.conf.set(key, value)
         yield
     finally:
-        for key, value in before.items():
-            if value is not None:
-                spark.conf.set(key, value)
+        for key, former in before.items():
+            if former is not None:
+                spark.conf.set(key, former)
 
 
 def mapping_faults(

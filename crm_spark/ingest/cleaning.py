@@ -92,18 +92,18 @@ def _ids(columns: set[str], rules: CleaningSection) -> list[Column]:
     reasons = []
     if rules.broken_text == "reject":
         for name in sorted(column for column in columns if column.endswith("_id")):
-            told = f"{name} holds characters that could not be decoded: is the encoding right?"
-            reasons.append(F.when(F.contains(F.col(name), F.lit(REPLACEMENT)), F.lit(told)))
+            message = f"{name} holds characters that could not be decoded: is the encoding right?"
+            reasons.append(F.when(F.contains(F.col(name), F.lit(REPLACEMENT)), F.lit(message)))
     if "customer_id" in columns:
         for pattern in rules.test_customers:
-            told = f"customer_id is of a test account ({pattern})"
-            reasons.append(F.when(F.col("customer_id").rlike(f"^(?:{pattern})$"), F.lit(told)))
+            message = f"customer_id is of a test account ({pattern})"
+            reasons.append(F.when(F.col("customer_id").rlike(f"^(?:{pattern})$"), F.lit(message)))
     return reasons
 
 
 def _times(event_time: str, rules: CleaningSection, known_by: Column) -> list[Column]:
-    held = F.col(event_time)
-    day = F.to_date(held)
+    event = F.col(event_time)
+    day = F.to_date(event)
     shown = F.concat(F.lit(f"{event_time} is "), day.cast("string"))
     earliest = rules.earliest_date.isoformat()
     reasons = [
@@ -114,17 +114,17 @@ def _times(event_time: str, rules: CleaningSection, known_by: Column) -> list[Co
     ]
     if rules.latest_date is not None:
         latest = rules.latest_date.isoformat()
-        told = F.concat(shown, F.lit(f", after latest_date {latest}"))
-        reasons.append(F.when(day > F.lit(rules.latest_date), told))
+        message = F.concat(shown, F.lit(f", after latest_date {latest}"))
+        reasons.append(F.when(day > F.lit(rules.latest_date), message))
     if rules.ahead_days is not None:
         limit = F.date_add(F.to_date(known_by), rules.ahead_days)
-        told = F.concat(
+        message = F.concat(
             shown,
             F.lit(", in the future of "),
             F.to_date(known_by).cast("string"),
             F.lit(", when it was known"),
         )
-        reasons.append(F.when(day > limit, told))
+        reasons.append(F.when(day > limit, message))
     return reasons
 
 
@@ -133,8 +133,8 @@ def _amounts(rules: CleaningSection) -> list[Column]:
     shown = amount.cast("string")
     reasons = []
     if rules.negative_amounts == "reject":
-        told = F.concat(F.lit("amount is "), shown, F.lit(", below zero"))
-        reasons.append(F.when(amount < 0, told))
+        message = F.concat(F.lit("amount is "), shown, F.lit(", below zero"))
+        reasons.append(F.when(amount < 0, message))
     if rules.zero_amounts == "reject":
         reasons.append(F.when(amount == 0, F.lit("amount is zero")))
     return reasons

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.ingest.check import Checked
+from crm_spark.ingest.delta_source import DeltaVersion
 from crm_spark.ingest.files import SourceFile, comparable, content_of
 from crm_spark.ingest.mapping import lenient_analysis
 from crm_spark.ingest.reading import read_whole
@@ -25,7 +25,8 @@ def items_of(spark: SparkSession, checked: Checked, loaded: Sequence[LoadedItem]
     if source.section.watermark is not None:
         return [Item(source.description, _highest_watermark(spark, source))]
     if source.section.format == "delta":
-        return [Item(source.description, delta_content(spark, source.section.paths))]
+        now = [str(DeltaVersion.now(spark, path)) for path in source.section.paths]
+        return [Item(source.description, ",".join(now))]
     return [Item(source.description, None)]
 
 
@@ -36,14 +37,6 @@ def _file_item(spark: SparkSession, file: SourceFile, before: LoadedItem | None)
     )
     content = before.content if before and is_same else content_of(spark, file.uri)
     return Item(file.uri, content, file.n_bytes, file.modified_at)
-
-
-def delta_content(spark: SparkSession, paths: Sequence[str]) -> str:
-    """Give what tells the content of Delta tables: the id and the version of each."""
-    tables = [DeltaTable.forPath(spark, path) for path in paths]
-    ids = [table.detail().select("id").collect()[0][0] for table in tables]
-    versions = [table.history(1).collect()[0]["version"] for table in tables]
-    return ",".join(f"{name}@{version}" for name, version in zip(ids, versions, strict=True))
 
 
 def _highest_watermark(spark: SparkSession, source: Source) -> str | None:

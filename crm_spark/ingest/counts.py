@@ -23,8 +23,8 @@ class RowCounts:
     """How many rows were read, mapped (`where` kept them), and could not be used by themselves.
 
     Of those that could be used, `n_by_status` counts them by what other rows made of them;
-    `cleaned` those that a cleaning rule had changed or marked. `n_displaced` rows of the table gave
-    way to a new row that contradicts them.
+    `cleaned` those that a cleaning rule had changed or marked. `n_displaced` rows of the table are
+    no more, since a new row contradicts them.
     """
 
     n_read: int = 0

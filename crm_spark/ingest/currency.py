@@ -48,7 +48,7 @@ def convert(lines: DataFrame, rates: DataFrame, params: CurrenciesSection) -> Da
     is.
     """
     by_day = rates_by_day(rates, max_age_days=params.max_rate_age_days)
-    held = F.broadcast(
+    daily = F.broadcast(
         by_day.select(
             F.col("currency").alias("_of_currency"),
             F.col("day").alias("_of_day"),
@@ -67,7 +67,7 @@ def convert(lines: DataFrame, rates: DataFrame, params: CurrenciesSection) -> Da
         for name in AMOUNTS
     }
     return (
-        lines.join(held, same, "left")
+        lines.join(daily, same, "left")
         .withColumn(RATE, rate)
         .withColumns(amounts)
         .drop("_of_currency", "_of_day", "_found")

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError, listed
 from crm_spark.ingest.check import Checked
+from crm_spark.ingest.delta_source import read_appended
 from crm_spark.ingest.files import BrokenFiles, is_broken, readable_files
 from crm_spark.ingest.integrity import broken_among
 from crm_spark.ingest.mapping import REASONS
@@ -41,15 +42,19 @@ class Delivery:
     @property
     def has_rows(self) -> bool:
         """Whether anything is to be read."""
+        plan, section = self.plan, self.source.section
         if not self.source.is_files:
-            return self.plan.is_anew or self.plan.up_to is not None
-        return any(not is_broken(uri, self.broken) for uri in self.plan.read)
+            has_new = bool(plan.appended) if section.format == "delta" else plan.up_to is not None
+            return plan.is_anew or has_new
+        return any(not is_broken(uri, self.broken) for uri in plan.read)
 
     @property
     def intent(self) -> str:
         """What is to be loaded, in words."""
         if self.plan.is_anew:
             return f"loading all of it: {self.plan.why}"
+        if self.source.section.format == "delta":
+            return f"loading {len(self.plan.appended):,} appended files"
         if not self.source.is_files:
             return f"loading what is above {self.plan.after}"
         return f"loading {len(self.plan.read):,} new files"
@@ -61,6 +66,10 @@ class Delivery:
             uris = readable_files(source.section, plan.read, self.broken)
             is_all = plan.is_all_files and len(uris) == len(plan.read)
             return read_files(spark, source, uris, is_all=is_all)
+        if plan.appended and plan.up_to:
+            path, options = source.section.paths[0], source.section.options
+            given = {key: str(value) for key, value in options.items()}
+            return read_appended(spark, path, plan.up_to, plan.appended, **given)
         df = read_whole(spark, source.section)
         if source.section.watermark is None or plan.up_to is None:
             return df

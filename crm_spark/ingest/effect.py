@@ -14,9 +14,10 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from crm_spark.ingest.changes import SUPERSEDED_BEFORE, Changes, is_closed, is_displaced
 from crm_spark.ingest.facts import LineDates, line_date_aggregates
 from crm_spark.ingest.moments import as_instant, known_at
-from crm_spark.ingest.versions import IS_HELD, SUPERSEDED_BEFORE, Changes, is_closed, is_displaced
+from crm_spark.ingest.versions import IS_STORED
 from crm_spark.lake.contract import (
     Table,
     added_checksums,
@@ -107,7 +108,7 @@ def _figures(changes: Changes, table: Table) -> DataFrame:
     """Give the figures of both sides: a row each, none for a side without rows."""
     reclosed = F.least(F.col(SUPERSEDED_BEFORE), F.col("superseded_at"))
     written = _with_side(
-        changes.written, "written", F.when(F.col(IS_HELD), reclosed).otherwise(known_at(table))
+        changes.written, "written", F.when(F.col(IS_STORED), reclosed).otherwise(known_at(table))
     )
     before = _with_side(
         changes.rows.where(is_closed() | is_displaced()),
@@ -120,7 +121,7 @@ def _figures(changes: Changes, table: Table) -> DataFrame:
         .groupBy("_side")
         .agg(
             *checksum_aggregates(table.content_columns),
-            F.count_if(IS_HELD).alias("n_of_table"),
+            F.count_if(IS_STORED).alias("n_of_table"),
             F.count_if("_is_displaced").alias("n_displaced"),
             F.unix_micros(F.min("_moment")).alias("micros"),
             *dates,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from crm_spark.ingest.changes import Changes, changes
 from crm_spark.ingest.counts import RowCounts, count_aggregates, row_counts
 from crm_spark.ingest.delivery import Delivery, usable_rows
 from crm_spark.ingest.effect import Effect, measure
@@ -21,7 +22,7 @@ from crm_spark.ingest.rejected import displaced_rows
 from crm_spark.ingest.schema import SourceSchema
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.store import store_changes, store_unchanged
-from crm_spark.ingest.versions import IS_HELD, STATUS, Changes, changes
+from crm_spark.ingest.versions import IS_STORED, STATUS
 from crm_spark.lake.run import LakeRun
 from crm_spark.runtime.progress import stage
 
@@ -67,7 +68,7 @@ def resolved_changes(run: LakeRun, source: Source, mapped: DataFrame) -> Iterato
     near = table.join(usable.select(*neighbours).distinct(), neighbours, "left_semi")
     made = changes(usable, near, source.identity, run_id=run.summary.run_id)
     with kept_on_disk(made.rows):
-        counted = made.rows.where(~F.col(IS_HELD)).groupBy(STATUS).count()
+        counted = made.rows.where(~F.col(IS_STORED)).groupBy(STATUS).count()
         n_by_status = {row[STATUS]: row["count"] for row in counted.collect()}  # three rows
         yield Resolved(made, measure(made, source.table), n_by_status)
 

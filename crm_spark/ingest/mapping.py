@@ -44,9 +44,9 @@ def lenient_analysis(spark: SparkSession, time_zone: str) -> Iterator[None]:
             spark.conf.set(key, value)
         yield
     finally:
-        for key, held in before.items():
-            if held is not None:
-                spark.conf.set(key, held)
+        for key, former in before.items():
+            if former is not None:
+                spark.conf.set(key, former)
 
 
 def mapping_faults(
@@ -123,8 +123,8 @@ def refuse_cut_decimals(df: DataFrame, expressions: Iterable[str], *, time_zone:
                 if not own_cast.search(expression):
                     cut[name] = expression
         for name, expression in cut.items():
-            held = F.col(_quoted(name))
-            as_number, as_whole = held.cast("double"), held.cast("bigint")
+            column = F.col(_quoted(name))
+            as_number, as_whole = column.cast("double"), column.cast("bigint")
             is_cut = as_number.isNotNull() & ~as_number.eqNullSafe(as_whole.cast("double"))
             message = (
                 f"{CUT_DECIMALS} {expression!r} compares the text column {name} with a whole "
@@ -176,7 +176,7 @@ def map_source(
     df = widen_whole_numbers(df)
     needed_of_deletions = {*table.key, "customer_id", "order_id"}
     row_columns = [name for name in df.columns if name != CORRUPT_RECORD]
-    columns: list[Column] = [held.alias(name) for name, held in (keep or {}).items()]
+    columns: list[Column] = [column.alias(name) for name, column in (keep or {}).items()]
     reasons: list[Column] = []
     with lenient_analysis(spark, time_zone):
         for column in table.columns:
@@ -279,8 +279,8 @@ def _has_source(sources: list[str]) -> Column:
     """Whether every column that an expression reads holds something."""
     has_source = F.lit(True)
     for name in sources:
-        held = F.col(_quoted(name))
-        has_source = has_source & held.isNotNull() & (F.trim(held.cast("string")) != "")
+        column = F.col(_quoted(name))
+        has_source = has_source & column.isNotNull() & (F.trim(column.cast("string")) != "")
     return has_source
 
 
@@ -300,10 +300,10 @@ def _out_of_range(column: TableColumn, value: Column) -> list[Column]:
         is_outside = is_outside | (value < low)
     if high is not None:
         is_outside = is_outside | (value > high)
-    told = F.concat(
+    message = F.concat(
         F.lit(f"{column.name} is "), value.cast("string"), F.lit(f", expected {wanted}")
     )
-    return [F.when(is_outside, told)]
+    return [F.when(is_outside, message)]
 
 
 def complete_versions(df: DataFrame, table: Table, *, negative_is_return: bool = True) -> DataFrame:

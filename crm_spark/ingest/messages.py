@@ -8,7 +8,9 @@ import re
 def first_line(error: BaseException) -> str:
     """Give the first line of an error that says something, without classes and codes."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith("An error occurred while calling")]
-    text = (told or lines or [type(error).__name__])[0]
+    lines_of_cause = [
+        line for line in lines if not line.startswith("An error occurred while calling")
+    ]
+    text = (lines_of_cause or lines or [type(error).__name__])[0]
     text = re.sub(r"^:?\s*(?:[\w.$]+(?:Exception|Error)): ", "", text)
     return re.sub(r"^\[[A-Z_.]+\]\s*|\s*SQLSTATE: \w+.*$", "", text)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
 from typing import Literal
 
 from pyspark.sql import SparkSession
 
-from crm_spark.errors import DataError, listed
-from crm_spark.ingest.facts import NEWEST_LINE
-from crm_spark.ingest.files import comparable, is_below
+from crm_spark.ingest.anew import appended, require_all_there, why_anew
+from crm_spark.ingest.files import comparable
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.source_files import Item, LoadedItem
-from crm_spark.ingest.targets import rejected_target, source_target
-from crm_spark.lake.state import OutputRow, State, why_made_otherwise
+from crm_spark.ingest.targets import source_target
+from crm_spark.lake.state import OutputRow, State
 
 
 @dataclass(frozen=True)
@@ -24,8 +22,8 @@ class Plan:
 
     `items` are noted as loaded; `read` are the files to read, each content once; `copies` say how
     often a content was given beyond that. Of a table with a watermark the rows above `after`, up to
-    `up_to`, are read. `row` is what stands of the core table; of it nothing is to stay where
-    `is_rebuild`.
+    `up_to`, are read; of a Delta table the files `appended` up to the version `up_to`. `row` is
+    what stands of the core table; of it nothing is to stay where `is_rebuild`.
     """
 
     mode: Literal["anew", "increment", "unchanged"]
@@ -35,6 +33,7 @@ class Plan:
     copies: Mapping[str, int] = field(default_factory=dict)
     after: str | None = None
     up_to: str | None = None
+    appended: tuple[str, ...] = ()
     row: OutputRow | None = None
     why: str = ""
     is_rebuild: bool = False
@@ -59,87 +58,12 @@ def plan_source(
     A table that is not bitemporal is loaded anew with every change. Raises DataError where rows
     that were loaded earlier would be lost.
     """
-    why = "asked for" if rebuild else _why_anew(state, source, found, loaded)
+    why = "asked for" if rebuild else why_anew(spark, state, source, found, loaded)
     if not rebuild and source.table.event_time is not None:
-        _require_all_there(spark, source, found, loaded, is_anew=why is not None)
+        require_all_there(spark, source, found, loaded, is_anew=why is not None)
     row = state.newest(source_target(source).output)
-    plan = _whole(source, found) if why else _what_is_new(source, found, loaded)
+    plan = _whole(source, found) if why else _what_is_new(spark, source, found, loaded)
     return replace(plan, row=row, why=why or "", is_rebuild=rebuild)
-
-
-def _why_anew(
-    state: State, source: Source, found: Sequence[Item], loaded: Sequence[LoadedItem]
-) -> str | None:
-    """Tell why a source has to be loaded as a whole; None where it need not be."""
-    for target in (source_target(source), rejected_target(source)):
-        row = state.newest(target.output)
-        if row is None:
-            return "not loaded before"
-        reason = state.why_not_whole(target.output) or why_made_otherwise(row, target)
-        if reason:
-            return reason
-    if not loaded:
-        return "not loaded before"
-    return _why_rates_differ(state, source) or _why_content_differs(source, found, loaded)
-
-
-def _why_rates_differ(state: State, source: Source) -> str | None:
-    """Tell whether exchange rates changed for days that have lines; later days do no harm."""
-    target = source_target(source)
-    row = state.newest(target.output)
-    newest = row.facts.get(NEWEST_LINE) if row else None
-    if row is None or newest is None:
-        return None
-    day_after = date.fromisoformat(newest) + timedelta(days=1)
-    for read in row.inputs:
-        if state.can_see_change(state.changes_since(read.output, read.version), day_after):
-            return f"{read.output} changed"
-    return None
-
-
-def _why_content_differs(
-    source: Source, found: Sequence[Item], loaded: Sequence[LoadedItem]
-) -> str | None:
-    has_mark = source.section.watermark is not None
-    if any(item.content is None for item in found) and not has_mark:
-        return "nothing tells what of it is new"
-    now = {comparable(item.item): item.content for item in found}
-    before = {item.item: item.content for item in loaded}
-    changed = [item for item, content in now.items() if before.get(item, content) != content]
-    if changed and not has_mark:
-        return f"{changed[0]} changed"
-    if source.table.event_time is None and now != before:
-        return "it changed"
-    return None
-
-
-def _require_all_there(
-    spark: SparkSession,
-    source: Source,
-    found: Sequence[Item],
-    loaded: Sequence[LoadedItem],
-    *,
-    is_anew: bool,
-) -> None:
-    """Refuse to go on where rows of what was loaded earlier would be lost or mixed up.
-
-    What is loaded anew has to be there as a whole. Else files may be gone, in an archive, but not
-    outside the paths: another path is most often another data set.
-    """
-    now = {comparable(item.item) for item in found} | {item.content for item in found}
-    gone = sorted(item.item for item in loaded if not {item.item, item.content} & now)
-    if not is_anew and source.is_files:
-        gone = [item for item in gone if not is_below(spark, source.section, item)]
-    if not gone:
-        return
-    named = gone[:5] + ([f"and {len(gone) - 5:,} more"] if len(gone) > 5 else [])
-    problem = (
-        "has to be loaded anew, but what was loaded earlier is there no more: put it back"
-        if is_anew
-        else "names other places than before: name the earlier ones as well"
-    )
-    start = f"sources.{source.name} {problem}, or start anew with ingest_sources --rebuild"
-    raise DataError(listed(start, named))
 
 
 def _whole(source: Source, found: Sequence[Item]) -> Plan:
@@ -162,12 +86,19 @@ def _distinct(items: Sequence[Item]) -> tuple[tuple[str, ...], dict[str, int]]:
     return read, {uris[0]: len(uris) - 1 for uris in by_content.values() if len(uris) > 1}
 
 
-def _what_is_new(source: Source, found: Sequence[Item], loaded: Sequence[LoadedItem]) -> Plan:
+def _what_is_new(
+    spark: SparkSession, source: Source, found: Sequence[Item], loaded: Sequence[LoadedItem]
+) -> Plan:
     if source.section.watermark is not None:
         before, now = loaded[0].content, found[0].content
         if now is None or now == before:
             return Plan("unchanged")
         return Plan("increment", _noted(found), after=before, up_to=now)
+    if source.section.format == "delta":
+        if found[0].content == loaded[0].content:
+            return Plan("unchanged")
+        files = appended(spark, source, found, loaded) or ()
+        return Plan("increment", _noted(found), appended=tuple(files), up_to=found[0].content)
     names = {item.item for item in loaded}
     contents = {item.content for item in loaded}
     new = [item for item in found if comparable(item.item) not in names]

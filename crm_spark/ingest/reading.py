@@ -67,10 +67,10 @@ def read_whole(spark: SparkSession, section: SourceSection) -> DataFrame:
     except AnalysisException as error:
         raise DataError(f"source {section.description}: {first_line(error)}") from error
     except Exception as error:
-        told = first_line(error)
+        why = first_line(error)
         if "SQLSyntaxErrorException" in str(error):
-            raise DataError(f"source {section.description}: the database says: {told}") from error
-        raise EnvironmentFault(f"source {section.description} cannot be reached: {told}") from error
+            raise DataError(f"source {section.description}: the database says: {why}") from error
+        raise EnvironmentFault(f"source {section.description} cannot be reached: {why}") from error
 
 
 def read_text(spark: SparkSession, path: str) -> str:

@@ -10,10 +10,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
+from crm_spark.ingest.changes import Changes
 from crm_spark.ingest.files import BrokenFiles
 from crm_spark.ingest.mapping import REASONS, SOURCE_ROW
 from crm_spark.ingest.settings import Source
-from crm_spark.ingest.versions import Changes, add_content_hashes, conflicting
+from crm_spark.ingest.versions import add_content_hashes, conflicting
 from crm_spark.lake.contract import (
     added_checksums,
     content_checksum,

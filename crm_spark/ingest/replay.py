@@ -24,7 +24,7 @@ from crm_spark.ingest.settings import IngestSettings, Source
 from crm_spark.ingest.source_files import LoadedItem, SourceFiles
 from crm_spark.ingest.store import store_changes
 from crm_spark.ingest.targets import rejected_target, source_target
-from crm_spark.ingest.versions import CONFLICT, IS_HELD, KEPT, STATUS
+from crm_spark.ingest.versions import CONFLICT, IS_STORED, KEPT, STATUS
 from crm_spark.lake.run import LakeRun
 from crm_spark.lake.state import OutputRow
 from crm_spark.runtime.progress import log, stage
@@ -65,7 +65,7 @@ def _replay(run: LakeRun, files: SourceFiles, source: Source) -> None:
         resolved_changes(run, source, mapped) as resolved,
     ):
         stored = store_changes(run, source.table, resolved.changes, resolved.effect, row)
-        new = resolved.changes.rows.where(~F.col(IS_HELD))
+        new = resolved.changes.rows.where(~F.col(IS_STORED))
         taken = new.where(F.col(STATUS) != CONFLICT)
         n_taken = sum(n for status, n in resolved.n_by_status.items() if status != CONFLICT)
         marked = _marked(run, source, taken)

@@ -48,7 +48,7 @@ class SourceSection(BaseModel):
     @classmethod
     def _expressions_are_text(cls, value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: held if held is None else str(held) for key, held in value.items()}
+            return {key: text if text is None else str(text) for key, text in value.items()}
         return value
 
     @field_validator("time_zone")

@@ -8,12 +8,12 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from crm_spark.ingest.changes import Changes
 from crm_spark.ingest.effect import Effect
 from crm_spark.ingest.facts import LineDates, line_date_aggregates
 from crm_spark.ingest.history import IS_NEW, HistoryRules, updated_history
 from crm_spark.ingest.keeping import kept_on_disk
 from crm_spark.ingest.moments import as_instant, day_seen, earliest_differing_day
-from crm_spark.ingest.versions import Changes
 from crm_spark.lake.contract import Table
 from crm_spark.lake.delta import Written
 from crm_spark.lake.run import LakeRun

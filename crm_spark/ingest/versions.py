@@ -1,7 +1,7 @@
-"""Versions: what a new delivery adds to the rows held, and which held rows it closes.
+"""Versions: what a delivery adds to the rows of a table, and which of them it closes.
 
 A bitemporal table is a function of the set of rows ever delivered, whatever the order and grouping
-in which they came: identical rows are numbered, of one key the smallest content hash stays, and a
+of the deliveries: identical rows are numbered, of one key the smallest content hash stays, and a
 row is superseded when the next closing row of its unit arrived.
 """
 
@@ -19,8 +19,7 @@ from crm_spark.tables.history import VALID_FROM
 
 STATUS = "_status"
 KEPT, DUPLICATE, CONFLICT = "kept", "duplicate", "conflict"
-IS_HELD = "_is_held"
-SUPERSEDED_BEFORE = "_superseded_before"
+IS_STORED = "_is_stored"
 _CONTENT_HASH = "_content_hash"
 _SECOND_HASH = "_second_hash"
 
@@ -54,7 +53,7 @@ class Identity:
 
     @property
     def neighbours(self) -> tuple[str, ...]:
-        """The columns by which a new row finds the held rows that it can touch."""
+        """The columns by which a new row finds the stored rows that it can touch."""
         if self.has_id or self.table is TRANSACTIONS or self.table.event_time is None:
             return self.unit
         return ("customer_id", self.table.event_time)
@@ -68,7 +67,7 @@ def _said_columns(table: Table) -> tuple[str, ...]:
 def add_content_hashes(df: DataFrame, table: Table) -> DataFrame:
     """Add two 64-bit hashes of what a row says; two, so that a collision is as good as impossible.
 
-    Call it when everything is filled in, so that a held row and a new one can be compared.
+    Call it when everything is filled in, so that a stored row and a new one can be compared.
     """
     names = _said_columns(table)
     first = row_hash(names)
@@ -82,21 +81,21 @@ def _base_id() -> Column:
     return F.when(F.col(_CONTENT_HASH).isNotNull(), hashes)
 
 
-def resolve(new: DataFrame, held: DataFrame | None, identity: Identity) -> DataFrame:
+def resolve(new: DataFrame, stored: DataFrame | None, identity: Identity) -> DataFrame:
     """Name each row and tell which are kept, which repeat another and which contradict one.
 
     Reads usable rows of `new` (with their content hashes) and the rows of the table that share
-    their neighbours; gives both, with the id, _is_held and _status. Rows held come before new ones
-    among identical rows, so that nothing held is renamed.
+    their neighbours; gives both, with the id, _is_stored and _status. Stored rows come before new
+    ones among identical rows, so that nothing stored is renamed.
     """
-    columns = [name for name in new.columns if name not in (IS_HELD, STATUS)]
-    rows = new.withColumn(IS_HELD, F.lit(False))
-    if held is not None:
-        # A held row without an id of its own carries its hashes in its name.
-        rehashed = add_content_hashes(held, identity.table) if identity.has_id else held
+    columns = [name for name in new.columns if name not in (IS_STORED, STATUS)]
+    rows = new.withColumn(IS_STORED, F.lit(False))
+    if stored is not None:
+        # A stored row without an id of its own carries its hashes in its name.
+        rehashed = add_content_hashes(stored, identity.table) if identity.has_id else stored
         rows = rows.unionByName(
-            rehashed.withColumn(IS_HELD, F.lit(True)), allowMissingColumns=True
-        ).select(*columns, IS_HELD)
+            rehashed.withColumn(IS_STORED, F.lit(True)), allowMissingColumns=True
+        ).select(*columns, IS_STORED)
     if identity.has_id:
         return _resolve_named(rows, identity)
     return _resolve_unnamed(rows, identity)
@@ -104,7 +103,7 @@ def resolve(new: DataFrame, held: DataFrame | None, identity: Identity) -> DataF
 
 def _resolve_named(rows: DataFrame, identity: Identity) -> DataFrame:
     """Of rows with one id and one arrival the smallest hash stays."""
-    order = [F.col(_CONTENT_HASH), F.col(_SECOND_HASH), F.col(IS_HELD).desc(), F.col(SOURCE_FILE)]
+    order = [F.col(_CONTENT_HASH), F.col(_SECOND_HASH), F.col(IS_STORED).desc(), F.col(SOURCE_FILE)]
     same = Window.partitionBy(*identity.table.key).orderBy(*order)
     whole = same.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     is_same = (F.col(_CONTENT_HASH) == F.first(_CONTENT_HASH).over(whole)) & (
@@ -121,7 +120,7 @@ def _resolve_named(rows: DataFrame, identity: Identity) -> DataFrame:
 def _resolve_unnamed(rows: DataFrame, identity: Identity) -> DataFrame:
     """Name rows by hash and ordinal among identical ones: legal, unless the user says otherwise."""
     base = F.coalesce(F.substring_index(identity.id_column, "-", 1), _base_id())
-    alike = Window.partitionBy("_base_id").orderBy(F.col(IS_HELD).desc(), F.col(SOURCE_FILE))
+    alike = Window.partitionBy("_base_id").orderBy(F.col(IS_STORED).desc(), F.col(SOURCE_FILE))
     ordinal = F.row_number().over(alike)
     is_kept = F.lit(True) if identity.keeps_identical else ordinal == 1
     name = F.concat_ws("-", "_base_id", ordinal.cast("string"))
@@ -159,73 +158,6 @@ def close_versions(
     closed_at = F.min(F.when(is_closing, F.col("arrived_at"))).over(later)
     own = F.when(F.col("is_deleted"), F.col("arrived_at"))
     return rows.withColumn("superseded_at", F.coalesce(own, closed_at))
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What a delivery does to a table.
-
-    `rows` are the new rows and those of the table that they can touch, each with its status,
-    whether it is of the table (_is_held), and when it was superseded before.
-    """
-
-    rows: DataFrame
-    key: tuple[str, ...]
-
-    @property
-    def added(self) -> DataFrame:
-        """The new rows that are kept."""
-        return self.rows.where((F.col(STATUS) == KEPT) & ~F.col(IS_HELD))
-
-    @property
-    def closed(self) -> DataFrame:
-        """The rows of the table that are superseded at another time than before."""
-        return self.rows.where(is_closed())
-
-    @property
-    def displaced(self) -> DataFrame:
-        """The rows of the table that a new row of the same key has taken the place of."""
-        return self.rows.where(is_displaced())
-
-    @property
-    def standing(self) -> DataFrame:
-        """The rows of the table as it is then, as far as the delivery can touch them."""
-        return self.rows.where(F.col(STATUS) == KEPT)
-
-    @property
-    def written(self) -> DataFrame:
-        """The rows to write by key."""
-        return self.rows.where((F.col(STATUS) == KEPT) & (~F.col(IS_HELD) | is_closed()))
-
-    @property
-    def removed(self) -> DataFrame:
-        """The keys to take out that no written row has."""
-        key = list(self.key)
-        return self.displaced.select(*key).join(self.written.select(*key), key, "left_anti")
-
-
-def is_closed() -> Column:
-    """Whether a row of Changes stands in the table, superseded at another time than before."""
-    is_other = ~F.col("superseded_at").eqNullSafe(F.col(SUPERSEDED_BEFORE))
-    return (F.col(STATUS) == KEPT) & F.col(IS_HELD) & is_other
-
-
-def is_displaced() -> Column:
-    """Whether a row of Changes was in the table, and is no more."""
-    return (F.col(STATUS) != KEPT) & F.col(IS_HELD)
-
-
-def changes(new: DataFrame, near: DataFrame, identity: Identity, *, run_id: str) -> Changes:
-    """Give what `new` changes of a table.
-
-    `near` are the rows of the table that share the neighbours of a new row.
-    """
-    resolved = resolve(new, near, identity).withColumn(SUPERSEDED_BEFORE, F.col("superseded_at"))
-    rows = close_versions(resolved, identity, is_kept=F.col(STATUS) == KEPT)
-    closing_run = F.when(
-        is_closed() | (~F.col(IS_HELD) & F.col("superseded_at").isNotNull()), F.lit(run_id)
-    ).otherwise(F.col("closing_run_id"))
-    return Changes(rows.withColumn("closing_run_id", closing_run), identity.table.key)
 
 
 def conflicting(rows: DataFrame, table_now: DataFrame, identity: Identity) -> DataFrame:

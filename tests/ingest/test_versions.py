@@ -15,16 +15,16 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from crm_spark.ingest.changes import changes
 from crm_spark.ingest.effect import NO_ROWS, Effect, measure
 from crm_spark.ingest.versions import (
     CONFLICT,
     DUPLICATE,
-    IS_HELD,
+    IS_STORED,
     KEPT,
     STATUS,
     Identity,
     add_content_hashes,
-    changes,
     close_versions,
     resolve,
 )
@@ -316,7 +316,7 @@ def test_a_row_that_touches_nothing_held_leaves_it_alone(spark: SparkSession) ->
     )
     before = before.drop("_content_hash", "_second_hash")
     made = changes(frame(spark, [Said("2", 1, "apple", "m")]), before, BY_LINE, run_id="second")
-    assert [(row["line_id"], row[IS_HELD]) for row in made.written.collect()] == [("m", False)]
+    assert [(row["line_id"], row[IS_STORED]) for row in made.written.collect()] == [("m", False)]
     assert made.removed.collect() == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -246,6 +247,39 @@ def versions_of(shop: Shop) -> list[tuple[Any, ...]]:
     return [
         (row["product_id"], row["department"], *both) for row, both in zip(rows, times, strict=True)
     ]
+
+
+def test_of_a_delta_table_only_what_was_appended_is_read_and_any_other_change_reads_it_anew(
+    shop: Shop,
+) -> None:
+    table = shop.folder / "delta"
+    columns = HEADER.split(",")
+    place = {"path": str(table), "format": "delta", "options": {}}
+    overrides = [f"sources.transactions.{key}={value}" for key, value in place.items()]
+    config = shop.config("", *overrides)
+
+    def write(*lines: str, mode: str = "append") -> None:
+        rows = [tuple(line.split(",")) for line in lines]
+        frame = shop.spark.createDataFrame(rows, ", ".join(f"`{name}` string" for name in columns))
+        frame.coalesce(1).write.format("delta").mode(mode).save(str(table))
+
+    write(line(1, 9), line(2, 10))
+    assert shop.load(config).rows_read == 2
+    write(line(3, 10))
+    write(line(4, 11), line(1, 9, "3.00", known=12))
+    assert shop.load(config).rows_read == 3
+    assert_noted_as_it_is(shop)
+    DeltaTable.forPath(shop.spark, str(table)).optimize().executeCompaction()
+    assert shop.load(config).rows_read == 0
+    DeltaTable.forPath(shop.spark, str(table)).delete("`order` = 'o2'")
+    assert shop.load(config).rows_read == 4
+    version = DeltaTable.forPath(shop.spark, str(table)).history(1).collect()[0]["version"]
+    # Another table in its place, with as many versions.
+    shutil.rmtree(table)
+    for number in range(version + 1):
+        write(line(number, 9))
+    assert shop.load(config).rows_read == version + 1
+    assert shop.rows()[-1].facts["n_rows"] == str(version + 1)
 
 
 # --- what is noted -------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def _cost_of(jobs: Sequence[RunSummary]) -> Cost:
         peak_memory_bytes=int(max(known("peak_memory_bytes"), default=0)) or None,
         shuffle_bytes=int(sum(known("shuffle_bytes"))),
         spill_bytes=int(sum(known("spill_bytes"))),
-        core_seconds=round(sum(known("core_seconds")), 3),
+        core_seconds=round(float(sum(known("core_seconds"))), 3),
     )
 
 

@@ -71,7 +71,7 @@ def _first(delivered: DataFrame, table: Table, rules: HistoryRules) -> DataFrame
     """Nothing is known: the first version of each holds for all earlier dates, too."""
     rows = _together(None, _timed(delivered, rules), table)
     is_first = F.row_number().over(_in_time(table)) == 1
-    rows = rows.where(_differs_from_before(table)).withColumn(IS_NEW, F.lit(True))
+    rows = rows.withColumn(IS_NEW, _differs_from_before(table)).where(IS_NEW)
     return _begun(rows.withColumn(VALID_FROM, F.when(~is_first, F.col(VALID_FROM))))
 
 

@@ -34,8 +34,15 @@ QUICK_FOR_SMALL_TABLES = {
     "spark.sql.adaptive.enabled": "false",
 }
 
-
-LONGEST_FIRST = ("test_kill", "test_cluster", "test_killed", "test_ingest_sources")
+LONGEST_FIRST = (
+    "test_demo",
+    "test_cluster",
+    "test_killed",
+    "test_ingest_sources",
+    "test_kill",
+    "test_verdicts",
+    "test_run_pipeline",
+)
 
 # Workers of pytest-xdist have a main module without a file, which PySpark takes for its doctests,
 # and ends the process.

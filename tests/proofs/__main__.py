@@ -1,4 +1,4 @@
-"""Long proofs: what the tests show on a small scale, on a large one. Figures are in docs/proofs.md.
+"""Long proofs: what the tests show on a small scale, on a large one: docs/proofs.md.
 
 scripts/prove kills --kills 30 --seed 17
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from crm_spark.runtime.session import open_session
-from proofs import kills, orders
+from proofs import exits, kills, orders
 
 Proof = Callable[[SparkSession, Path, argparse.Namespace], list[str]]
 
@@ -31,6 +31,14 @@ def prove_kills(spark: SparkSession, folder: Path, given: argparse.Namespace) ->
         print(f"kill {number:3}: {kill.seconds:5.1f} s after its start, {state}", flush=True)
     print(f"{n_at_work} of {given.kills} runs were at work when they were killed")
     return kills.differences(spark, folder)
+
+
+def prove_exits(spark: SparkSession, folder: Path, given: argparse.Namespace) -> list[str]:
+    """Let a pipeline die at its writes, and print how many there are."""
+    died = exits.run_dying(spark, folder, deadly_every=given.every)
+    print(f"{len(died.dying.met)} places, {died.dying.n_deaths} deaths")
+    missed = {place[:2] for place in died.undisturbed.met} - {place[:2] for place in died.dying.met}
+    return [*died.differing, *(f"never met: {' '.join(place)}" for place in sorted(missed))]
 
 
 def prove_orders(spark: SparkSession, folder: Path, given: argparse.Namespace) -> list[str]:
@@ -60,12 +68,16 @@ def main() -> int:
     killed = proofs.add_parser("kills", help="kill -9 a pipeline at random moments, and rerun it")
     killed.add_argument("--kills", type=int, default=30)
     killed.set_defaults(prove=prove_kills)
+    died = proofs.add_parser("exits", help="let a pipeline die before and after each write")
+    died.add_argument("--every", type=int, default=1, help="die at every so many places")
+    died.set_defaults(prove=prove_exits)
     ordered = proofs.add_parser("orders", help="deliver the same files in other orders")
     ordered.add_argument("--customers", type=int, default=200)
     ordered.add_argument("--files", type=int, default=30)
     ordered.set_defaults(prove=prove_orders)
     for proof in (killed, ordered):
         proof.add_argument("--seed", type=int, default=17)
+    for proof in (killed, died, ordered):
         proof.add_argument("--folder", type=Path, help="keep the lakes in this empty folder")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="crm_spark_proof_") as temporary:

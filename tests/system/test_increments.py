@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import random
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -142,14 +143,42 @@ def brought_in(spark: SparkSession, config: Config, as_of: date = AS_OF) -> RunS
 ROWS = drawn_shop(5)
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A lake that tests copy, and the files it was loaded from at once: all rows."""
+
+    root: Path
+    source: Path
+
+    def copied(self, root: Path, *overrides: str) -> Config:
+        """Give the configuration of a lake like this one, of the same files."""
+        shutil.copytree(self.root, root)
+        return config_of(root, self.source, *overrides)
+
+
 @pytest.fixture(scope="module")
-def clean(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Give the checksums after one load of all rows."""
-    folder = tmp_path_factory.mktemp("clean")
+def ingested(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """Give a lake into which all rows were ingested, without features."""
+    folder = tmp_path_factory.mktemp("ingested")
     write_files(folder / "in", [ROWS])
-    config = config_of(folder / "lake", folder / "in")
-    brought_in(spark, config)
-    return lakes.checksums(spark, config, lakes.BUILT)
+    ingest_sources.run(spark, config_of(folder / "lake", folder / "in"), None)
+    return Loaded(folder / "lake", folder / "in")
+
+
+@pytest.fixture(scope="module")
+def built(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, ingested: Loaded
+) -> Loaded:
+    """Give a lake of all rows with their features."""
+    root = tmp_path_factory.mktemp("built") / "lake"
+    build_features.run(spark, ingested.copied(root), AS_OF)
+    return Loaded(root, ingested.source)
+
+
+@pytest.fixture(scope="module")
+def clean(spark: SparkSession, built: Loaded) -> dict[str, str]:
+    """Give the checksums after one load of all rows."""
+    return lakes.checksums(spark, config_of(built.root, built.source), lakes.BUILT)
 
 
 def test_batches_in_any_order_give_the_tables_of_one_load(
@@ -174,45 +203,48 @@ def test_batches_in_any_order_give_the_tables_of_one_load(
 
 
 def test_the_tables_of_a_date_see_no_later_row_and_no_order_of_files(
-    spark: SparkSession, tmp_path: Path
+    spark: SparkSession, tmp_path: Path, ingested: Loaded
 ) -> None:
     day = date(2024, 3, 1)
     mixed = random.Random(3).sample(ROWS, len(ROWS))
     deliveries = {
-        "whole": [ROWS],
         "nothing ordered from the day on": [[row for row in ROWS if row[4] < str(day)]],
         "nothing arrived from the day on": [[row for row in ROWS if row[5] < str(day)]],
         "shuffled, in five files": [mixed[first::5] for first in range(5)],
         "each file twice": [ROWS[:100], ROWS[100:], ROWS[:100], ROWS[100:]],
     }
+
+    def checksums(config: Config) -> list[str]:
+        build_features.run(spark, config, day)
+        lake = Lake(spark, config.storage, "test")
+        return [
+            content_checksum(lake.read_date(table, day), table)
+            for table in (CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS)
+        ]
+
+    whole = checksums(ingested.copied(tmp_path / "whole"))
     found = {}
     for name, batches in deliveries.items():
         folder = tmp_path / name.replace(",", "")
         write_files(folder / "in", batches)
         config = config_of(folder / "lake", folder / "in")
-        brought_in(spark, config, day)
-        lake = Lake(spark, config.storage, "test")
-        found[name] = [
-            content_checksum(lake.read_date(table, day), table)
-            for table in (CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS)
-        ]
-    assert found == dict.fromkeys(deliveries, found["whole"])
+        ingest_sources.run(spark, config, None)
+        found[name] = checksums(config)
+    assert found == dict.fromkeys(deliveries, whole)
     assert len(mixed) > len(deliveries["nothing arrived from the day on"][0])
 
 
 def test_nothing_new_changes_nothing_and_a_rerun_says_so(
-    spark: SparkSession, tmp_path: Path
+    spark: SparkSession, tmp_path: Path, built: Loaded, clean: dict[str, str]
 ) -> None:
-    write_files(tmp_path / "in", [ROWS])
-    config = config_of(tmp_path / "lake", tmp_path / "in")
-    first = brought_in(spark, config)
-    before = lakes.checksums(spark, config, lakes.BUILT)
+    config = built.copied(tmp_path / "lake")
+    version = Lake(spark, config.storage, "test").version(TRANSACTIONS)
     again = brought_in(spark, config)
-    assert lakes.checksums(spark, config, lakes.BUILT) == before
+    assert lakes.checksums(spark, config, lakes.BUILT) == clean
     counts = again.tables["core.transactions"]
     assert (counts.rows_read, counts.rows_written) == (0, 0)
-    assert counts.version == first.tables["core.transactions"].version
-    assert counts.content_checksum == before["core.transactions"]
+    assert counts.version == version
+    assert counts.content_checksum == clean["core.transactions"]
 
 
 def test_a_file_without_a_row_adds_nothing(spark: SparkSession, tmp_path: Path) -> None:

@@ -55,6 +55,14 @@ def tier_of(item: pytest.Item) -> str:
     return "spark" if "spark" in getattr(item, "fixturenames", ()) else "unit"
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Read no file that cannot hold a test of the tier asked for: imports take their time."""
+    tier = config.option.markexpr
+    if tier not in TIERS or collection_path.suffix != ".py":
+        return None
+    return True if (SYSTEM in collection_path.parents) != (tier == "system") else None
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with its tier, and put the quick tiers first.

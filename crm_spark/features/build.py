@@ -42,6 +42,7 @@ from crm_spark.lake.run import Finished, LakeRun
 from crm_spark.lake.state import Target
 from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.core import CAMPAIGN_CONTACTS, EVENTS, FEEDBACK, PRODUCTS, TRANSACTIONS
+from crm_spark.tables.history import as_of
 
 _TABLES = (
     CUSTOMER_ORDERS,
@@ -164,7 +165,7 @@ def _dated_tables(run: LakeRun, settings: FeatureSettings, dates: FeatureDates) 
                 CUSTOMER_DEPARTMENTS,
                 [department_target(settings, dates.day)],
                 lambda days, _: customer_departments(
-                    lines(None), product_departments(run), day=days[0]
+                    lines(None), product_departments(run, days).drop("as_of_date"), day=days[0]
                 ),
                 dates.day,
                 follows_customers=False,
@@ -279,7 +280,7 @@ def snapshots(
     return customer_snapshot(
         orders,
         lines,
-        product_departments(run) if settings.has_departments else None,
+        product_departments(run, days) if settings.has_departments else None,
         dates=days,
         horizon_days=settings.horizon_days,
         n_changed=n_changed,
@@ -290,9 +291,10 @@ def snapshots(
     )
 
 
-def product_departments(run: LakeRun) -> DataFrame:
-    """Give product_id and department."""
-    return run.lake.read(PRODUCTS).select("product_id", "department")
+def product_departments(run: LakeRun, days: Sequence[date]) -> DataFrame:
+    """Give product_id, department and as_of_date: what was known of each product on each day."""
+    products = as_of(run.lake.read(PRODUCTS), days=days)
+    return products.select("product_id", "department", "as_of_date")
 
 
 def _of_customers(rows: DataFrame, customers: DataFrame | None) -> DataFrame:

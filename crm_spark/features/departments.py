@@ -15,8 +15,8 @@ def customer_departments(lines: DataFrame, departments: DataFrame, *, day: date)
     """Give recency, frequency and monetary value of each customer in each department.
 
     Grain: customer_id, department, as_of_date. Reads core.transactions (lines that are no returns,
-    as they were known before the midnight of `day`) and `departments` (product_id, department);
-    products of no known department are left out. Gives the columns of
+    as they were known before the midnight of `day`) and `departments` (product_id, department, as
+    of the day); products of no known department are left out. Gives the columns of
     features.customer_departments but for provenance. RFM as in Hughes (1994), per department.
     """
     bought = lines.where(~F.col("is_return") & is_visible(midnight(F.lit(day))))

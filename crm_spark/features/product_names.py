@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.lake.delta import Lake
 from crm_spark.tables.core import PRODUCTS
+from crm_spark.tables.history import current
 from crm_spark.tables.mapped import Mapped
 
 
@@ -14,7 +15,7 @@ def with_product_names(lake: Lake, rows: DataFrame, mapped: Mapped) -> DataFrame
     """Add `name`, what each product is called: its id where no name is known."""
     if not mapped.has("products", "product_name"):
         return rows.withColumn("name", F.col("product_id"))
-    names = lake.read(PRODUCTS).select("product_id", "product_name", "package_size")
+    names = current(lake.read(PRODUCTS)).select("product_id", "product_name", "package_size")
     called = F.concat_ws(", ", F.initcap(F.lower("product_name")), F.lower("package_size"))
     return rows.join(names, "product_id", "left").withColumn(
         "name", F.when(F.col("product_name").isNotNull(), called).otherwise(F.col("product_id"))

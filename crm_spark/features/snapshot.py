@@ -52,10 +52,10 @@ def customer_snapshot(
     """Give every feature of every customer with an order before each date.
 
     Grain: customer_id, as_of_date. Reads features.customer_orders, core.transactions and, for
-    department variety, `departments` (product_id, department); core.events, core.feedback and
-    core.campaign_contacts where they are given, else their features are null. Gives the columns of
-    the feature catalogue; their formulas, units and null rules stand there. No row ordered or
-    arrived on or after a date has any influence on that date's rows.
+    department variety, `departments` (product_id, department, as_of_date); core.events,
+    core.feedback and core.campaign_contacts where they are given, else their features are null.
+    Gives the columns of the feature catalogue; their formulas, units and null rules stand there.
+    No row ordered or arrived on or after a date has any influence on that date's rows.
     """
     known = orders_as_of(orders, lines, dates=dates, n_changed=n_changed)
     days = order_days(known)
@@ -390,9 +390,9 @@ def product_variety(
     """Count the different products and departments each customer had bought by each date.
 
     Grain: customer_id, as_of_date. Reads core.transactions (lines that are no returns) and
-    `departments` (product_id, department). Lines shrink to orders of a product, to customer and
-    product, then to customer and department, with a column a date; only then does each date get
-    rows of its own.
+    `departments` (product_id, department, as_of_date). Lines shrink to orders of a product, to
+    customer and product, then to customer and department, with a column a date; only then does each
+    date get rows of its own.
     """
     days = dict(enumerate(sorted(set(dates))))
     by_order: list[Column] = []
@@ -407,12 +407,15 @@ def product_variety(
             F.count(f"_last_{index}").alias(f"_orders_{index}"),
             F.sum(f"_lines_{index}").alias(f"_lines_{index}"),
         ]
-        is_recent = F.to_date(f"_last_{index}") >= F.date_sub(F.lit(day), VARIETY_DAYS)
+        last = F.when(F.col(f"_is_of_{index}"), F.col(f"_last_{index}"))
+        is_recent = F.to_date(last) >= F.date_sub(F.lit(day), VARIETY_DAYS)
+        is_repeat = F.col(f"_is_of_{index}") & (F.col(f"_orders_{index}") > 1)
+        lines_of = F.when(F.col(f"_is_of_{index}"), F.col(f"_lines_{index}"))
         by_department += [
-            F.count(f"_last_{index}").alias(f"_n_{index}"),
+            F.count(last).alias(f"_n_{index}"),
             F.count_if(is_recent).alias(f"_n_recent_{index}"),
-            F.count_if(F.col(f"_orders_{index}") > 1).alias(f"_n_repeat_{index}"),
-            F.sum(f"_lines_{index}").alias(f"_n_lines_{index}"),
+            F.count_if(is_repeat).alias(f"_n_repeat_{index}"),
+            F.sum(lines_of).alias(f"_n_lines_{index}"),
         ]
         names = ("n", "n_recent", "n_repeat", "n_lines")
         of_dates.append(
@@ -428,10 +431,7 @@ def product_variety(
         .groupBy("customer_id", "product_id")
         .agg(*by_product)
     )
-    if departments is None:
-        pairs = pairs.withColumn("department", F.lit(None).cast(T.StringType()))
-    else:
-        pairs = pairs.join(departments, "product_id", "left")
+    pairs = _with_departments(pairs, departments, days)
     bought = (
         pairs.groupBy("customer_id", "department")
         .agg(*by_department)
@@ -449,6 +449,25 @@ def product_variety(
         F.when(n_departments > 0, n_recent_departments).alias(f"n_departments_{VARIETY_DAYS}d"),
         _entropy(F.when(is_department, F.col("n_lines"))).alias("department_entropy"),
     )
+
+
+def _with_departments(
+    pairs: DataFrame, departments: DataFrame | None, days: Mapping[int, date]
+) -> DataFrame:
+    """Add the department of each product, and for each date whether it was that one then.
+
+    A product that changed its department has a row for each; at each date one of them counts.
+    """
+    if departments is None:
+        none = {"department": F.lit(None).cast(T.StringType())}
+        return pairs.withColumns(none | {f"_is_of_{index}": F.lit(True) for index in days})
+    valid = [
+        F.bool_or(F.col("as_of_date") == F.lit(day)).alias(f"_is_of_{index}")
+        for index, day in days.items()
+    ]
+    by_department = departments.groupBy("product_id", "department").agg(*valid)
+    known = {f"_is_of_{index}": F.coalesce(f"_is_of_{index}", F.lit(True)) for index in days}
+    return pairs.join(by_department, "product_id", "left").withColumns(known)
 
 
 def _entropy(n: Column) -> Column:

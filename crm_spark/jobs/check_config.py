@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
 from crm_spark.ingest.check import check_sources
-from crm_spark.jobs.ingest_sources import settings_of
+from crm_spark.pipeline.sources import ingest_settings
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary
 
@@ -19,7 +19,7 @@ NEEDS_AS_OF = False
 def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     """Raise ConfigError or DataError with every fault; touch nothing."""
     summary = RunSummary("check_config")
-    for checked in check_sources(spark, settings_of(config).given()):
+    for checked in check_sources(spark, ingest_settings(config).given()):
         section = checked.source.section
         n_columns, place = len(section.columns), section.description
         log.info("sources.%s: %s columns of %s fit", checked.source.name, n_columns, place)

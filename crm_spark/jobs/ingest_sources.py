@@ -9,8 +9,8 @@ from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
 from crm_spark.ingest import ingest as sources
-from crm_spark.ingest.settings import IngestSettings
 from crm_spark.pipeline.lifecycle import job_run
+from crm_spark.pipeline.sources import ingest_settings
 from crm_spark.runtime.run import RunSummary
 
 DESCRIPTION = "Load what is new in the configured sources into core; bad rows go to *_rejected."
@@ -34,10 +34,5 @@ def run(
     With `as_of` (the pipeline's first date) sources without an order before it are refused, too.
     """
     with job_run(spark, config, "ingest_sources", None) as job:
-        sources.ingest_sources(job, settings_of(config), rebuild=rebuild, first_day=as_of)
+        sources.ingest_sources(job, ingest_settings(config), rebuild=rebuild, first_day=as_of)
         return job.summary
-
-
-def settings_of(config: Config) -> IngestSettings:
-    """Give the sections of a configuration that the ingest depends on."""
-    return IngestSettings(config.sources, config.time_zone, config.currencies)

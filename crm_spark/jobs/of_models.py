@@ -65,7 +65,9 @@ class ScoreJob:
     def targets(self, plan: DayPlan) -> Sequence[Target]:
         """Give what the job makes for a day."""
         section = plan.config.section_of(self.model)
-        return score_targets(self.model, section, plan.day, plan.first_order, plan.state)
+        return score_targets(
+            self.model, section, plan.day, plan.first_order, plan.state, plan.config.mapped
+        )
 
     def run(self, spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         """Write the score tables of the date."""

@@ -10,12 +10,14 @@ from pyspark.sql import SparkSession
 
 from crm_spark.config import Config, parse_date
 from crm_spark.errors import BusyError, CrmSparkError, DataError, listed
+from crm_spark.ingest.due import sources_due
 from crm_spark.jobs.catalogue import Job, job_of, jobs_of_a_day, targets_of
 from crm_spark.models.contract import AnyModel
 from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.graph import due, in_order
 from crm_spark.pipeline.lifecycle import Run
 from crm_spark.pipeline.pipeline_run import PipelineRun, backfill_dates, pipeline_run
+from crm_spark.pipeline.sources import ingest_settings
 from crm_spark.runtime.progress import log, redact
 from crm_spark.runtime.run import RunSummary
 
@@ -53,10 +55,21 @@ def run(
     """
     dates = backfill_dates(as_of, first, last, every)
     with pipeline_run(spark, config, as_of, restart=restart) as pipeline:
-        pipeline.run_job("ingest_sources", job_of("ingest_sources"), dates[0])
+        _ingest_where_due(pipeline, dates[0], restart=restart)
         problems = _run_dates(pipeline, dates, skip_training=skip_training)
         _conclude(problems)
     return pipeline.summary
+
+
+def _ingest_where_due(pipeline: PipelineRun, day: date | None, *, restart: bool) -> None:
+    """Ingest where anything of a source is to be loaded, else say that all is there."""
+    reasons = sources_due(pipeline.run, ingest_settings(pipeline.config))
+    for name, reason in reasons.items():
+        log.info("sources.%s: %s", name, reason)
+    if reasons or restart:
+        pipeline.run_job("ingest_sources", job_of("ingest_sources"), day)
+    else:
+        log.info("ingest_sources is current")
 
 
 Problems = Sequence[tuple[date | None, CrmSparkError | None]]

@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
 from crm_spark.jobs.catalogue import jobs_of_a_day, targets_of
+from crm_spark.lake.run import LINES
 from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.graph import Standing, standings
 from crm_spark.pipeline.lifecycle import Run
@@ -37,9 +38,11 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
 def standings_of(spark: SparkSession, config: Config, as_of: date | None) -> list[Standing]:
     """Give where each output of a date stands, the sources first."""
     run = Run(spark, config, RunSummary("status", as_of=as_of))
-    found = source_standings(run)
-    plan = DayPlan.of(run)
-    return [*found, *standings(run.state, targets_of(jobs_of_a_day(config), plan))]
+    sources = source_standings(run)
+    if any(not one.is_whole for one in sources if one.target.output == LINES):
+        return sources  # there is no day yet to say more of
+    targets = targets_of(jobs_of_a_day(config), DayPlan.of(run))
+    return standings(run.state, targets, sources)
 
 
 def status_table(found: Sequence[Standing]) -> list[str]:

@@ -8,26 +8,26 @@ provenance and summary are the runners'.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
-import pandas as pd
 from pydantic import BaseModel
-from pyspark.ml import PipelineModel
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 
 from crm_spark.errors import DataError
 from crm_spark.lake.contract import Table
-from crm_spark.lake.delta import Lake
-from crm_spark.lake.run import LakeRun
 from crm_spark.models.choice import Choice, Criterion, best_rule_or_challenger
 from crm_spark.models.cutoffs import Cutoffs, Plan
-from crm_spark.models.records import MetricRow
+from crm_spark.models.model_run import (
+    Artifact,
+    Candidate,
+    ModelRun,
+    Prepared,
+    Read,
+    StoredVersion,
+)
 from crm_spark.models.results import Measured, Tested
-from crm_spark.models.tracking import LoggedPipeline
 from crm_spark.models.usability.facts import DataFacts, Verdict
 from crm_spark.report.subject import ReportRequest, Subject
 from crm_spark.runtime.progress import stage
@@ -54,109 +54,6 @@ __all__ = [
     "Subject",
     "Tested",
 ]
-
-
-@dataclass(frozen=True)
-class Read:
-    """A table that a model reads: these as-of dates of it, or all of it where it has none.
-
-    `job` is the one that writes it.
-    """
-
-    table: Table
-    dates: tuple[date, ...] | None = None
-    job: str = "build_features"
-
-
-@dataclass(frozen=True)
-class ModelRun(Generic[S]):
-    """What a model has at hand in one run: the lake, its section, the date, what is mapped."""
-
-    run: LakeRun
-    section: S
-    day: date
-    mapped: Mapped
-    # Tables whose rows of past dates this run builds instead of reading them: a backtest's.
-    built: Mapping[Table, Callable[[Sequence[date]], DataFrame]] = field(default_factory=dict)
-    _kept: list[DataFrame] = field(default_factory=list)
-
-    @property
-    def spark(self) -> SparkSession:
-        """The session."""
-        return self.run.spark
-
-    @property
-    def lake(self) -> Lake:
-        """The lake."""
-        return self.run.lake
-
-    def of_dates(self, table: Table, dates: Sequence[date]) -> DataFrame:
-        """Give a table's rows of these dates, built for this run where they are not stored."""
-        if table in self.built:
-            return self.built[table](dates)
-        return self.lake.read(table).where(F.col("as_of_date").isin(list(dates)))
-
-    def keep(self, df: DataFrame) -> DataFrame:
-        """Keep a frame that is read more than once, until the run ends or it is released."""
-        kept = df.persist()
-        self._kept.append(kept)
-        return kept
-
-    def release(self) -> None:
-        """Let go of all frames that are kept."""
-        while self._kept:
-            self._kept.pop().unpersist()
-
-
-class Candidate(Protocol):
-    """One way to say what the model says: a trivial rule, or what has to beat the rules."""
-
-    @property
-    def name(self) -> str:
-        """What ops.metrics and ops.model_decisions call it."""
-
-    @property
-    def is_rule(self) -> bool:
-        """Whether it is a trivial rule."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What a model found before it fits: verdicts and figures of what it learns from.
-
-    `value` is the model's own: what its candidates need of it.
-    """
-
-    value: Any = None
-    verdicts: tuple[Verdict, ...] = ()
-    metrics: tuple[MetricRow, ...] = ()
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A fitted candidate as it is stored: a spec as JSON, and what cannot be JSON beside it.
-
-    `texts` and `frames` are further files by name, the frames as parquet.
-    """
-
-    spec_json: str
-    pipeline: LoggedPipeline | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict)
-    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-
-
-class StoredVersion(Protocol):
-    """A registered version to be loaded."""
-
-    def spec(self) -> dict[str, Any]:
-        """Give the spec."""
-
-    def pipeline(self) -> PipelineModel:
-        """Give the Spark pipeline."""
-
-    def frame(self, file: str) -> pd.DataFrame:
-        """Give a frame that it was stored with."""
 
 
 class Model(ABC, Generic[S, D, M]):
@@ -213,6 +110,9 @@ class Model(ABC, Generic[S, D, M]):
     @abstractmethod
     def learns_from(self, section: S, plan: Plan, day: date) -> Sequence[Read]:
         """Give the tables, with their dates, that training reads."""
+
+    # Tables of core that scoring reads where their source is mapped.
+    scores_from_sources: ClassVar[tuple[Table, ...]] = ()
 
     @abstractmethod
     def scores_from(self, section: S, day: date) -> Sequence[Read]:
@@ -332,10 +232,5 @@ class Model(ABC, Generic[S, D, M]):
         """Give its part of the page and of the console; None where it has nothing to show."""
         return None
 
-    def with_measures(self, tested: Tested[M], *measured: Measured) -> Tested[M]:
-        """Give a tested candidate with further figures."""
-        return replace(tested, metrics=(*tested.metrics, *measured))
-
 
 AnyModel = Model[Any, Any, Any]
-SectionOf = Callable[[AnyModel], BaseModel]

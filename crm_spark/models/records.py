@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -150,8 +150,3 @@ def rows_hash(rows: DataFrame, *columns: str) -> int:
 def input_versions(lake: Lake, tables: Sequence[Table]) -> dict[str, tuple[str, int]]:
     """Give the path and version of the tables that a model learnt from."""
     return {table.name: (lake.path(table), lake.version(table)) for table in tables}
-
-
-def decided_at(run: LakeRun) -> datetime:
-    """Give when a run began: its decisions are ordered by it."""
-    return run.summary.started_at

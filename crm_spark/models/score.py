@@ -49,7 +49,7 @@ def score(model: AnyModel, run: ModelRun[Any], tracking: TrackingSection) -> Non
         require_mapped(model, run)
         champion = champion_of(lake_run, model, run.section, run.day)
         first, _ = lake_run.order_dates()
-        targets = score_targets(model, run.section, run.day, first, lake_run.state)
+        targets = score_targets(model, run.section, run.day, first, lake_run.state, run.mapped)
         lake_run.settle(*model.tables)
         lake_run.require(targets[0])
         tracker = Tracker(tracking, lake_root=lake_run.lake.root)

@@ -12,6 +12,7 @@ from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.lake.state import Output, OutputRow, State, Target
 from crm_spark.models.contract import AnyModel, Read
 from crm_spark.tables.core import TRANSACTIONS
+from crm_spark.tables.mapped import Mapped
 
 # What the verdicts on the data are judged from, besides what a model learns from.
 _JUDGED = (Output(CUSTOMER_ORDERS.name), Output(TRANSACTIONS.name))
@@ -27,7 +28,7 @@ def training_target(model: AnyModel, section: Any, day: date, first_order: date)
 
 
 def score_targets(
-    model: AnyModel, section: Any, day: date, first_order: date, state: State
+    model: AnyModel, section: Any, day: date, first_order: date, state: State, mapped: Mapped
 ) -> list[Target]:
     """Give the targets of a model's score tables of a day.
 
@@ -36,6 +37,11 @@ def score_targets(
     row = champion_row(state, training_name(model, section), day)
     training = row.output if row else Output(training_name(model, section), day)
     reads = [*outputs_read(model.scores_from(section, day), first_order, day), training]
+    reads += [
+        Output(table.name)
+        for table in model.scores_from_sources
+        if mapped.has(table.name.split(".")[1])
+    ]
     settings = _settings(section, frozenset())
     return [
         Target(Output(table.name, day), tuple(dict.fromkeys(reads)), settings, model.generation)

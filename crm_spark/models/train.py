@@ -176,12 +176,26 @@ def _prepare(model: AnyModel, run: ModelRun[Any], step: Cutoffs, data: Any) -> P
 def _choose_earlier(
     model: AnyModel, run: ModelRun[Any], plan: Plan, data: Any
 ) -> tuple[Sequence[Tested[Any]], Choice | None]:
-    """Choose on a cut-off that no figure is quoted from; None where history is too short."""
+    """Choose on a cut-off that no figure is quoted from; None where nothing can be told by it."""
     if plan.choice is None:
         return (), None
-    prepared = _prepare(model, run, plan.choice, data)
-    tested = model.test(run, plan.choice, data, prepared)
+    try:
+        prepared = _prepare(model, run, plan.choice, data)
+        tested = model.test(run, plan.choice, data, prepared)
+    except DataError as error:
+        log.warning("%s is not chosen on %s: %s", model.name, plan.choice.test, error)
+        return (), None
+    if not _tells(model, tested):
+        return tested, None
     return tested, model.choose(run.section, tested)
+
+
+def _tells(model: AnyModel, tested: Sequence[Tested[Any]]) -> bool:
+    """Whether every figure that decides is known of any candidate: with one class there is none."""
+    return all(
+        any(one.value(criterion.metric) is not None for one in tested)
+        for criterion in model.criteria
+    )
 
 
 def metric_rows(cutoff: date, tested: Iterable[Tested[Any]]) -> list[MetricRow]:

@@ -13,7 +13,6 @@ from pyspark.sql import SparkSession
 from crm_spark.config import Config
 from crm_spark.errors import ConfigError
 from crm_spark.lake.lock import lake_lock
-from crm_spark.lake.state import State
 from crm_spark.pipeline.lifecycle import Run, current_pipeline, current_state, record_run
 from crm_spark.runtime.progress import redact
 from crm_spark.runtime.run import Cost, RunSummary
@@ -33,13 +32,11 @@ class Runnable(Protocol):
 class PipelineRun:
     """Runs jobs one after another and collects their summaries."""
 
-    def __init__(
-        self, spark: SparkSession, config: Config, summary: RunSummary, state: State
-    ) -> None:
-        self.spark = spark
-        self.config = config
-        self.summary = summary
-        self._state = state
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.spark = run.spark
+        self.config = run.config
+        self.summary = run.summary
 
     def run_job(self, name: str, job: Runnable, day: date | None) -> RunSummary:
         """Run a job for a day and keep its summary, failed or not."""
@@ -50,7 +47,7 @@ class PipelineRun:
             if failed is not None and failed not in self.summary.jobs:
                 self.summary.jobs.append(failed)
             # It may have written what no row stands for.
-            self._state.look_again()
+            self.run.state.look_again()
             raise
         self.summary.jobs.append(summary)
         return summary
@@ -73,7 +70,7 @@ def pipeline_run(
                 run.state.force()
             tokens = current_pipeline.set(summary.run_id), current_state.set(run.state)
             try:
-                yield PipelineRun(spark, config, summary, run.state)
+                yield PipelineRun(run)
             finally:
                 current_pipeline.reset(tokens[0])
                 current_state.reset(tokens[1])
@@ -97,7 +94,7 @@ def _cost_of(jobs: Sequence[RunSummary]) -> Cost:
         peak_memory_bytes=int(max(known("peak_memory_bytes"), default=0)) or None,
         shuffle_bytes=int(sum(known("shuffle_bytes"))),
         spill_bytes=int(sum(known("spill_bytes"))),
-        core_seconds=round(sum(known("core_seconds")), 3),
+        core_seconds=round(float(sum(known("core_seconds"))), 3),
     )
 
 

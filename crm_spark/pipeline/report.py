@@ -13,7 +13,8 @@ from crm_spark.models.candidate_report import decision_of
 from crm_spark.models.contract import AnyModel
 from crm_spark.models.targets import training_name
 from crm_spark.pipeline.cost_report import read_costs, show_costs
-from crm_spark.pipeline.data_report import read_data, show_data
+from crm_spark.pipeline.data_facts import read_data
+from crm_spark.pipeline.data_report import show_data
 from crm_spark.pipeline.lifecycle import Run
 from crm_spark.report.blocks import Page
 from crm_spark.report.page import Heading, build_page

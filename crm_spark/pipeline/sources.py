@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from crm_spark.config import Config
+from crm_spark.ingest.due import why_due
+from crm_spark.ingest.settings import IngestSettings
+from crm_spark.ingest.source_files import SourceFiles
+from crm_spark.ingest.targets import source_target
 from crm_spark.pipeline.graph import Standing
 from crm_spark.pipeline.lifecycle import Run
 
 
+def ingest_settings(config: Config) -> IngestSettings:
+    """Give the sections of a configuration that the ingest depends on."""
+    return IngestSettings(config.sources, config.time_zone, config.currencies)
+
+
 def source_standings(run: Run) -> list[Standing]:
     """Give where each source's core table stands."""
-    del run
-    return []
+    files = SourceFiles(run)
+    found = []
+    for source in ingest_settings(run.config).given():
+        target = source_target(source)
+        is_whole = run.state.is_whole(target.output)
+        found.append(Standing("ingest_sources", target, is_whole, why_due(run, files, source)))
+    return found

@@ -70,9 +70,11 @@ def computed(spark: SparkSession) -> dict[str, str]:
     lines = as_frame(spark, sample()).cache()
     departments = lines.select("product_id").distinct()
     departments = departments.withColumn("department", F.right("product_id", F.lit(1)))
+    days = F.explode(F.array(*[F.lit(day) for day in DAYS]))
+    of_days = departments.withColumn("as_of_date", days)
     orders = customer_orders(lines).cache()
     snapshot = customer_snapshot(
-        orders, lines, departments, dates=DAYS, horizon_days=28, with_channels=True
+        orders, lines, of_days, dates=DAYS, horizon_days=28, with_channels=True
     )
     rows: dict[Table, DataFrame] = {
         CUSTOMER_ORDERS: orders,

@@ -172,8 +172,9 @@ def drawn(strategy: st.SearchStrategy[list[Line]], n: int) -> list[Line]:
 # --- Spark ---------------------------------------------------------------------------------------
 
 
-def department_frame(spark: SparkSession) -> DataFrame:
-    return spark.createDataFrame(list(DEPARTMENTS.items()), "product_id string, department string")
+def department_frame(spark: SparkSession, dates: Sequence[date] = DATES) -> DataFrame:
+    rows = [(product, name, day) for product, name in DEPARTMENTS.items() for day in dates]
+    return spark.createDataFrame(rows, "product_id string, department string, as_of_date date")
 
 
 def snapshot_of(
@@ -187,7 +188,7 @@ def snapshot_of(
     return customer_snapshot(
         customer_orders(lines),
         lines,
-        department_frame(lines.sparkSession) if departments else None,
+        department_frame(lines.sparkSession, dates) if departments else None,
         dates=dates,
         horizon_days=horizon_days,
         with_channels=True,
@@ -578,3 +579,29 @@ def test_a_date_alone_gives_what_it_gives_among_other_dates(
     assert collected(snapshot_of(frame, dates=[day])) == {
         key: row for key, row in found.items() if key[1] == day
     }
+
+
+def test_a_product_counts_under_the_department_that_it_had_on_each_date(
+    spark: SparkSession,
+) -> None:
+    first, second = date(2024, 2, 1), date(2024, 3, 1)
+    at = datetime(2024, 1, 10, 15, tzinfo=UTC)
+    lines = [
+        Line("c", "o1", at, at, product_id=product, amount=Decimal(5)) for product in ("p", "q")
+    ]
+    departments = spark.createDataFrame(
+        [
+            ("p", "food", first),
+            ("q", "food", first),
+            ("p", "food", second),
+            ("q", "toys", second),
+        ],
+        "product_id string, department string, as_of_date date",
+    )
+    frame = as_frame(spark, lines)
+    found = customer_snapshot(
+        customer_orders(frame), frame, departments, dates=[first, second], horizon_days=28
+    )
+    rows = {row["as_of_date"]: row for row in found.collect()}
+    assert (rows[first]["n_departments"], rows[second]["n_departments"]) == (1, 2)
+    assert (rows[first]["n_products"], rows[second]["n_products"]) == (2, 2)

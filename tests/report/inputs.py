@@ -9,39 +9,35 @@ from typing import Any
 
 from crm_spark.features.base_report import BaseFacts, Month, show_base
 from crm_spark.features.rfm_report import RfmCell, RfmFacts, RfmSegmentFacts, show_rfm
-from crm_spark.models.churn.report import (
+from crm_spark.models.churn.facts import (
     ChurnFacts,
     ChurnScores,
     FirstToCall,
     Reason,
     WalkedAuc,
-    show_churn,
 )
+from crm_spark.models.churn.report import show_churn
 from crm_spark.models.decisions import Decision
-from crm_spark.models.recommender.report import (
+from crm_spark.models.recommender.facts import (
     Bought,
     ExampleCustomer,
     Offered,
     OffersFacts,
     RecommendationsFacts,
-    show_recommendations,
 )
+from crm_spark.models.recommender.report import show_recommendations
 from crm_spark.models.records import CheckRow, MetricRow
 from crm_spark.models.registry import MODELS
-from crm_spark.models.segments.report import (
-    ApartFeature,
-    SegmentFacts,
-    SegmentsFacts,
-    show_segments,
-)
+from crm_spark.models.segments.facts import ApartFeature, SegmentFacts, SegmentsFacts
+from crm_spark.models.segments.report import show_segments
 from crm_spark.pipeline.cost_report import JobCost, show_costs
-from crm_spark.pipeline.data_report import (
+from crm_spark.pipeline.data_facts import (
     DataFacts,
     RejectedReason,
     SourceCounts,
     UnusualPrice,
-    show_data,
 )
+from crm_spark.pipeline.data_report import show_data
 from crm_spark.report.blocks import Page
 from crm_spark.report.page import Heading, build_page
 from crm_spark.report.section import ReportSection

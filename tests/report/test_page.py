@@ -40,7 +40,7 @@ from report.reading import Node, contrast, mixed, read, variables
 
 from crm_spark.features.catalogue import FEATURES
 from crm_spark.features.words import feature_in_words
-from crm_spark.models.churn.report import WORDS as CHURN_WORDS
+from crm_spark.models.churn.quality_report import WORDS as CHURN_WORDS
 from crm_spark.models.recommender.report import WORDS as OFFER_WORDS
 from crm_spark.report import charts
 from crm_spark.report.blocks import Cell, TextTable, render

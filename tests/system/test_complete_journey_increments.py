@@ -1,4 +1,4 @@
-"""Deliveries in three orders give the tables of one load; more in `scripts/prove orders`."""
+"""Deliveries in any order give the tables of one load; `scripts/prove orders` has more of them."""
 
 from __future__ import annotations
 

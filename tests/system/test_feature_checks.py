@@ -18,6 +18,7 @@ from crm_spark.lake.contract import Table
 from crm_spark.lake.delta import Lake
 from crm_spark.models import feature_selection
 from crm_spark.models.churn.definition import Churn
+from crm_spark.models.churn.facts import read_churn
 from crm_spark.models.churn.feature_checks import (
     FEATURE_CHECKS,
     FEATURES_MODEL,
@@ -26,7 +27,7 @@ from crm_spark.models.churn.feature_checks import (
     leak_in_words,
     require_features,
 )
-from crm_spark.models.churn.report import read_churn, show_churn
+from crm_spark.models.churn.report import show_churn
 from crm_spark.models.feature_selection import Dropped, Selection, Suspicion
 from crm_spark.models.records import read_checks, write_checks
 from crm_spark.models.usability.facts import Verdict

@@ -8,7 +8,9 @@ not passed on by the operator, so all are tried twice, which changes nothing in 
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG
@@ -18,6 +20,8 @@ CONFIG = "{{ var.value.get('crm_spark_config', '/opt/crm_spark/conf/prod.yml') }
 DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
 # The midnight that ends the interval: what was known before it. Days are those of time_zone.
 AS_OF = "{{ data_interval_end | ds }}"
+# Written by scripts/build_docs from what the jobs declare: each job with those it waits for.
+COMES_AFTER = json.loads(Path(__file__).with_name("crm_spark_jobs.json").read_text("utf-8"))
 
 with DAG(
     dag_id="crm_spark",
@@ -43,13 +47,10 @@ with DAG(
             name=f"crm_spark {name}",
         )
 
-    features = job("build_features")
-    report = job("write_report")
+    tasks = {name: job(name, has_date=name != "ingest_sources") for name in COMES_AFTER}
+    for name, waits_for in COMES_AFTER.items():
+        for other in waits_for:
+            tasks[other] >> tasks[name]
     # Where one model cannot be had, the others still are, and the report says so.
-    report.trigger_rule = "all_done"
-    job("ingest_sources", has_date=False) >> features
-    features >> job("score_rfm") >> report
-    features >> job("train_churn") >> job("score_churn") >> report
-    features >> job("train_segments") >> job("score_segments") >> report
-    features >> job("train_recommender") >> job("recommend_products") >> report
-    report >> job("maintain_tables", has_date=False)
+    tasks["write_report"].trigger_rule = "all_done"
+    tasks["write_report"] >> job("maintain_tables", has_date=False)

@@ -15,6 +15,7 @@ from crm_spark.features.ranks import add_groups
 from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
 from crm_spark.lake.contract import Table, content_checksum
 from crm_spark.models.churn.candidates import CANDIDATES, ChurnCandidate
+from crm_spark.models.churn.facts import read_churn
 from crm_spark.models.churn.feature_checks import (
     FEATURE_CHECKS,
     feature_checks,
@@ -33,7 +34,7 @@ from crm_spark.models.churn.model import (
     assembled,
     load_model,
 )
-from crm_spark.models.churn.report import GLOSSARY, read_churn, show_churn
+from crm_spark.models.churn.report import GLOSSARY, show_churn
 from crm_spark.models.churn.section import (
     ChurnSection,
     closed_after,

@@ -64,10 +64,12 @@ def measured_features(frame: DataFrame, cutoffs: Cutoffs) -> MeasuredFeatures:
 def selected_features(measured: MeasuredFeatures, trusted: Sequence[str]) -> Selection:
     """Choose the features, and say how many were left out and which look too good."""
     selection = select_features(measured, trusted=trusted)
-    told = _counted(selection)
-    log.info("of %d features the forest uses %d%s", len(measured.health), len(selection.kept), told)
-    for held in selection.suspicions:
-        log.warning("%s", leak_in_words(held))
+    left_out = _counted(selection)
+    log.info(
+        "of %d features the forest uses %d%s", len(measured.health), len(selection.kept), left_out
+    )
+    for suspect in selection.suspicions:
+        log.warning("%s", leak_in_words(suspect))
     return selection
 
 
@@ -81,7 +83,7 @@ def require_features(selection: Selection) -> None:
 
 
 def _counted(selection: Selection) -> str:
-    counted = Counter(held.reason for held in selection.dropped.values())
+    counted = Counter(dropped.reason for dropped in selection.dropped.values())
     return "".join(f", {n} {reason}" for reason, n in sorted(counted.items()))
 
 
@@ -93,30 +95,30 @@ def feature_metrics(measured: MeasuredFeatures) -> list[MetricRow]:
     """
     newest = max(measured.training)
     rows: list[MetricRow] = []
-    for held in measured.health:
+    for health in measured.health:
         found: list[tuple[date, str, float | None, int]] = [
-            (newest, "missing_share", held.missing_share, held.values.n_rows),
-            (newest, "variance", held.variance, measured.n_sample),
-            (newest, "most_common_share", held.most_common_share, measured.n_sample),
-            *[(cutoff, "psi", one.psi, one.n) for cutoff, one in held.shift_by_cutoff.items()],
+            (newest, "missing_share", health.missing_share, health.values.n_rows),
+            (newest, "variance", health.variance, measured.n_sample),
+            (newest, "most_common_share", health.most_common_share, measured.n_sample),
+            *[(cutoff, "psi", one.psi, one.n) for cutoff, one in health.shift_by_cutoff.items()],
         ]
         rows += [
-            MetricRow(FEATURES_MODEL, cutoff, _metric(held, figure), value, n)
+            MetricRow(FEATURES_MODEL, cutoff, _metric(health, figure), value, n)
             for cutoff, figure, value, n in found
         ]
-        strengths = [(newest, "training_auc", held.strength)]
-        strengths += [(cutoff, "auc", one) for cutoff, one in held.strength_by_cutoff.items()]
+        strengths = [(newest, "training_auc", health.strength)]
+        strengths += [(cutoff, "auc", one) for cutoff, one in health.strength_by_cutoff.items()]
         rows += [
             MetricRow(
-                FEATURES_MODEL, cutoff, _metric(held, figure), one.auc, one.n, one.low, one.high
+                FEATURES_MODEL, cutoff, _metric(health, figure), one.auc, one.n, one.low, one.high
             )
             for cutoff, figure, one in strengths
         ]
     return rows
 
 
-def _metric(held: FeatureHealth, figure: str) -> str:
-    return f"feature.{held.feature}.{figure}"
+def _metric(health: FeatureHealth, figure: str) -> str:
+    return f"feature.{health.feature}.{figure}"
 
 
 def feature_checks(
@@ -124,11 +126,11 @@ def feature_checks(
 ) -> list[Verdict]:
     """Give rows of ops.checks: leaks suspected, features dropped, unstable and near constant."""
     rows = _leak_checks(measured, selection, trusted)
-    for held in measured.health:
-        if dropped := selection.dropped.get(held.feature):
+    for health in measured.health:
+        if dropped := selection.dropped.get(health.feature):
             rows.append(_dropped_check(dropped))
             continue
-        rows += _drift_checks(held) + _near_constant_checks(held)
+        rows += _drift_checks(health) + _near_constant_checks(health)
     return rows
 
 
@@ -147,28 +149,29 @@ def _leak_checks(
     measured: MeasuredFeatures, selection: Selection, trusted: Sequence[str]
 ) -> list[Verdict]:
     needed = f"AUC up to {LEAK_AUC}"
-    told: list[tuple[Level, Suspicion, str]] = [
-        ("warning", held, leak_in_words(held)) for held in selection.suspicions
+    leaks: list[tuple[Level, Suspicion, str]] = [
+        ("warning", suspect, leak_in_words(suspect)) for suspect in selection.suspicions
     ]
-    told += [
-        ("advice", held, f"{_too_good(held)}; churn.trusted_features clears it of that")
-        for held in selection.trusted
+    leaks += [
+        ("advice", suspect, f"{_too_good(suspect)}; churn.trusted_features clears it of that")
+        for suspect in selection.trusted
     ]
-    told += [
-        ("warning", held, late_leak_in_words(held)) for held in _late(measured, selection, trusted)
+    leaks += [
+        ("warning", suspect, late_leak_in_words(suspect))
+        for suspect in _late(measured, selection, trusted)
     ]
-    if not told:
+    if not leaks:
         return [_no_leak_check(measured, needed)]
     return [
         Verdict(
             LEAK,
-            held.feature,
-            found=f"AUC {held.auc:.3f}",
+            suspect.feature,
+            found=f"AUC {suspect.auc:.3f}",
             needed=needed,
             level=level,
             message=message,
         )
-        for level, held, message in told
+        for level, suspect, message in leaks
     ]
 
 
@@ -176,16 +179,16 @@ def _late(
     measured: MeasuredFeatures, selection: Selection, trusted: Sequence[str]
 ) -> list[Suspicion]:
     """Give used features that are too good on the test cut-off alone."""
-    found = [suspicion_at(held, measured.test) for held in measured.health]
+    found = [suspicion_at(suspect, measured.test) for suspect in measured.health]
     return [
-        held
-        for held in found
-        if held and held.feature in selection.kept and held.feature not in trusted
+        suspect
+        for suspect in found
+        if suspect and suspect.feature in selection.kept and suspect.feature not in trusted
     ]
 
 
 def _no_leak_check(measured: MeasuredFeatures, needed: str) -> Verdict:
-    best = max(measured.health, key=lambda held: held.strength.auc or 0.0)
+    best = max(measured.health, key=lambda health: health.strength.auc or 0.0)
     auc = f"AUC {best.strength.auc or 0.0:.3f}"
     return Verdict(
         LEAK,
@@ -197,81 +200,83 @@ def _no_leak_check(measured: MeasuredFeatures, needed: str) -> Verdict:
     )
 
 
-def _too_good(held: Suspicion) -> str:
-    where = f"at {held.cutoff}" if held.cutoff else "over the training cut-offs"
-    return f"{held.feature} alone ranks leavers with AUC {held.auc:.3f} {where}"
+def _too_good(suspect: Suspicion) -> str:
+    where = f"at {suspect.cutoff}" if suspect.cutoff else "over the training cut-offs"
+    return f"{suspect.feature} alone ranks leavers with AUC {suspect.auc:.3f} {where}"
 
 
-def leak_in_words(held: Suspicion) -> str:
+def leak_in_words(suspect: Suspicion) -> str:
     """Say why a feature is kept out of the model, and what to do."""
-    rules = [name for name, inputs in RULES.items() if held.feature in inputs]
+    rules = [name for name, inputs in RULES.items() if suspect.feature in inputs]
     beside = f" (the trivial rules {', '.join(rules)} still read it)" if rules else ""
     return (
-        f"{_too_good(held)}: that looks like the outcome in disguise, and it is kept out of the "
+        f"{_too_good(suspect)}: that looks like the outcome in disguise, and it is kept out of the "
         f"forest{beside} until churn.trusted_features names it"
     )
 
 
-def late_leak_in_words(held: Suspicion) -> str:
+def late_leak_in_words(suspect: Suspicion) -> str:
     """Say that a feature is too good on the test cut-off, which must not choose features."""
     return (
-        f"{_too_good(held)}, and on no earlier cut-off; it is used, since earlier cut-offs decide "
-        "on that, and the test may flatter the forest: find out what changed"
+        f"{_too_good(suspect)}, and on no earlier cut-off; it is used, since earlier cut-offs "
+        "decide on that, and the test may flatter the forest: find out what changed"
     )
 
 
-def dropped_in_words(held: Dropped) -> str:
+def dropped_in_words(dropped: Dropped) -> str:
     """Say in one sentence why a feature is not used."""
-    match held.reason:
+    match dropped.reason:
         case "never known":
-            return f"{held.feature} is never known on the training cut-offs"
+            return f"{dropped.feature} is never known on the training cut-offs"
         case "constant":
-            return f"{held.feature} has the same value for everybody on the training cut-offs"
+            return f"{dropped.feature} has the same value for everybody on the training cut-offs"
         case "redundant":
             return (
-                f"{held.feature} says the same as {held.same_as} (rank correlation "
-                f"{held.figure:.3f}, limit {SAME_CORRELATION}), which tells at least as much alone"
+                f"{dropped.feature} says the same as {dropped.same_as} (rank correlation "
+                f"{dropped.figure:.3f}, limit {SAME_CORRELATION}), which tells at least as much "
+                "alone"
             )
         case "suspected leak":
-            return f"{held.feature} is suspected to leak the outcome: AUC {held.figure:.3f} alone"
+            auc = f"AUC {dropped.figure:.3f} alone"
+            return f"{dropped.feature} is suspected to leak the outcome: {auc}"
 
 
-def _drift_checks(held: FeatureHealth) -> list[Verdict]:
+def _drift_checks(health: FeatureHealth) -> list[Verdict]:
     """Advise on a feature that moved beyond Siddiqi's limit at any cut-off."""
     unstable = {
-        cutoff: found.psi for cutoff, found in held.shift_by_cutoff.items() if found.is_unstable
+        cutoff: found.psi for cutoff, found in health.shift_by_cutoff.items() if found.is_unstable
     }
     if not unstable:
         return []
-    worst, newest = max(unstable, key=lambda cutoff: unstable[cutoff]), max(held.shift_by_cutoff)
-    told = f"PSI {unstable[worst]:.2f} at {worst}"
+    worst, newest = max(unstable, key=lambda cutoff: unstable[cutoff]), max(health.shift_by_cutoff)
+    found = f"PSI {unstable[worst]:.2f} at {worst}"
     if newest != worst:
-        told += f", {held.shift_by_cutoff[newest].psi:.2f} at {newest}"
+        found += f", {health.shift_by_cutoff[newest].psi:.2f} at {newest}"
     return [
         Verdict(
             UNSTABLE,
-            held.feature,
-            found=told,
+            health.feature,
+            found=found,
             needed=f"PSI up to {UNSTABLE_PSI}",
             level="advice",
-            message=f"{held.feature} is spread otherwise than on the cut-offs before: {told}; it "
-            "is used, and may no longer mean what the model learnt",
+            message=f"{health.feature} is spread otherwise than on the cut-offs before: {found}; "
+            "it is used, and may no longer mean what the model learnt",
         )
     ]
 
 
-def _near_constant_checks(held: FeatureHealth) -> list[Verdict]:
-    if not held.is_near_constant:
+def _near_constant_checks(health: FeatureHealth) -> list[Verdict]:
+    if not health.is_near_constant:
         return []
-    share = f"{held.most_common_share:.1%}"
+    share = f"{health.most_common_share:.1%}"
     return [
         Verdict(
             NEAR_CONSTANT,
-            held.feature,
+            health.feature,
             level="advice",
             found=f"{share} alike",
             needed=f"up to {NEAR_CONSTANT_SHARE:.0%} alike",
-            message=f"{held.feature} has the same value on {share} of the training rows; it is "
+            message=f"{health.feature} has the same value on {share} of the training rows; it is "
             "used, and can say little",
         )
     ]

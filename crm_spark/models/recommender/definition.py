@@ -29,12 +29,9 @@ from crm_spark.models.contract import (
     Subject,
     Tested,
 )
+from crm_spark.models.recommender.facts import read_recommendations
 from crm_spark.models.recommender.ladder import Ladder, customer_histories, rank_products
-from crm_spark.models.recommender.report import (
-    GLOSSARY,
-    read_recommendations,
-    show_recommendations,
-)
+from crm_spark.models.recommender.report import GLOSSARY, show_recommendations
 from crm_spark.models.recommender.section import Policy, RecommendationsSection
 from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
 from crm_spark.models.recommender.train import (
@@ -56,6 +53,7 @@ from crm_spark.models.records import rows_hash
 from crm_spark.models.usability.facts import DataFacts, Verdict
 from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.core import CUSTOMERS, TRANSACTIONS
+from crm_spark.tables.history import as_of
 from crm_spark.tables.mapped import Mapped
 
 FACTORS_FILE = "product_factors.parquet"
@@ -121,6 +119,8 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
     def learns_from(self, section: RecommendationsSection, plan: Plan, day: date) -> Sequence[Read]:
         """Give the interactions of the date, which the factors are of, and of the cut-offs."""
         return (Read(PRODUCT_INTERACTIONS, (day, *plan.dates)),)
+
+    scores_from_sources = (CUSTOMERS,)
 
     def scores_from(self, section: RecommendationsSection, day: date) -> Sequence[Read]:
         """Give the customers and the interactions of the date."""
@@ -275,5 +275,5 @@ def _customers(run: ModelRun[RecommendationsSection]) -> DataFrame:
         return ordered
     signed_up = F.col("signed_up_at")
     before = signed_up.isNull() | (signed_up < midnight(F.lit(run.day)))
-    known = run.lake.read(CUSTOMERS).where(before)
+    known = as_of(run.lake.read(CUSTOMERS), days=[run.day]).where(before)
     return ordered.union(known.select("customer_id")).distinct()

@@ -25,6 +25,7 @@ from crm_spark.models.contract import (
     Tested,
 )
 from crm_spark.models.records import rows_hash
+from crm_spark.models.segments.facts import read_segments
 from crm_spark.models.segments.model import (
     CLUSTER,
     SegmentModel,
@@ -33,7 +34,7 @@ from crm_spark.models.segments.model import (
     standardised,
 )
 from crm_spark.models.segments.profiles import segment_profiles
-from crm_spark.models.segments.report import GLOSSARY, read_segments, show_segments
+from crm_spark.models.segments.report import GLOSSARY, show_segments
 from crm_spark.models.segments.section import SegmentsSection
 from crm_spark.models.segments.tables import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
 from crm_spark.models.segments.train import (

@@ -21,6 +21,7 @@ from crm_spark.models.segments.train import (
     STABLE,
     FittedSegments,
     PreparedCustomers,
+    Sample,
     choose_number,
     fit_inputs,
     fit_segments,
@@ -176,7 +177,8 @@ def test_the_planted_number_is_chosen_from_a_range_and_is_stable(base: DataFrame
 def numbers_of(sample: Floats, params: SegmentsSection) -> tuple[dict[int, float], int, str]:
     """Give the stability of each number of segments on a sample, the chosen number, and why."""
     rows = cast("DataFrame", None)  # what is measured is the sample alone
-    prepared = PreparedCustomers(rows, len(sample), (), sample, np.zeros(len(sample)))
+    drawn = Sample(sample, np.zeros(len(sample)))
+    prepared = PreparedCustomers(rows, len(sample), (), choosing=drawn, quoted=drawn)
     measured = measure_numbers(prepared, params)
     k, why = choose_number(measured, params)
     stability = {

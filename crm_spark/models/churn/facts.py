@@ -1,0 +1,160 @@
+"""What the report shows of churn, read from the lake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import functions as F
+
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT
+from crm_spark.models.candidate_report import decision_of, metrics_of, quoted
+from crm_spark.models.churn.feature_checks import FEATURES_MODEL
+from crm_spark.models.churn.section import ChurnSection, latest_closed
+from crm_spark.models.churn.tables import CUSTOMER_CHURN
+from crm_spark.models.decisions import Decision
+from crm_spark.models.records import MetricRow
+from crm_spark.report.subject import ReportRequest
+from crm_spark.tables.ops import METRICS
+
+MODEL, TRAINED, WALKED = "crm_spark_churn", "train_churn", "backtest_churn"
+
+
+N_FIRST = 10
+
+
+@dataclass(frozen=True)
+class ChurnScores:
+    """The scores of a date: how many customers, how many are expected to leave, how they spread.
+
+    `histogram` counts customers by tenths of probability; `top` is the mean of the first decile.
+    """
+
+    n: int
+    expected: float
+    horizon_days: int
+    top: float
+    n_top: int
+    histogram: tuple[int, ...]
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A feature that raises a customer's probability, its value, and by how much it does."""
+
+    feature: str
+    value: float | None
+    effect: float
+
+
+@dataclass(frozen=True)
+class FirstToCall:
+    """A customer with much at risk: probability times what was bought in the last 84 days."""
+
+    customer_id: str
+    churn_probability: float
+    spend: float
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True)
+class WalkedAuc:
+    """The AUC of a candidate on one cut-off that was tested, by training or by the backtest."""
+
+    model_name: str
+    cutoff: date
+    value: float | None
+
+
+@dataclass(frozen=True)
+class ChurnFacts:
+    """What is known of churn on a date; what a run did not make is empty."""
+
+    scores: ChurnScores | None = None
+    first: tuple[FirstToCall, ...] = ()
+    metrics: tuple[MetricRow, ...] = ()
+    walked: tuple[WalkedAuc, ...] = ()
+    decision: Decision | None = None
+
+
+def read_churn(request: ReportRequest, params: ChurnSection) -> ChurnFacts:
+    """Read scores, figures of the training that decided, and past tests."""
+    decision = decision_of(request, MODEL)
+    metrics = metrics_of(request, TRAINED, decision)
+    return ChurnFacts(
+        scores=_scores(request),
+        first=_first_to_call(request),
+        metrics=quoted(row for row in metrics if row.model_name != FEATURES_MODEL),
+        walked=_walked(request, params),
+        decision=decision,
+    )
+
+
+def _scores(request: ReportRequest) -> ChurnScores | None:
+    rows = request.of_date(CUSTOMER_CHURN)
+    if rows is None:
+        return None
+    p, is_top = F.col("churn_probability"), F.col("churn_decile") == 1
+    row = rows.agg(
+        F.count(F.lit(1)).alias("n"),
+        F.sum(p).alias("expected"),
+        F.max("horizon_days").alias("horizon_days"),
+        F.avg(F.when(is_top, p)).alias("top"),
+        F.count_if(is_top).alias("n_top"),
+        F.max("model_version").alias("version"),
+        *[
+            F.count_if(F.least(F.floor(p * 10), F.lit(9)) == place).alias(f"bin_{place}")
+            for place in range(10)
+        ],
+    ).collect()[0]
+    return ChurnScores(
+        row["n"],
+        row["expected"],
+        row["horizon_days"],
+        row["top"],
+        row["n_top"],
+        tuple(row[f"bin_{place}"] for place in range(10)),
+        row["version"],
+    )
+
+
+def _first_to_call(request: ReportRequest) -> tuple[FirstToCall, ...]:
+    rows = request.of_date(CUSTOMER_CHURN)
+    if rows is None:
+        return ()
+    spend = request.lake.read_date(CUSTOMER_SNAPSHOT, request.day).select(
+        "customer_id", F.col("spend_amount_84d").alias("spend")
+    )
+    at_risk = F.col("churn_probability") * F.col("spend")
+    first = rows.join(spend, "customer_id").orderBy(F.desc(at_risk), "customer_id").limit(N_FIRST)
+    return tuple(
+        FirstToCall(
+            row["customer_id"],
+            row["churn_probability"],
+            row["spend"],
+            tuple(Reason(**reason.asDict()) for reason in row["reasons"]),
+        )
+        for row in first.select("customer_id", "churn_probability", "spend", "reasons").collect()
+    )
+
+
+def _walked(request: ReportRequest, params: ChurnSection) -> tuple[WalkedAuc, ...]:
+    """Give the AUC of each candidate on every tested cut-off whose outcome was known on the date.
+
+    A cut-off tested more than once counts with its newest test.
+    """
+    if not request.lake.exists(METRICS):
+        return ()
+    rows = request.lake.read(METRICS).where(
+        (F.col("metric") == "auc")
+        & F.col("job").isin(TRAINED, WALKED)
+        & (F.col("cutoff_date") <= F.lit(latest_closed(params, request.day)))
+    )
+    newest = rows.groupBy("model_name", "cutoff_date").agg(
+        F.max_by("value", F.struct("as_of_date", "job", "recorded_at")).alias("value")
+    )
+    return tuple(
+        WalkedAuc(row["model_name"], row["cutoff_date"], row["value"])
+        for row in newest.orderBy("cutoff_date", "model_name").collect()
+    )

@@ -1,0 +1,213 @@
+"""How far to trust churn, on the page: each candidate beside the trivial rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from crm_spark.features.words import feature_in_words
+from crm_spark.models.candidate_report import unseen
+from crm_spark.models.churn.facts import ChurnFacts, WalkedAuc
+from crm_spark.models.records import MetricRow
+from crm_spark.report import charts
+from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable
+from crm_spark.report.words import day_in_words, in_words, with_interval
+
+WORDS = {
+    "forest": "random forest",
+    "recency": "rule: days since the last order",
+    "recency_frequency_tenure": "rule: last order, number of orders, tenure",
+}
+
+
+CHURN_METRICS = {
+    "auc": "AUC",
+    "average_precision": "Average precision",
+    "brier": "Brier score",
+    "calibration_error": "Calibration error",
+    "lift_at_10_percent": "Lift at 10 %",
+}
+
+
+def quality_section(facts: ChurnFacts) -> Section | None:
+    """Give each model beside its trivial rules, on customers that no model had seen."""
+    rows = facts.metrics
+    if not rows:
+        return None
+    models = [name for name in WORDS if any(row.model_name == name for row in rows)]
+    blocks: list[Block] = []
+    if facts.decision:
+        decision = facts.decision
+        kind = WORDS.get(decision.kind, decision.kind)
+        verdict = f"The {kind} scores (version {decision.version}): "
+        blocks.append(Text(f"{verdict}{in_words(decision.why, WORDS)}.", is_verdict=True))
+    blocks.append(_quality_table(facts, models))
+    bins = {model: _bins(rows, model) for model in models}
+    known = {model: of_model for model, of_model in bins.items() if of_model}
+    if known:
+        blocks += [_gain_picture(known), _reliability_picture(known)]
+    blocks += _importance_picture(rows)
+    blocks.append(_walk_picture(facts.walked, models))
+    return Section("churn-quality", "How far to trust it", blocks)
+
+
+def _quality_table(facts: ChurnFacts, models: Sequence[str]) -> TextTable:
+    rows = facts.metrics
+    value = {(row.model_name, row.metric): row for row in rows}
+    n = max(row.n for row in rows)
+    return TextTable(
+        f"On {n:,} customers as of {day_in_words(rows[0].cutoff)}, {unseen(facts.decision)}; in "
+        "brackets the 95 % interval",
+        ["Model", *CHURN_METRICS.values()],
+        [
+            [WORDS[model], *(with_interval(value.get((model, name))) for name in CHURN_METRICS)]
+            for model in models
+        ],
+        numbers=list(CHURN_METRICS.values()),
+    )
+
+
+def _importance_picture(rows: Sequence[MetricRow]) -> list[Block]:
+    explained = [row for row in rows if row.metric.startswith("importance.")]
+    kind = explained[0].model_name if explained else ""
+    found = [
+        (row.metric.removeprefix("importance."), row.value)
+        for row in explained
+        if row.model_name == kind and row.value is not None
+    ]
+    first = sorted(found, key=lambda pair: -pair[1])[:12]
+    telling = [(feature_in_words(name), value) for name, value in first if value > 0]
+    if not telling:
+        return []
+    names = [name for name, _ in telling]
+    return [
+        Picture(
+            charts.lying_bars(
+                "importance",
+                f"The most telling features of the {kind}: " + ", ".join(names[:5]),
+                names,
+                [value for _, value in telling],
+                x_label="AUC lost when the feature is shuffled",
+            ),
+            f"The most telling features of the {kind}: how much AUC on the unseen customers it "
+            "loses when the feature's values are shuffled among them.",
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """One of ten groups by probability: what was predicted, what came true, and how many."""
+
+    predicted: float
+    left: float
+    n: int
+
+
+def _bins(rows: Sequence[MetricRow], model: str) -> list[Bin]:
+    """Give the groups, the riskiest first."""
+    of_model = {row.metric: row for row in rows if row.model_name == model}
+    found = []
+    for place in range(1, 11):
+        predicted = of_model.get(f"bin.{place:02d}.predicted")
+        observed = of_model.get(f"bin.{place:02d}.observed")
+        if predicted and observed:
+            found.append(Bin(predicted.value or 0.0, observed.value or 0.0, predicted.n))
+    return found
+
+
+def _gain_picture(bins: Mapping[str, Sequence[Bin]]) -> Picture:
+    lines = []
+    for model, of_model in bins.items():
+        total = sum(group.n for group in of_model)
+        leavers = sum(group.left * group.n for group in of_model) or 1.0
+        x, y, called, found = [0.0], [0.0], 0, 0.0
+        for group in of_model:
+            called += group.n
+            found += group.left * group.n
+            x.append(called / total)
+            y.append(found / leavers)
+        lines.append(charts.Line(WORDS[model], x, y))
+    first = lines[0]
+    reach = next((y for x, y in zip(first.x, first.y, strict=True) if x >= 0.195), first.y[-1])
+    return Picture(
+        charts.lines(
+            "gain",
+            f"Share of all leavers found when the riskiest customers are called first: "
+            f"{first.title} finds {reach:.0%} of them among the first fifth",
+            lines,
+            x_label="customers called, riskiest first",
+            y_label="leavers found",
+            diagonal="at random",
+            are_shares=True,
+        ),
+        "Lift: how many of all leavers are found by calling the riskiest customers first.",
+    )
+
+
+def _reliability_picture(bins: Mapping[str, Sequence[Bin]]) -> Picture:
+    lines = [
+        charts.Line(
+            WORDS[model],
+            [group.predicted for group in of_model],
+            [group.left for group in of_model],
+        )
+        for model, of_model in bins.items()
+    ]
+    top = lines[0]
+    return Picture(
+        charts.lines(
+            "reliability",
+            f"Predicted probability against the share that really left, in ten groups; the riskiest"
+            f" group of the {top.title} was given {top.x[0]:.0%} and {top.y[0]:.0%} of it left",
+            lines,
+            x_label="predicted probability",
+            y_label="really left",
+            diagonal="exactly as predicted",
+            are_shares=True,
+        ),
+        "Reliability: predicted probability and what came true, in ten groups of equal size.",
+    )
+
+
+def _walk_picture(walked: Sequence[WalkedAuc], models: Sequence[str]) -> Block:
+    """Show AUC on every past cut-off that was tested."""
+    auc = {
+        (row.model_name, row.cutoff): row.value
+        for row in walked
+        if row.value is not None and row.model_name in models
+    }
+    days = sorted({day for _, day in auc})
+    if len(days) < 2:
+        return Text(
+            "Only one cut-off was tested so far. The job backtest_churn trains before each of "
+            "several past cut-offs and tests on it; its picture then stands here."
+        )
+    drawn = [
+        charts.Line(
+            WORDS[model],
+            [float(day.toordinal()) for day in days if (model, day) in auc],
+            [auc[model, day] for day in days if (model, day) in auc],
+        )
+        for model in models
+        if any((model, day) in auc for day in days)
+    ]
+    first = drawn[0]
+    return Picture(
+        charts.lines(
+            "walk-forward",
+            f"AUC on {len(days)} cut-offs from {days[0]} to {days[-1]}, each model trained on what "
+            f"was known before it; {first.title}: {min(first.y):.3f} to {max(first.y):.3f}",
+            drawn,
+            x_label="cut-off",
+            y_label="AUC",
+            ticks={float(day.toordinal()): f"{day:%d %b}" for day in _some(days)},
+        ),
+        "Walking forward: AUC on past cut-offs, each with a model trained on what was known then.",
+    )
+
+
+def _some(days: Sequence[date]) -> Sequence[date]:
+    every = -(-len(days) // 6)
+    return days[::every]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from crm_spark.lake.contract import checksum_rows
 from crm_spark.lake.run import Finished, LakeRun
 from crm_spark.lake.state import Output, Target
 from crm_spark.tables.core import SOURCE_TABLES, rejected
@@ -28,9 +30,9 @@ def write_rejections(run: LakeRun) -> None:
     is_due = row is None or not run.state.is_whole(target.output)
     if row is not None and not is_due and row.inputs == run.state.input_versions(target):
         return
-    summed = rejections(_rejected_rows(run), _days_of_runs(run))
-    if row is None and summed.isEmpty():
+    if row is None and not _n_rejected(run, reads):
         return
+    summed = rejections(_rejected_rows(run), _days_of_runs(run))
     written = run.note(REJECTIONS, run.lake.overwrite(REJECTIONS, run.stamp(summed)))
     run.finish(Finished(target, written.version, written.content_checksum))
 
@@ -56,6 +58,11 @@ def rejections(rows: DataFrame, days: DataFrame) -> DataFrame:
             F.count_if(~F.col("_is_open")).alias("n_taken_back"),
         )
     )
+
+
+def _n_rejected(run: LakeRun, outputs: Sequence[Output]) -> int:
+    rows = [run.state.newest(output) for output in outputs]
+    return sum(checksum_rows(row.checksum) for row in rows if row and row.checksum)
 
 
 def _rejected_rows(run: LakeRun) -> DataFrame:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, reduce
 
 from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError, listed
@@ -55,6 +55,7 @@ from crm_spark.ingest.versions import (
 from crm_spark.lake.contract import Table, added_checksums, content_checksum
 from crm_spark.lake.delta import Written
 from crm_spark.pipeline.lifecycle import Run
+from crm_spark.runtime.observed import ObservedCounts
 from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.core import (
     EXCHANGE_RATES,
@@ -332,21 +333,20 @@ class Load:
 
     def _write_all(self, rows: DataFrame) -> tuple[Came, dict[str, int]]:
         """Replace the whole table. Counts are taken in passing: a whole source is read once."""
-        seen, mapped, resolved = Observation(), Observation(), Observation()
-        told = self.mapped(rows.observe(seen, F.count(F.lit(1)).alias("n")))
-        accepted = self._accepted(told.observe(mapped, *self._counts()))
-        named = resolve(accepted, None, self.identity).observe(
-            resolved, *[F.count_if(F.col(STATUS) == held).alias(held) for held in _STATUSES]
+        seen = ObservedCounts(rows, F.count(F.lit(1)).alias("n"))
+        mapped = ObservedCounts(self.mapped(seen.rows), *self._counts())
+        resolved = ObservedCounts(
+            resolve(self._accepted(mapped.rows), None, self.identity),
+            *[F.count_if(F.col(STATUS) == status).alias(status) for status in _STATUSES],
         )
-        kept = named.where(F.col(STATUS) == KEPT)
+        kept = resolved.rows.where(F.col(STATUS) == KEPT)
         if self.table.event_time:
             kept = close_versions(kept, self.identity).withColumn(
                 "closing_run_id",
                 F.when(F.col("superseded_at").isNotNull(), F.lit(self.job.summary.run_id)),
             )
         self.job.note(self.table, self.job.lake.overwrite(self.table, kept))
-        came = self._came(seen.get["n"], mapped.get)
-        return came, {held: resolved.get[held] for held in _STATUSES}
+        return self._came(seen.exact()["n"], mapped.exact()), resolved.exact()
 
     def _write_new(self, rows: DataFrame) -> tuple[Came, dict[str, int]]:
         """Add the new rows, and close those held that they correct or delete.

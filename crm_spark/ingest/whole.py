@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.ingest.counts import STATUSES, count_aggregates, row_counts
@@ -21,6 +21,7 @@ from crm_spark.ingest.versions import (
     resolve,
 )
 from crm_spark.lake.state import why_made_otherwise
+from crm_spark.runtime.observed import ObservedCounts
 from crm_spark.runtime.progress import stage
 from crm_spark.tables.history import VALID_FROM, is_history
 
@@ -30,19 +31,20 @@ def load_whole(delivery: Delivery) -> Loaded:
     run, source = delivery.run, delivery.source
     if delivery.broken:
         require_usable(delivery)  # what is left may be nothing
-    read, mapped, resolved = Observation(), Observation(), Observation()
     rows = delivery.rows()
-    in_columns = delivery.mapped(rows.observe(read, F.count(F.lit(1)).alias("n")))
-    usable = usable_rows(run, in_columns.observe(mapped, *count_aggregates(source)))
-    by_status = [F.count_if(F.col(STATUS) == status).alias(status) for status in STATUSES]
-    named = resolve(usable, None, source.identity).observe(resolved, *by_status)
-    kept = named.where(F.col(STATUS) == KEPT)
+    read = ObservedCounts(rows, F.count(F.lit(1)).alias("n"))
+    mapped = ObservedCounts(delivery.mapped(read.rows), *count_aggregates(source))
+    resolved = ObservedCounts(
+        resolve(usable_rows(run, mapped.rows), None, source.identity),
+        *[F.count_if(F.col(STATUS) == status).alias(status) for status in STATUSES],
+    )
+    kept = resolved.rows.where(F.col(STATUS) == KEPT)
     with stage(run.spark, f"read {source.name}"):
         stored = _store(delivery, kept)
-    n_by_status = {status: resolved.get[status] for status in STATUSES}
+    n_by_status = resolved.exact()
     # What a delivery repeats of a history is a duplicate of what is known.
     n_by_status[DUPLICATE] += n_by_status[KEPT] - stored.n_written
-    counts = row_counts(source, mapped.get, n_read=read.get["n"], n_by_status=n_by_status)
+    counts = row_counts(source, mapped.exact(), n_read=read.exact()["n"], n_by_status=n_by_status)
     parts = []
     if counts.n_rejected:
         is_kept_apart = is_history(source.table)

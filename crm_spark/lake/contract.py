@@ -166,6 +166,14 @@ def format_checksum(aggregates: Mapping[str, int | None]) -> str:
     return f"{aggregates['n_rows']:x}-{total % 2**64:016x}-{mixed:016x}"
 
 
+def added_aggregates(
+    before: Mapping[str, int | None], after: Mapping[str, int | None]
+) -> dict[str, int]:
+    """Give the aggregates of the rows that were added from those of all rows before and after."""
+    added = {name: (after[name] or 0) - (before[name] or 0) for name in CHECKSUM_FIELDS}
+    return added | {"hash_xor": (before["hash_xor"] or 0) ^ (after["hash_xor"] or 0)}
+
+
 def added_checksums(first: str, second: str) -> str:
     """Give the checksum of two sets of rows together from the checksums of each."""
     (n_1, sum_1, xor_1), (n_2, sum_2, xor_2) = (

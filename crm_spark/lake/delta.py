@@ -10,7 +10,7 @@ from datetime import date
 from delta.exceptions import DeltaConcurrentModificationException
 from delta.tables import DeltaMergeBuilder, DeltaTable
 from pydantic import BaseModel, ConfigDict, Field
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.errors import BusyError, DataError
@@ -18,10 +18,12 @@ from crm_spark.lake.commits import CREATION, Commit, CommitLog, user_metadata
 from crm_spark.lake.contract import (
     CHECKSUM_FIELDS,
     Table,
+    added_aggregates,
     checksum_aggregates,
     format_checksum,
 )
 from crm_spark.lake.lock import local_path
+from crm_spark.runtime.observed import ObservedCounts
 
 VERSION_PROPERTY = "crm_spark.table_version"
 # The session's settings for writes that take no options of their own.
@@ -220,14 +222,14 @@ class Lake:
 
         A row whose columns `unless_same` are all as they were stays as it is. The checksum is of
         all rows given, the number of those that were written. `dates` are the as-of dates that the
-        commit names.
+        commit names. Where Spark had to repeat a task, both are counted again afterwards: the
+        checksum is that of the rows given only where they do not rest on the table itself.
         """
         self._require_version(table)
-        observed = Observation()
-        rows = _rows_of(table, written).observe(
-            observed, *checksum_aggregates(table.content_columns)
+        counts = ObservedCounts(
+            _rows_of(table, written), *checksum_aggregates(table.content_columns)
         )
-        source = rows.withColumn("_is_removed", F.lit(False)).unionByName(
+        source = counts.rows.withColumn("_is_removed", F.lit(False)).unionByName(
             removed.select(*table.key).withColumn("_is_removed", F.lit(True)),
             allowMissingColumns=True,
         )
@@ -235,10 +237,14 @@ class Lake:
         with self._session_commit(table, base, dates):
             self._merge_of(table, source, unless_same).execute()
         commit = self._own_commit(table, base)
-        metrics = commit.metrics if commit else {}
-        n_rows = sum(int(metrics.get(f"numTargetRows{how}", 0)) for how in ("Inserted", "Updated"))
         version = commit.version if commit else self.version(table)
-        return Written(n_rows, version, format_checksum(observed.get))
+        if commit and counts.may_count_twice():
+            n_rows = self.read(table, version).exceptAll(self.read(table, version - 1)).count()
+        else:
+            metrics = commit.metrics if commit else {}
+            written_as = ("numTargetRowsInserted", "numTargetRowsUpdated")
+            n_rows = sum(int(metrics.get(name, 0)) for name in written_as)
+        return Written(n_rows, version, format_checksum(counts.exact()))
 
     def _merge_of(
         self, table: Table, source: DataFrame, unless_same: Sequence[str]
@@ -333,10 +339,9 @@ class Lake:
         rows = _rows_of(table, df)
         self._create(table)
         base = self._base(table)
-        observed = Observation()
+        counts = ObservedCounts(rows, *checksum_aggregates(table.content_columns))
         writer = (
-            rows.observe(observed, *checksum_aggregates(table.content_columns))
-            .write.format("delta")
+            counts.rows.write.format("delta")
             .mode(mode)
             .option("mergeSchema", "true")
             .options(**self._commit_options(table, base, dates))
@@ -349,9 +354,28 @@ class Lake:
         if commit is None and _is_guarded(table):
             raise _busy(table)  # Delta passed over the write, and nothing was observed
         self._written.add(table.name)
-        counted = observed.get
-        version = commit.version if commit else self.version(table)
-        return Written(int(counted["n_rows"]), version, format_checksum(counted))
+        counted = counts.observed()
+        if commit is None:
+            return Written(int(counted["n_rows"]), self.version(table), format_checksum(counted))
+        # Delta's own number is that of the tasks whose files were taken, each of them once.
+        is_exact = counted["n_rows"] == int(commit.metrics.get("numOutputRows", -1))
+        if not is_exact and counts.may_count_twice():
+            counted = self._count_written(table, commit, mode=mode, replace_where=replace_where)
+        return Written(int(counted["n_rows"]), commit.version, format_checksum(counted))
+
+    def _count_written(
+        self, table: Table, commit: Commit, *, mode: str, replace_where: str | None
+    ) -> dict[str, int]:
+        """Take the aggregates of a checksum from the rows that a commit wrote."""
+
+        def counted_at(version: int) -> dict[str, int]:
+            rows = self.read(table, version).where(replace_where or "true")
+            return rows.agg(*checksum_aggregates(table.content_columns)).collect()[0].asDict()
+
+        after = counted_at(commit.version)
+        if mode == "overwrite":
+            return after
+        return added_aggregates(counted_at(commit.version - 1), after)
 
     def _base(self, table: Table) -> int:
         """Give the newest version that wrote rows when this run first looked, else -1.

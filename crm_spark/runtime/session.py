@@ -12,7 +12,6 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from pyspark.sql import SparkSession
 from crm_spark.errors import ConfigError, EnvironmentFault
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import Cost
+from crm_spark.runtime.stages import StageWatch
 
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
 DELTA_SETTINGS = {
@@ -240,25 +240,14 @@ class CostMeter:
 
     def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
-        newest = next(self._stages(), None)
-        self._newest_seen = -1 if newest is None else newest.stageId()
-
-    def _stages(self) -> Iterator[Any]:
-        """Give the stages that Spark remembers, the newest first; each look costs a round trip."""
-        context: Any = self._spark.sparkContext
-        empty = context._jvm.java.util.ArrayList()
-        quantiles = context._gateway.new_array(context._jvm.double, 0)
-        store = context._jsc.sc().statusStore()
-        listed = store.stageList(None, False, False, quantiles, empty)
-        return (listed.apply(index) for index in range(listed.size()))
+        self._watch = StageWatch(spark)
 
     def read(self) -> Cost:
         """Give the cost since this meter was made; nulls where Spark does not tell."""
         is_local = str(self._spark.sparkContext.master).startswith("local")
         memory = process_tree_memory() if is_local else None
         try:
-            seen = self._newest_seen
-            stages = list(takewhile(lambda info: info.stageId() > seen, self._stages()))
+            stages = self._watch.stages()
             return Cost(
                 peak_memory_bytes=memory,
                 shuffle_bytes=sum(info.shuffleWriteBytes() for info in stages),

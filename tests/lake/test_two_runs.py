@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.errors import BusyError
@@ -22,9 +23,11 @@ OLD, NEW = date(2024, 1, 1), date(2024, 1, 8)
 Write = Callable[[Lake, DataFrame], object]
 
 
-def _cuts(spark: SparkSession, day: date, value: float | None, position: int = 1) -> DataFrame:
-    rows = [(day, "n_orders", position, value, "run")]
-    return spark.createDataFrame(rows, RFM_CUT_POINTS.schema)
+def _cuts(spark: SparkSession, day: date, value: float, position: int = 1) -> DataFrame:
+    """Give one row, made without a Python worker."""
+    values = (day, "n_orders", position, value, "run")
+    pairs = zip(RFM_CUT_POINTS.schema.names, values, strict=True)
+    return spark.range(1).select(*[F.lit(value).alias(name) for name, value in pairs])
 
 
 def _lake(spark: SparkSession, root: Path, run_id: str) -> Lake:

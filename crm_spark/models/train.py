@@ -139,7 +139,7 @@ def _train(
     for index, one in enumerate(tested):
         tested[index] = model.explain(run, one, quoted, data)
     chose_itself = chosen is None and not choice.is_apart
-    why = _why(choice, plan, chose_itself)
+    why = decision_in_words(choice, plan, chose_itself)
     log.info("%s", why)
     rows = [
         *metric_rows(quoted.test, tested),
@@ -160,7 +160,8 @@ def _train(
     )
 
 
-def _why(choice: Choice, plan: Plan, chose_itself: bool) -> str:
+def decision_in_words(choice: Choice, plan: Plan, chose_itself: bool) -> str:
+    """Say why a kind scores, and by which figures it was chosen."""
     if chose_itself:
         return f"{choice.why}; {CHOSE_ITSELF}"
     if plan.choice and plan.choice.test != plan.quoted.test:
@@ -185,12 +186,12 @@ def _choose_earlier(
     except DataError as error:
         log.warning("%s is not chosen on %s: %s", model.name, plan.choice.test, error)
         return (), None
-    if not _tells(model, tested):
+    if not tells(model, tested):
         return tested, None
     return tested, model.choose(run.section, tested)
 
 
-def _tells(model: AnyModel, tested: Sequence[Tested[Any]]) -> bool:
+def tells(model: AnyModel, tested: Sequence[Tested[Any]]) -> bool:
     """Whether every figure that decides is known of any candidate: with one class there is none."""
     return all(
         any(one.value(criterion.metric) is not None for one in tested)

@@ -34,6 +34,7 @@ from report.inputs import (
     rich,
     segment,
     source,
+    subjects_of,
     walked,
 )
 from report.reading import Node, contrast, mixed, read, variables
@@ -1144,3 +1145,35 @@ def test_where_no_ingest_is_known_nothing_is_said_of_its_rows() -> None:
     root = read(poor_page())
     assert "No row was rejected." not in root.text
     assert all(found.one("tbody").all("tr") for found in root.all("table"))
+
+
+# --- figures that chose themselves
+
+
+def decided(**changed: Any) -> dict[str, Any]:
+    """Give a decision on a kind."""
+    return {"kind": "forest", "version": "2", "why": "the forest beats the best rule", **changed}
+
+
+@pytest.mark.parametrize("chose_itself", [False, True])
+def test_figures_of_churn_that_chose_the_kind_say_so_on_page_and_console(
+    chose_itself: bool,
+) -> None:
+    inputs = rich(champions={"crm_spark_churn": decided(chose_itself=chose_itself)})
+    caption = "which no model had seen, but which chose the kind, too, for want of earlier ones"
+    quality = tree(inputs).section("churn-quality")
+    assert any(caption in found.text for found in quality.all("caption")) == chose_itself
+    lines = [line for subject in subjects_of(inputs) if subject for line in subject.lines]
+    assert any(caption in line for line in lines) == chose_itself
+    assert any("which no model had seen" in line for line in lines)
+
+
+@pytest.mark.parametrize("chose_itself", [False, True])
+def test_purchases_that_chose_the_ladder_say_so_on_page_and_console(chose_itself: bool) -> None:
+    ladder = decided(kind="ladder", chose_itself=chose_itself)
+    inputs = rich(champions={"crm_spark_recommender": ladder})
+    sentence = "These purchases chose the order of the rungs, too, for want of earlier ones."
+    (verdict,) = texts(tree(inputs).section("recommendations"), "p", class_="verdict")
+    assert verdict.endswith(sentence) == chose_itself
+    lines = [line for subject in subjects_of(inputs) if subject for line in subject.lines]
+    assert any(sentence in line for line in lines) == chose_itself

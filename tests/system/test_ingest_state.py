@@ -56,7 +56,7 @@ sources:
     options: {{header: true}}
     columns: {{currency: currency, rate_date: cast(day as date), rate: rate}}
 """
-POUNDS = "currencies: {reporting: GBP}"
+POUNDS = "currencies: {reporting: GBP, max_rate_age_days: 30}"
 
 
 def line(

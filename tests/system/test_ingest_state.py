@@ -56,7 +56,7 @@ sources:
     options: {{header: true}}
     columns: {{currency: currency, rate_date: cast(day as date), rate: rate}}
 """
-POUNDS = "currencies: {reporting: GBP}"
+POUNDS = "currencies: {reporting: GBP, max_rate_age_days: 30}"
 
 
 def line(
@@ -276,6 +276,8 @@ def test_of_a_delta_table_only_what_was_appended_is_read_and_any_other_change_re
     version = DeltaTable.forPath(shop.spark, str(table)).history(1).collect()[0]["version"]
     # Another table in its place, with as many versions.
     shutil.rmtree(table)
+    jvm: Any = shop.spark._jvm
+    jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # as in another process
     for number in range(version + 1):
         write(line(number, 9))
     assert shop.load(config).rows_read == version + 1

@@ -13,6 +13,7 @@ from crm_spark.errors import ConfigError
 from crm_spark.jobs import ingest_sources, replay_rejected
 from crm_spark.lake.contract import content_checksum
 from crm_spark.lake.delta import Lake
+from crm_spark.lake.run import LakeRun
 from crm_spark.tables.core import TRANSACTIONS, rejected
 from crm_spark.tables.ops import REJECTIONS
 
@@ -98,7 +99,7 @@ def test_a_replay_that_was_cut_off_is_done_again_without_duplicates(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(replay_rejected, "_write_ledger", stop)
+        patched.setattr(LakeRun, "finish", stop)
         with pytest.raises(KeyboardInterrupt):
             replay_rejected.run(spark, fixed, None)
     counts = replay_rejected.run(spark, fixed, None).tables["core.transactions"]

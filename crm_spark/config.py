@@ -224,8 +224,8 @@ def _override(values: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override}: the value is not valid YAML") from error
     target = values
     for key in keys[:-1]:
-        held = target.get(key)
-        target[key] = dict(held) if isinstance(held, dict) else {}
+        section = target.get(key)
+        target[key] = dict(section) if isinstance(section, dict) else {}
         target = target[key]
     target[keys[-1]] = value
 
@@ -233,19 +233,19 @@ def _override(values: dict[str, Any], override: str) -> None:
 def _resolve_environment(value: Any, missing: list[str]) -> Any:
     """Replace ${env:NAME} everywhere; what it holds is a secret from then on."""
     if isinstance(value, dict):
-        return {key: _resolve_environment(held, missing) for key, held in value.items()}
+        return {key: _resolve_environment(nested, missing) for key, nested in value.items()}
     if isinstance(value, list):
-        return [_resolve_environment(held, missing) for held in value]
+        return [_resolve_environment(item, missing) for item in value]
     if not isinstance(value, str):
         return value
 
     def resolve(match: re.Match[str]) -> str:
-        held = os.environ.get(match[1])
-        if held is None:
+        secret = os.environ.get(match[1])
+        if secret is None:
             missing.append(match[1])
             return match[0]
-        remember_secret(held)
-        return held
+        remember_secret(secret)
+        return secret
 
     return _ENVIRONMENT.sub(resolve, value)
 

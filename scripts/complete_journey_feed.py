@@ -47,7 +47,7 @@ def order_lines(n_customers: int | None) -> pd.DataFrame:
     if n_customers is not None:
         by_hash = sorted(
             lines["household_id"].unique(),
-            key=lambda held: hashlib.sha256(str(held).encode()).hexdigest(),
+            key=lambda household: hashlib.sha256(str(household).encode()).hexdigest(),
         )
         lines = lines[lines["household_id"].isin(by_hash[:n_customers])]
     lines = lines.sort_values(

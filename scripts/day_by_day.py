@@ -58,11 +58,11 @@ def written(lake: Lake, table: Table, since: int) -> tuple[int, float]:
     history = DeltaTable.forPath(lake.spark, lake.path(table)).history(max(newest - since, 1))
     rows, size = 0, 0
     for commit in history.where(F.col("version") > since).collect():
-        held = commit["operationMetrics"]
+        metrics = commit["operationMetrics"]
         merged = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsCopied")
         names = merged if commit["operation"] == "MERGE" else ("numOutputRows",)
-        rows += sum(int(held.get(name, 0)) for name in names)
-        size += int(held.get("numTargetBytesAdded", held.get("numOutputBytes", 0)))
+        rows += sum(int(metrics.get(name, 0)) for name in names)
+        size += int(metrics.get("numTargetBytesAdded", metrics.get("numOutputBytes", 0)))
     return rows, size / 1e6
 
 
@@ -100,12 +100,12 @@ def by_month(done: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def print_held(lake: Lake) -> None:
+def print_sizes(lake: Lake) -> None:
     """Print how much each table holds at the end."""
     for table in SHOWN:
         size = DeltaTable.forPath(lake.spark, lake.path(table)).detail().collect()[0]
-        held = lake.read(table).count()
-        print(f"{table.name:35} {held:12,} rows {size['sizeInBytes'] / 1e6:9.2f} MB")
+        n_rows = lake.read(table).count()
+        print(f"{table.name:35} {n_rows:12,} rows {size['sizeInBytes'] / 1e6:9.2f} MB")
 
 
 def one_day(
@@ -116,7 +116,7 @@ def one_day(
     before: Mapping[str, int],
     as_of: date | None,
 ) -> dict[str, Any]:
-    """Load a day's file, and give what it held and what was written since the versions before."""
+    """Load a day's file, and give its rows and what was written since the versions before."""
     lake = Lake(spark, config.storage, "day_by_day")
     began = time.perf_counter()
     load(spark, config, as_of)
@@ -177,7 +177,7 @@ def main() -> int:
             keep(kept, done)
         print("by month: sums, and seconds a day")
         print("\n".join([HEADER, *map(line_of, by_month(done))]), flush=True)
-        print_held(lake)
+        print_sizes(lake)
         print(f"all {len(past) + len(days)} files in one clean load", flush=True)
         whole = config_of(given.folder, "clean", arrived)
         last = days[-1] + timedelta(days=1)
@@ -201,13 +201,13 @@ def keep(path: Path, done: Sequence[Mapping[str, Any]]) -> None:
 
 def compare(spark: SparkSession, config: Config, whole: Config, as_of: date) -> int:
     """Print the checksums of both lakes; of dated tables, those of the dates that both have."""
-    lakes = [Lake(spark, held.storage, "day_by_day") for held in (config, whole)]
+    lakes = [Lake(spark, lake_config.storage, "day_by_day") for lake_config in (config, whole)]
     n_differences = 0
     for table in (*TABLES, rejected(TRANSACTIONS)):
         frames = [lake.read(table) for lake in lakes]
         if "as_of_date" in frames[0].columns:
-            held = [row[0] for row in frames[1].select("as_of_date").distinct().collect()]
-            frames = [frame.where(F.col("as_of_date").isin(held)) for frame in frames]
+            dates = [row[0] for row in frames[1].select("as_of_date").distinct().collect()]
+            frames = [frame.where(F.col("as_of_date").isin(dates)) for frame in frames]
         sums = [content_checksum(frame, table) for frame in frames]
         n_differences += sums[0] != sums[1]
         verdict = "the same" if sums[0] == sums[1] else "DIFFERENT"

@@ -124,7 +124,7 @@ def _of_dates(
         is_valid = F.col("superseded_at").isNull() | (F.col("superseded_at") >= cut)
         age = F.when(is_known & is_valid, F.datediff(F.lit(day), F.to_date(event_time)))
         made = aggregates(cut, age)
-        columns += [held.alias(f"_{index}_{name}") for name, held in made.items()]
+        columns += [aggregate.alias(f"_{index}_{name}") for name, aggregate in made.items()]
         structs.append(
             F.struct(
                 F.lit(day).alias("as_of_date"),

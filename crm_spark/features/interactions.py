@@ -50,8 +50,8 @@ def product_interactions(lines: DataFrame, *, dates: Sequence[date]) -> DataFram
                 F.lit(day).alias("as_of_date"),
                 F.col(f"_n_{index}").alias("n_orders"),
                 *[
-                    F.col(f"_decayed_{held}_{index}").alias(f"n_orders_half_life_{held}d")
-                    for held in PRODUCT_HALF_LIFE_DAYS
+                    F.col(f"_decayed_{half_life}_{index}").alias(f"n_orders_half_life_{half_life}d")
+                    for half_life in PRODUCT_HALF_LIFE_DAYS
                 ],
                 F.col(f"_silence_{index}").alias("days_since_last_order"),
             )

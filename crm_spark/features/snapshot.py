@@ -73,7 +73,7 @@ def customer_snapshot(
     for part in parts:
         features = features.join(part, list(_GRAIN), "left")
     given = {"visits": events, "feedback": feedback, "complaints": feedback, "contacts": contacts}
-    return features.select(*_GRAIN, *[_feature(features, held, given) for held in FEATURES])
+    return features.select(*_GRAIN, *[_feature(features, feature, given) for feature in FEATURES])
 
 
 def _feature(df: DataFrame, feature: Feature, given: Mapping[str, DataFrame | None]) -> Column:
@@ -241,12 +241,12 @@ def _derive(customers: DataFrame, *, horizon_days: int) -> DataFrame:
                 "_sorted_gaps": F.array_sort("_gaps"),
                 "_n_gaps": F.size("_gaps"),
                 # Nine decimals: no machine's last bit shows.
-                "_logs": F.transform("_amounts", lambda held: F.round(F.log(held), 9)),
+                "_logs": F.transform("_amounts", lambda amount: F.round(F.log(amount), 9)),
             }
         )
         .withColumn("_centre", _middle("_logs"))
     )
-    distances = F.transform("_logs", lambda held: F.abs(held - F.col("_centre")))
+    distances = F.transform("_logs", lambda log_amount: F.abs(log_amount - F.col("_centre")))
     with_spread = with_gaps.withColumn("_distances", F.array_sort(distances)).withColumn(
         "_spread", F.nullif(_middle("_distances"), F.lit(0.0))
     )
@@ -299,7 +299,9 @@ def _unusual_features() -> dict[str, Column]:
     n_outside = F.size(F.filter("_distances", lambda distance: distance > fence))
     most = F.round(F.exp(F.col("_centre") + fence)).cast(T.LongType())
     zero = F.lit(0).cast(T.LongType())
-    capped = F.aggregate("_amounts", zero, lambda held, amount: held + F.least(amount, most))
+    capped = F.aggregate(
+        "_amounts", zero, lambda subtotal, amount: subtotal + F.least(amount, most)
+    )
     return {
         "median_order_amount": _money(_middle("_amounts")),
         "unusual_orders_share": F.when(fence.isNotNull(), n_outside / n.cast(T.DoubleType())),
@@ -310,8 +312,8 @@ def _unusual_features() -> dict[str, Column]:
 def _gap_features(horizon_days: int) -> dict[str, Column]:
     gaps, n = F.col("_gaps"), F.col("_n_gaps")
     zero = F.lit(0).cast(T.LongType())
-    total = F.aggregate(gaps, zero, lambda held, gap: held + gap)
-    squares = F.aggregate(gaps, zero, lambda held, gap: held + gap.cast(T.LongType()) * gap)
+    total = F.aggregate(gaps, zero, lambda subtotal, gap: subtotal + gap)
+    squares = F.aggregate(gaps, zero, lambda subtotal, gap: subtotal + gap.cast(T.LongType()) * gap)
     # n * sum of squares - square of the sum is a whole number: no cancellation, no order.
     spread = (n * squares - total * total) / (n * (n - 1)).cast(T.DoubleType())
     ordered = F.col("_sorted_gaps")
@@ -320,13 +322,15 @@ def _gap_features(horizon_days: int) -> dict[str, Column]:
     silence = F.col("days_since_last_order")
     n_longer = F.size(F.filter(gaps, lambda gap: gap > silence + horizon_days))
     empty_after = F.aggregate(
-        gaps, zero, lambda held, gap: held + F.greatest(gap - horizon_days, F.lit(0))
+        gaps, zero, lambda subtotal, gap: subtotal + F.greatest(gap - horizon_days, F.lit(0))
     )
     n_windows = F.col("tenure_days") - horizon_days
     half = F.floor(n / 2).cast(T.IntegerType())
-    older = F.aggregate(F.slice(gaps, F.lit(1), half), zero, lambda held, gap: held + gap)
+    older = F.aggregate(F.slice(gaps, F.lit(1), half), zero, lambda subtotal, gap: subtotal + gap)
     newer = F.aggregate(
-        F.slice(gaps, F.greatest(n - half + 1, F.lit(1)), half), zero, lambda held, gap: held + gap
+        F.slice(gaps, F.greatest(n - half + 1, F.lit(1)), half),
+        zero,
+        lambda subtotal, gap: subtotal + gap,
     )
     empty_now = F.greatest(silence + 1 - horizon_days, F.lit(0))
     return {

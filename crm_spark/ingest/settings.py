@@ -1,4 +1,4 @@
-"""What the ingest is told: the sources, the business days' time zone, and the currencies."""
+"""Settings of the ingest: the sources, the business days' time zone, and the currencies."""
 
 from __future__ import annotations
 

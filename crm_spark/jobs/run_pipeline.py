@@ -94,7 +94,7 @@ def _run_dates(
 
 
 def run_day(pipeline: PipelineRun, asked: date | None, *, skip_training: bool) -> date:
-    """Make what is not current of one date, and give it. A model that fails is told at the end."""
+    """Make what is not current of one date and give it; report a model that fails at the end."""
     config = pipeline.config
     run = Run(pipeline.spark, config, RunSummary("run_pipeline", as_of=asked))
     plan = DayPlan.of(run)
@@ -152,7 +152,7 @@ def _model_of(name: str, config: Config) -> AnyModel | None:
 
 
 def _raise_required(config: Config, problems: Mapping[str, DataError]) -> None:
-    """Fail for models that the configuration names; the others are told, and that is all."""
+    """Fail for models that the configuration names; the others are reported, and that is all."""
     if config.models is None or not problems:
         return
     reasons = list(map(str, problems.values()))

@@ -42,7 +42,7 @@ def run(
 ) -> RunSummary:
     """Log the first rows by key, of the given date or of the newest one."""
     summary = RunSummary("show", as_of=as_of)
-    known = {held.name: held for held in tables_with(config.known_models)}
+    known = {declared.name: declared for declared in tables_with(config.known_models)}
     if table not in known:
         hint = nearest(table, known) or f", known: {', '.join(sorted(known))}"
         raise ConfigError(f"unknown table {table!r}{hint}")
@@ -75,9 +75,9 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 100 else f"{value:,.2f}"
     if isinstance(value, list):
-        return "; ".join(_text(held) for held in value)
+        return "; ".join(_text(item) for item in value)
     if hasattr(value, "asDict"):
-        return " ".join(_text(held) for held in value)
+        return " ".join(_text(field) for field in value)
     return str(value)
 
 
@@ -93,8 +93,8 @@ def text_table(names: list[str], rows: list[list[str]], width: int = WIDTH) -> l
         fitting += 1
 
     def line(cells: list[str]) -> str:
-        held = zip(cells[:fitting], widths, strict=False)
-        return "  ".join(cell[:size].ljust(size) for cell, size in held).rstrip()
+        sized_cells = zip(cells[:fitting], widths, strict=False)
+        return "  ".join(cell[:size].ljust(size) for cell, size in sized_cells).rstrip()
 
     lines = [line(names), "  ".join("-" * size for size in widths[:fitting])]
     lines += [line(row) for row in rows]

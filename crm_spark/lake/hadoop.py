@@ -36,7 +36,7 @@ class HadoopFile:
             return []
         matches = self._jvm.org.apache.hadoop.fs.GlobFilter(pattern)
         found = self._filesystem.listStatus(self._path, matches)
-        return [str(held.getPath().getName()) for held in found]
+        return [str(status.getPath().getName()) for status in found]
 
     def remove(self) -> None:
         """Delete the path and all below it, and its folder where that is empty then."""

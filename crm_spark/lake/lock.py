@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlparse
 
 from crm_spark.errors import BusyError, EnvironmentFault
 
-_held_locks: set[str] = set()
+_locked_roots: set[str] = set()
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def lake_lock(root: str, *, job: str) -> Iterator[None]:
     decides. A run that already holds the lock may enter again. Raises BusyError.
     """
     local = local_path(root)
-    if local is None or str(local) in _held_locks:
+    if local is None or str(local) in _locked_roots:
         yield
         return
     try:
@@ -42,11 +42,11 @@ def lake_lock(root: str, *, job: str) -> Iterator[None]:
         handle.truncate(0)
         handle.write(f"{job} (process {os.getpid()})")
         handle.flush()
-        _held_locks.add(str(local))
+        _locked_roots.add(str(local))
         try:
             yield
         finally:
-            _held_locks.discard(str(local))
+            _locked_roots.discard(str(local))
 
 
 def local_path(root: str) -> Path | None:

@@ -135,10 +135,10 @@ def calibration_bins(counts: ScoreCounts, n_bins: int = N_BINS) -> list[tuple[fl
     which = np.minimum((middle / counts.n.sum() * n_bins).astype(int), n_bins - 1)
     bins = []
     for index in np.unique(which):
-        held = which == index
-        n = counts.n[held].sum()
-        mean = (counts.probability[held] * counts.n[held]).sum() / n
-        bins.append((float(mean), float(counts.n_positive[held].sum() / n), int(n)))
+        in_bin = which == index
+        n = counts.n[in_bin].sum()
+        mean = (counts.probability[in_bin] * counts.n[in_bin]).sum() / n
+        bins.append((float(mean), float(counts.n_positive[in_bin].sum() / n), int(n)))
     return bins
 
 
@@ -206,8 +206,8 @@ def all_metrics(counts: ScoreCounts, *, threshold: float, seed: int) -> list[Met
         n = positive + random.poisson(counts.n - counts.n_positive).astype(float)
         if n.sum() == 0:
             continue
-        held = n > 0
-        resampled = ScoreCounts(counts.probability[held], n[held], positive[held])
+        is_drawn = n > 0
+        resampled = ScoreCounts(counts.probability[is_drawn], n[is_drawn], positive[is_drawn])
         for name, measure in measured.items():
             value = measure(resampled)
             if value is not None:

@@ -68,7 +68,7 @@ def best_rule_or_challenger(tested: Sequence[Tested[Any]], criteria: Sequence[Cr
         return Choice(rule.name, (rule.name,), f"the only kind there is: {rule.name} {figures}")
     challenger = max(challengers, key=place)
     wins = all(criterion.key(challenger) > criterion.key(rule) for criterion in criteria)
-    told = "beats" if wins else "does not beat"
+    outcome = "beats" if wins else "does not beat"
     figures = "; ".join(
         f"{one.name} {', '.join(criterion.shown(one) for criterion in criteria)}"
         for one in (challenger, rule)
@@ -76,5 +76,5 @@ def best_rule_or_challenger(tested: Sequence[Tested[Any]], criteria: Sequence[Cr
     return Choice(
         champion=challenger.name if wins else rule.name,
         registered=(rule.name, challenger.name),
-        why=f"the {challenger.name} {told} the best rule: {figures}",
+        why=f"the {challenger.name} {outcome} the best rule: {figures}",
     )

@@ -168,13 +168,13 @@ def _sample(frame: DataFrame, label: str, *, every: int) -> pd.DataFrame:
     drawn = frame.where(F.pmod(F.xxhash64("customer_id"), F.lit(every)) == 0)
     columns = [F.col(feature.name).cast(T.DoubleType()) for feature in FEATURES]
     rows = drawn.select("customer_id", "as_of_date", label, *columns)
-    held = rows.toPandas()  # about MOST_ROWS rows of each, training and test, whatever the base
-    return held.sort_values(["as_of_date", "customer_id"], ignore_index=True)
+    sample = rows.toPandas()  # about MOST_ROWS rows of each, training and test, whatever the base
+    return sample.sort_values(["as_of_date", "customer_id"], ignore_index=True)
 
 
 def _health(
     feature: Feature,
-    held: ValueRange,
+    value_range: ValueRange,
     values: Floats,
     labels: Floats,
     cutoffs: Mapping[date, Flags],
@@ -185,8 +185,8 @@ def _health(
     known = values[learnt & ~np.isnan(values)]
     return FeatureHealth(
         feature=feature.name,
-        values=held,
-        missing_share=1 - held.n_known / held.n_rows if held.n_rows else 1.0,
+        values=value_range,
+        missing_share=1 - value_range.n_known / value_range.n_rows if value_range.n_rows else 1.0,
         variance=float(np.var(known, ddof=1)) if len(known) > 1 else None,
         most_common_share=_most_common_share(filled[learnt]),
         strength=single_feature_strength(filled[learnt], labels[learnt]),

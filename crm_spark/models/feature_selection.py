@@ -61,44 +61,44 @@ def select_features(measured: MeasuredFeatures, *, trusted: Collection[str] = ()
     """
     dropped: dict[str, Dropped] = {}
     suspicions = []
-    for held in measured.health:
-        if not held.values.tells_customers_apart:
-            reason: Reason = "constant" if held.values.n_known else "never known"
-            dropped[held.feature] = Dropped(held.feature, reason)
-        elif found := suspicion(held, measured.training):
+    for health in measured.health:
+        if not health.values.tells_customers_apart:
+            reason: Reason = "constant" if health.values.n_known else "never known"
+            dropped[health.feature] = Dropped(health.feature, reason)
+        elif found := suspicion(health, measured.training):
             suspicions.append(found)
-            if held.feature not in trusted:
-                dropped[held.feature] = Dropped(held.feature, "suspected leak", found.auc)
+            if health.feature not in trusted:
+                dropped[health.feature] = Dropped(health.feature, "suspected leak", found.auc)
     dropped |= _redundant(measured, without=dropped)
     return Selection(
-        kept=tuple(held.feature for held in measured.health if held.feature not in dropped),
+        kept=tuple(health.feature for health in measured.health if health.feature not in dropped),
         dropped=dropped,
-        suspicions=tuple(held for held in suspicions if held.feature not in trusted),
-        trusted=tuple(held for held in suspicions if held.feature in trusted),
+        suspicions=tuple(suspect for suspect in suspicions if suspect.feature not in trusted),
+        trusted=tuple(suspect for suspect in suspicions if suspect.feature in trusted),
     )
 
 
-def suspicion(held: FeatureHealth, cutoffs: Sequence[date]) -> Suspicion | None:
+def suspicion(health: FeatureHealth, cutoffs: Sequence[date]) -> Suspicion | None:
     """Suspect a feature whose AUC is above the limit over all training rows.
 
     Or on a single one of `cutoffs` by the whole of its interval: history is often rewritten in part
     only, and on a few rows a good feature passes the limit by chance.
     """
-    overall = held.strength
+    overall = health.strength
     if overall.auc is not None and overall.auc > LEAK_AUC and _is_measurable(overall):
-        return Suspicion(held.feature, overall.auc, None)
+        return Suspicion(health.feature, overall.auc, None)
     for day in sorted(cutoffs, reverse=True):
-        if found := suspicion_at(held, day):
+        if found := suspicion_at(health, day):
             return found
     return None
 
 
-def suspicion_at(held: FeatureHealth, cutoff: date) -> Suspicion | None:
+def suspicion_at(health: FeatureHealth, cutoff: date) -> Suspicion | None:
     """Suspect a feature whose AUC is above the limit on one cut-off, by the whole interval."""
-    found = held.strength_by_cutoff.get(cutoff)
+    found = health.strength_by_cutoff.get(cutoff)
     if found is None or found.auc is None or found.low is None or not _is_measurable(found):
         return None
-    return Suspicion(held.feature, found.auc, cutoff) if found.low > LEAK_AUC else None
+    return Suspicion(health.feature, found.auc, cutoff) if found.low > LEAK_AUC else None
 
 
 def _is_measurable(strength: Strength) -> bool:
@@ -110,20 +110,20 @@ def _redundant(measured: MeasuredFeatures, *, without: Collection[str]) -> dict[
 
     Ties of strength go by the catalogue's order.
     """
-    places = {held.feature: place for place, held in enumerate(measured.health)}
+    places = {health.feature: place for place, health in enumerate(measured.health)}
     strongest = sorted(
-        (held for held in measured.health if held.feature not in without),
-        key=lambda held: (-round(held.strength.auc or 0.0, 9), places[held.feature]),
+        (health for health in measured.health if health.feature not in without),
+        key=lambda health: (-round(health.strength.auc or 0.0, 9), places[health.feature]),
     )
     kept: list[str] = []
     dropped = {}
-    for held in strongest:
-        alike = measured.correlation[places[held.feature], [places[name] for name in kept]]
+    for health in strongest:
+        alike = measured.correlation[places[health.feature], [places[name] for name in kept]]
         if kept and np.abs(alike).max() > SAME_CORRELATION:
             nearest = int(np.argmax(np.abs(alike)))
-            dropped[held.feature] = Dropped(
-                held.feature, "redundant", float(alike[nearest]), kept[nearest]
+            dropped[health.feature] = Dropped(
+                health.feature, "redundant", float(alike[nearest]), kept[nearest]
             )
         else:
-            kept.append(held.feature)
+            kept.append(health.feature)
     return dropped

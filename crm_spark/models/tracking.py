@@ -103,7 +103,7 @@ def _ask_server(uri: str) -> None:
         with urllib.request.urlopen(f"{_public(uri)}/health", timeout=SECONDS_TO_ANSWER):
             return
     except urllib.error.HTTPError as error:
-        # It answers; whether it lets us in is told by the first real request.
+        # It answers; whether it lets us in shows in the first real request.
         log.debug("the tracking server answers %s to /health", error.code)
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = " ".join(str(getattr(error, "reason", None) or error).split())
@@ -145,9 +145,9 @@ class Tracker:
         try:
             self._experiment_id = self._experiment(uri)
         except Exception as error:
-            told = str(error).splitlines()[0].replace(section.uri, _public(section.uri))
-            told = re.sub(r"//\S*@|\?\S+", "", told)[:300]
-            raise EnvironmentFault(f"the tracking store cannot be used: {told}") from error
+            reason = str(error).splitlines()[0].replace(section.uri, _public(section.uri))
+            reason = re.sub(r"//\S*@|\?\S+", "", reason)[:300]
+            raise EnvironmentFault(f"the tracking store cannot be used: {reason}") from error
 
     def _experiment(self, uri: str) -> str:
         found = self._client.get_experiment_by_name(self._section.experiment)
@@ -161,8 +161,8 @@ class Tracker:
 
     def find(self, name: str, fingerprint: str, kind: str) -> ModelVersion | None:
         """Give the version that an earlier run registered from the same inputs, if any."""
-        held = self._client.search_model_versions(f"name = '{name}'")
-        for version in sorted(held, key=lambda one: int(one.version)):
+        versions = self._client.search_model_versions(f"name = '{name}'")
+        for version in sorted(versions, key=lambda one: int(one.version)):
             tags = version.tags
             if tags.get(FINGERPRINT) == fingerprint and tags.get(KIND) == kind:
                 return ModelVersion(name, str(version.version), kind, str(version.run_id))
@@ -267,17 +267,19 @@ class Tracker:
 
     def load_spec(self, name: str, version: str) -> dict[str, Any]:
         """Give the spec of a registered version."""
-        held: dict[str, Any] = json.loads(self._artifact(name, version, SPEC_FILE))
-        return held
+        spec: dict[str, Any] = json.loads(self._artifact(name, version, SPEC_FILE))
+        return spec
 
     def load_frame(self, name: str, version: str, file: str) -> pd.DataFrame:
         """Give a frame that a version was registered with."""
         return pd.read_parquet(io.BytesIO(self._artifact(name, version, file)))
 
     def _artifact(self, name: str, version: str, file: str) -> bytes:
-        held = self._client.get_model_version(name, version)
+        registered = self._client.get_model_version(name, version)
         with tempfile.TemporaryDirectory() as folder:
-            return Path(self._client.download_artifacts(held.run_id, file, folder)).read_bytes()
+            return Path(
+                self._client.download_artifacts(registered.run_id, file, folder)
+            ).read_bytes()
 
     def log_report(self, report: str, *, as_of: str) -> None:
         """Keep a report as an artifact, one run for each date; a rerun replaces it."""

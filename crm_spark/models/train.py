@@ -202,9 +202,9 @@ def tells(model: AnyModel, tested: Sequence[Tested[Any]]) -> bool:
 def metric_rows(cutoff: date, tested: Iterable[Tested[Any]]) -> list[MetricRow]:
     """Give rows of ops.metrics of candidates that were tested on one cut-off."""
     return [
-        MetricRow(one.name, cutoff, held.name, held.value, held.n, held.low, held.high)
+        MetricRow(one.name, cutoff, metric.name, metric.value, metric.n, metric.low, metric.high)
         for one in tested
-        for held in one.metrics
+        for metric in one.metrics
     ]
 
 
@@ -222,7 +222,7 @@ def _register(
     inputs = input_versions(run.lake, [read.table for read in reads])
     versions = {}
     for name in choice.registered:
-        one = next(held for held in tested if held.name == name)
+        one = next(candidate for candidate in tested if candidate.name == name)
         with stage(run.spark, f"register {name}"):
             artifact = model.artifact(run, one, choice, plan, data)
             versions[name] = tracker.register(
@@ -251,8 +251,8 @@ def _dates(plan: Plan) -> dict[str, str]:
 def _tracked(tested: Sequence[Tested[Any]], name: str) -> dict[str, float]:
     """Give a version's own figures, and beside them those of the other candidates by name."""
     return {
-        held.name if one.name == name else f"{one.name}.{held.name}": held.value
+        metric.name if one.name == name else f"{one.name}.{metric.name}": metric.value
         for one in tested
-        for held in one.metrics
-        if held.value is not None
+        for metric in one.metrics
+        if metric.value is not None
     }

@@ -1,4 +1,4 @@
-"""Upkeep of the lake: dates beyond those to keep go, files are put together, the state is told."""
+"""Upkeep of the lake: old dates are dropped, files are put together, and the state notes it."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def maintain(run: Run, table: Table, kept: KeptDates | None) -> None:
         dropped = _drop_dates(run, table, kept)
         files = run.lake.maintain(table)
         _carry_over(run, table)
-    told = f", {dropped} as-of dates dropped" if dropped else ""
+    dropped_note = f", {dropped} as-of dates dropped" if dropped else ""
     log.info(
         "%s: %d files, now %d of %.1f MB%s",
         table.name,
         files.files_before,
         files.files_after,
         files.bytes_after / 1e6,
-        told,
+        dropped_note,
     )
 
 

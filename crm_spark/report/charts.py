@@ -185,7 +185,7 @@ class Line:
 def lines(
     name: str,
     alt: str,
-    held: Sequence[Line],
+    series: Sequence[Line],
     *,
     x_label: str,
     y_label: str,
@@ -197,7 +197,7 @@ def lines(
 
     def draw(axes: Any) -> None:
         if diagonal:
-            limit = max([*(value for line in held for value in [*line.x, *line.y]), 1e-9])
+            limit = max([*(value for line in series for value in [*line.x, *line.y]), 1e-9])
             axes.plot(
                 [0, limit],
                 [0, limit],
@@ -206,7 +206,7 @@ def lines(
                 linestyle=(0, (2, 3)),
                 label=diagonal,
             )
-        for place, line in enumerate(held):
+        for place, line in enumerate(series):
             style = place % len(SERIES)
             axes.plot(
                 line.x,

@@ -231,8 +231,8 @@ def require_shared_tracking(spark: SparkSession, tracking_uri: str) -> None:
 
 def _reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if "Exception" in line or "Error" in line]
-    return (told or lines or [type(error).__name__])[0][:300]
+    errors = [line for line in lines if "Exception" in line or "Error" in line]
+    return (errors or lines or [type(error).__name__])[0][:300]
 
 
 class CostMeter:

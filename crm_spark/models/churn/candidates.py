@@ -28,7 +28,11 @@ RULES: dict[str, tuple[str, ...]] = {
 
 def usable_features(frame: DataFrame) -> list[str]:
     """Give the features with at least two different values on the training rows."""
-    return [name for name, held in value_ranges(frame).items() if held.tells_customers_apart]
+    return [
+        name
+        for name, value_range in value_ranges(frame).items()
+        if value_range.tells_customers_apart
+    ]
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,9 @@ CANDIDATES: tuple[ChurnCandidate, ...] = (
 def _fit(
     kind: str, predictor: object, frame: DataFrame, inputs: tuple[Input, ...], params: ChurnSection
 ) -> ChurnModel:
-    assembler = VectorAssembler(inputCols=[held.name for held in inputs], outputCol="features")
+    assembler = VectorAssembler(
+        inputCols=[feature.name for feature in inputs], outputCol="features"
+    )
     read = assembled(frame, inputs, keep=["customer_id", "as_of_date", LABEL])
     rows = fixed_rows(
         read,

@@ -197,7 +197,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
             losses = permutation_importance(tested.fitted, data, step, run.section)
             model = with_reasons(tested.fitted, losses, data, step)
         n = tested.metrics[0].n
-        importance = [Measured(f"{IMPORTANCE}{held.feature}", held.auc_loss, n) for held in losses]
+        importance = [Measured(f"{IMPORTANCE}{loss.feature}", loss.auc_loss, n) for loss in losses]
         metrics = (*tested.metrics, *([] if tested.is_rule else importance))
         return Tested(tested.name, tested.is_rule, model, metrics)
 
@@ -222,7 +222,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     ) -> Artifact:
         """Give the pipeline with its spec, its settings, and what is most telling."""
         params, model = run.section, tested.fitted
-        candidate = next(held for held in CANDIDATES if held.name == tested.name)
+        candidate = next(candidate for candidate in CANDIDATES if candidate.name == tested.name)
         return Artifact(
             spec_json=model.spec_json(),
             pipeline=LoggedPipeline(
@@ -266,9 +266,9 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
 
 def _importance_file(tested: Tested[Any]) -> dict[str, str]:
     found = [
-        {"feature": held.name.removeprefix(IMPORTANCE), "auc_loss": held.value}
-        for held in tested.metrics
-        if held.name.startswith(IMPORTANCE)
+        {"feature": metric.name.removeprefix(IMPORTANCE), "auc_loss": metric.value}
+        for metric in tested.metrics
+        if metric.name.startswith(IMPORTANCE)
     ]
     return {"importance.json": json.dumps(found, indent=1)} if found else {}
 

@@ -59,7 +59,7 @@ class ChurnModel:
         """Give all but the Spark pipeline, as plain values."""
         return {
             "kind": self.kind,
-            "inputs": [asdict(held) for held in self.inputs],
+            "inputs": [asdict(feature) for feature in self.inputs],
             "horizon_days": self.horizon_days,
             "active_days": self.active_days,
             "calibration": asdict(self.calibration),
@@ -76,7 +76,7 @@ def load_model(pipeline: PipelineModel, spec: dict[str, Any]) -> ChurnModel:
     """Put a model together again from its pipeline and its spec."""
     return ChurnModel(
         kind=spec["kind"],
-        inputs=tuple(Input(**held) for held in spec["inputs"]),
+        inputs=tuple(Input(**feature) for feature in spec["inputs"]),
         pipeline=pipeline,
         horizon_days=spec["horizon_days"],
         active_days=spec["active_days"],
@@ -88,7 +88,7 @@ def load_model(pipeline: PipelineModel, spec: dict[str, Any]) -> ChurnModel:
 
 def assembled(df: DataFrame, inputs: Sequence[Input], *, keep: Sequence[str | Column]) -> DataFrame:
     """Give `keep` and one column per input as the model reads it."""
-    return df.select(*keep, *[held.value().alias(held.name) for held in inputs])
+    return df.select(*keep, *[feature.value().alias(feature.name) for feature in inputs])
 
 
 def score(model: ChurnModel, df: DataFrame, *, keep: Sequence[str]) -> DataFrame:
@@ -113,23 +113,26 @@ def add_reasons(model: ChurnModel, df: DataFrame, *, keep: Sequence[str], n: int
     feature). Reasons are the features with the largest positive effects, strongest first; effects
     of features that say the same share among them and do not add up.
     """
-    inputs = {held.name: held for held in model.inputs}
+    inputs = {feature.name: feature for feature in model.inputs}
     explained = [inputs[name] for name in model.explained]
     base = df.select(
         *[F.col(name).alias(f"_kept_{name}") for name in keep],
-        *[F.col(held.name).cast(T.DoubleType()).alias(f"_was_{held.name}") for held in explained],
-        *[held.value().alias(held.name) for held in model.inputs],
+        *[
+            F.col(feature.name).cast(T.DoubleType()).alias(f"_was_{feature.name}")
+            for feature in explained
+        ],
+        *[feature.value().alias(feature.name) for feature in model.inputs],
     )
     assembler: Any
     predictor: Any
     assembler, predictor = model.pipeline.stages
     scored = model.pipeline.transform(base).drop("features")
     effects = []
-    for index, held in enumerate(explained):
+    for index, feature in enumerate(explained):
         usual, vector, raw = f"_usual_{index}", f"_vector_{index}", f"_raw_{index}"
-        names = [usual if name == held.name else name for name in assembler.getInputCols()]
+        names = [usual if name == feature.name else name for name in assembler.getInputCols()]
         swapped = VectorAssembler(inputCols=names, outputCol=vector)
-        scored = swapped.transform(scored.withColumn(usual, held.usual_value()))
+        scored = swapped.transform(scored.withColumn(usual, feature.usual_value()))
         variant = predictor.copy()
         variant.setFeaturesCol(vector)
         variant.setPredictionCol(raw)
@@ -139,8 +142,8 @@ def add_reasons(model: ChurnModel, df: DataFrame, *, keep: Sequence[str], n: int
         )
         effects.append(
             F.struct(
-                F.lit(held.name).alias("feature"),
-                F.col(f"_was_{held.name}").alias("value"),
+                F.lit(feature.name).alias("feature"),
+                F.col(f"_was_{feature.name}").alias("value"),
                 effect.alias("effect"),
             )
         )
@@ -154,7 +157,7 @@ def _strongest(effects: list[Column], n: int) -> Column:
     empty = F.array().cast("array<struct<feature:string,value:double,effect:double>>")
     if not effects or n == 0:
         return empty
-    telling = F.filter(F.array(*effects), lambda held: held["effect"] > 0.005)
+    telling = F.filter(F.array(*effects), lambda effect: effect["effect"] > 0.005)
     ordered = F.array_sort(
         telling,
         lambda left, right: (

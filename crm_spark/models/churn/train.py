@@ -47,7 +47,7 @@ class Fitted:
 
     def value(self, metric: str) -> float | None:
         """Give one metric's value."""
-        return next(held.value for held in self.metrics if held.name == metric)
+        return next(measured.value for measured in self.metrics if measured.name == metric)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def fit_candidate(
     features: Sequence[str] | None = None,
 ) -> Fitted:
     """Fit one candidate on the training cut-offs and test it on the later one."""
-    candidate = next(held for held in CANDIDATES if held.name == name)
+    candidate = next(candidate for candidate in CANDIDATES if candidate.name == name)
     model = fit_model(candidate, frame, cutoffs, params, features=features)
     return measure(model, frame, cutoffs, params)
 
@@ -120,8 +120,8 @@ def figures(fitted: Fitted) -> list[Measured]:
     and bin.01.observed (share that churned, with its Wilson interval).
     """
     found = [
-        Measured(held.name, held.value, fitted.counts.rows, held.low, held.high)
-        for held in fitted.metrics
+        Measured(metric.name, metric.value, fitted.counts.rows, metric.low, metric.high)
+        for metric in fitted.metrics
     ]
     for place, (predicted, observed, n) in enumerate(calibration_bins(fitted.counts), start=1):
         low, high = wilson_interval(observed, n)
@@ -160,7 +160,7 @@ def permutation_importance(
     hash. Losses below the noise of shuffling can be negative.
     """
     test = frame.where(F.col("as_of_date") == cutoffs.test)
-    columns = [held.name for held in model.inputs]
+    columns = [feature.name for feature in model.inputs]
     order = F.xxhash64("customer_id", F.lit(params.seed))
     sample = (
         test.select("customer_id", LABEL, *[F.col(name).cast(T.DoubleType()) for name in columns])
@@ -192,7 +192,7 @@ def permutation_importance(
     )
     auc = {name: _auc(group) for name, group in counted.groupby("shuffled")}
     losses = [Importance(name, (auc[""] or 0.0) - (auc[name] or 0.0)) for name in columns]
-    return sorted(losses, key=lambda held: (-held.auc_loss, held.feature))
+    return sorted(losses, key=lambda loss: (-loss.auc_loss, loss.feature))
 
 
 def _auc(group: pd.DataFrame) -> float | None:
@@ -210,13 +210,15 @@ def with_reasons(
     model: ChurnModel, importances: Sequence[Importance], frame: DataFrame, cutoffs: Cutoffs
 ) -> ChurnModel:
     """Have the model explain itself by its most telling inputs, against the base's medians."""
-    telling = [held.feature for held in importances if held.auc_loss > 0][:N_EXPLAINED]
+    telling = [importance.feature for importance in importances if importance.auc_loss > 0][
+        :N_EXPLAINED
+    ]
     newest = frame.where(F.col("as_of_date") == cutoffs.calibration)
     row = newest.agg(
         *[F.percentile(name, F.lit(0.5)).alias(name) for name in telling] or [F.lit(0)]
     ).collect()[0]
     inputs = tuple(
-        replace(held, median=row[held.name]) if held.name in telling else held
-        for held in model.inputs
+        replace(feature, median=row[feature.name]) if feature.name in telling else feature
+        for feature in model.inputs
     )
     return replace(model, inputs=inputs, explained=tuple(telling))

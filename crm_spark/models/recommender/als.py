@@ -79,13 +79,15 @@ def fit_product_factors(
     )
     try:
         model = als.fit(rows)
-        held = model.itemFactors.toPandas()  # a row a product
+        item_factors = model.itemFactors.toPandas()  # a row a product
     finally:
         rows.unpersist()
-    held = held.sort_values("id")
-    factors = np.array(held["features"].tolist(), np.float32)
+    item_factors = item_factors.sort_values("id")
+    factors = np.array(item_factors["features"].tolist(), np.float32)
     columns = {f"factor_{index}": factors[:, index] for index in range(factors.shape[1])}
-    return pd.DataFrame({"product_id": catalogue.product_ids[held["id"].to_numpy()], **columns})
+    return pd.DataFrame(
+        {"product_id": catalogue.product_ids[item_factors["id"].to_numpy()], **columns}
+    )
 
 
 class FoldIn:
@@ -111,10 +113,10 @@ class FoldIn:
         rank = self._gram.shape[0]
         left = np.empty((len(products), rank, rank))
         right = np.zeros((len(products), rank))
-        for row, (held, weight) in enumerate(zip(products, weights, strict=True)):
+        for row, (bought, weight) in enumerate(zip(products, weights, strict=True)):
             # MLlib, too, takes a weight of zero for no purchase at all.
-            known = self._has_factors[held] & (weight > 0)
-            factors = self._factors[held[known]].astype(np.float64)
+            known = self._has_factors[bought] & (weight > 0)
+            factors = self._factors[bought[known]].astype(np.float64)
             confidence = self._alpha * strength(weight[known])
             ridge = self._regularization * max(len(factors), 1) * np.eye(rank)
             left[row] = self._gram + (factors.T * confidence) @ factors + ridge

@@ -112,8 +112,8 @@ def _ranker(
 def _histories(
     batch: pa.RecordBatch,
 ) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]:
-    products = [np.asarray(held, np.int64) for held in batch["products"].to_pylist()]
-    weights = [np.asarray(held, np.float64) for held in batch["weights"].to_pylist()]
+    products = [np.asarray(row, np.int64) for row in batch["products"].to_pylist()]
+    weights = [np.asarray(row, np.float64) for row in batch["weights"].to_pylist()]
     return products, weights
 
 
@@ -123,13 +123,13 @@ def _as_batch(
     rows = [
         (name, customer, rank, catalogue.product_ids[offer.product], offer.score, offer.source)
         for name, lists in offers
-        for customer, held in zip(customers, lists, strict=True)
-        for rank, offer in enumerate(held, start=1)
+        for customer, ranked in zip(customers, lists, strict=True)
+        for rank, offer in enumerate(ranked, start=1)
     ]
     types = [pa.string(), pa.string(), pa.int32(), pa.string(), pa.float64(), pa.string()]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(types)
     names = ["list", "customer_id", "rank", "product_id", "score", "source"]
-    arrays = [pa.array(held, kind) for held, kind in zip(columns, types, strict=True)]
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 

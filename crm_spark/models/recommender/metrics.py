@@ -81,7 +81,7 @@ def ranking_metrics(
         for row in top.groupBy("list").agg(F.countDistinct("product_id").alias("n")).collect()
     }
     found: list[RankingMetric] = []
-    for row in sorted(rows, key=lambda held: list(lists).index(held["list"])):
+    for row in sorted(rows, key=lambda row: list(lists).index(row["list"])):
         for name in means:
             half = 1.96 * (row[f"std_{name}"] or 0.0) / math.sqrt(row["n"])
             found.append(

@@ -195,8 +195,8 @@ def load_recommender_model(spec: dict[str, Any]) -> RecommenderModel:
     """Put a model together again from its spec."""
     return RecommenderModel(
         ladders={
-            policy: Ladder(tuple(held["rungs"]), held["policy"])
-            for policy, held in spec["ladders"].items()
+            policy: Ladder(tuple(ladder["rungs"]), ladder["policy"])
+            for policy, ladder in spec["ladders"].items()
         },
         weight=spec["weight"],
         params=RecommendationsSection(**spec["params"]),

@@ -84,8 +84,8 @@ class SegmentModel:
     def spec_json(self) -> str:
         """Give all but the Spark pipeline as JSON, the same text for the same model."""
         spec = {
-            "inputs": [asdict(held) for held in self.inputs],
-            "segments": [asdict(held) for held in self.segments],
+            "inputs": [asdict(feature) for feature in self.inputs],
+            "segments": [asdict(segment) for segment in self.segments],
         }
         return json.dumps(spec, indent=1, sort_keys=True)
 
@@ -94,11 +94,12 @@ def load_segment_model(pipeline: PipelineModel, spec: dict[str, Any]) -> Segment
     """Put a model together again from its pipeline and its spec."""
     return SegmentModel(
         inputs=tuple(
-            SegmentInput(**{**held, "group_fills": tuple(held.get("group_fills", ()))})
-            for held in spec["inputs"]
+            SegmentInput(**{**feature, "group_fills": tuple(feature.get("group_fills", ()))})
+            for feature in spec["inputs"]
         ),
         segments=tuple(
-            NamedSegment(**{**held, "center": tuple(held["center"])}) for held in spec["segments"]
+            NamedSegment(**{**segment, "center": tuple(segment["center"])})
+            for segment in spec["segments"]
         ),
         pipeline=pipeline,
     )
@@ -108,7 +109,7 @@ def standardised(
     df: DataFrame, inputs: Sequence[SegmentInput], *, keep: Sequence[str | Column]
 ) -> DataFrame:
     """Give `keep` and one column per input, in standard deviations."""
-    return df.select(*keep, *[held.value().alias(held.name) for held in inputs])
+    return df.select(*keep, *[feature.value().alias(feature.name) for feature in inputs])
 
 
 def assign_segments(model: SegmentModel, df: DataFrame, *, keep: Sequence[str]) -> DataFrame:
@@ -119,19 +120,19 @@ def assign_segments(model: SegmentModel, df: DataFrame, *, keep: Sequence[str]) 
     """
     aside = [F.col(name).alias(f"_kept_{name}") for name in keep]
     found = model.pipeline.transform(standardised(df, model.inputs, keep=aside))
-    by_cluster = sorted(model.segments, key=lambda held: held.cluster)
+    by_cluster = sorted(model.segments, key=lambda segment: segment.cluster)
     position = F.col(CLUSTER) + 1
 
     def of_cluster(values: Sequence[object]) -> Column:
         return F.element_at(F.array(*[F.lit(value) for value in values]), position)
 
     squares = [
-        F.pow(F.col(held.name) - of_cluster([one.center[index] for one in by_cluster]), 2.0)
-        for index, held in enumerate(model.inputs)
+        F.pow(F.col(feature.name) - of_cluster([one.center[index] for one in by_cluster]), 2.0)
+        for index, feature in enumerate(model.inputs)
     ]
     return found.select(
         *[F.col(f"_kept_{name}").alias(name) for name in keep],
-        of_cluster([held.segment_id for held in by_cluster]).alias("segment_id"),
-        of_cluster([held.name for held in by_cluster]).alias("segment_name"),
+        of_cluster([segment.segment_id for segment in by_cluster]).alias("segment_id"),
+        of_cluster([segment.name for segment in by_cluster]).alias("segment_name"),
         F.sqrt(reduce(add, squares)).alias("distance_to_center"),
     )

@@ -91,7 +91,7 @@ def segment_names(features: Sequence[str], centers: Sequence[Sequence[float]]) -
         _name(features, center, order, is_exact=True) if names.count(name) > 1 else name
         for name, center in zip(names, centers, strict=True)
     ]
-    return _told_apart(names, features, centers)
+    return _distinct_names(names, features, centers)
 
 
 def _place(feature: str) -> int:
@@ -111,14 +111,14 @@ def _name(
     return ", ".join(all_words if is_exact or len(telling) < 2 else telling)
 
 
-def _told_apart(
+def _distinct_names(
     names: list[str], features: Sequence[str], centers: Sequence[Sequence[float]]
 ) -> list[str]:
     """Number equal names along the feature in which their centres differ most."""
     for name, times in Counter(names).items():
         if times == 1:
             continue
-        alike = [index for index, held in enumerate(names) if held == name]
+        alike = [index for index, other in enumerate(names) if other == name]
         spread = [
             max(centers[index][feature] for index in alike)
             - min(centers[index][feature] for index in alike)

@@ -64,7 +64,7 @@ def _settled(value: Column) -> Column:
 
 
 def _most_apart() -> Column:
-    held = F.array(
+    deviations = F.array(
         *[
             F.struct(
                 F.lit(name).alias("feature"),
@@ -79,7 +79,7 @@ def _most_apart() -> Column:
             for name in PROFILE_FEATURES
         ]
     )
-    known = F.filter(held, lambda one: one["deviation"].isNotNull())
+    known = F.filter(deviations, lambda one: one["deviation"].isNotNull())
     ordered = F.array_sort(
         known,
         lambda left, right: (

@@ -177,13 +177,13 @@ def fit_inputs(
         for median, low, high in [quantiles[name]]
     ]
     spread = rows.agg(
-        *[F.avg(held.kept_in()).alias(f"mean_{held.name}") for held in raw] or [F.lit(0)],
-        *[F.stddev_samp(held.kept_in()).alias(f"std_{held.name}") for held in raw],
+        *[F.avg(feature.kept_in()).alias(f"mean_{feature.name}") for feature in raw] or [F.lit(0)],
+        *[F.stddev_samp(feature.kept_in()).alias(f"std_{feature.name}") for feature in raw],
     ).collect()[0]
     inputs = tuple(
-        replace(held, mean=spread[f"mean_{held.name}"], std=spread[f"std_{held.name}"])
-        for held in raw
-        if (spread[f"std_{held.name}"] or 0.0) > 1e-12
+        replace(feature, mean=spread[f"mean_{feature.name}"], std=spread[f"std_{feature.name}"])
+        for feature in raw
+        if (spread[f"std_{feature.name}"] or 0.0) > 1e-12
     )
     if not inputs:
         raise DataError(
@@ -203,7 +203,7 @@ def _group_medians(sample: DataFrame, medians: Mapping[str, float]) -> dict[str,
     known = {(row["_group"], name): row[name] for row in by_group for name in medians}
     return {
         name: tuple(
-            float(median if (held := known.get((group, name))) is None else held)
+            float(median if (group_median := known.get((group, name))) is None else group_median)
             for group in range(N_GROUPS)
         )
         for name, median in medians.items()
@@ -218,7 +218,7 @@ def _sample(rows: DataFrame, inputs: Sequence[SegmentInput], params: SegmentsSec
         .limit(params.sample_rows if params.k else 2 * params.sample_rows)
         .toPandas()  # at most twice sample_rows
     )
-    matrix = frame[[held.name for held in inputs]].to_numpy(float)
+    matrix = frame[[feature.name for feature in inputs]].to_numpy(float)
     return Sample(matrix, frame["_spend"].fillna(0.0).to_numpy(float))
 
 
@@ -327,7 +327,7 @@ def stability_of(sample: Matrix, k: int, *, seed: int) -> float:
 def fit_centers(prepared: PreparedCustomers, params: SegmentsSection, *, k: int) -> SegmentModel:
     """Find the centres of k segments of all customers, put them in order and name them."""
     rows, inputs = prepared.rows, prepared.inputs
-    names = [held.name for held in inputs]
+    names = [feature.name for feature in inputs]
     read = standardised(rows, inputs, keep=["customer_id", F.col(SPEND).alias("_spend")]).persist()
     assembler = VectorAssembler(inputCols=names, outputCol="features")
     best: tuple[float, PipelineModel, Any] | None = None
@@ -358,9 +358,9 @@ def fit_centers(prepared: PreparedCustomers, params: SegmentsSection, *, k: int)
         read.unpersist()
     centers = [tuple(float(value) for value in center) for center in best[2].clusterCenters()]
     spend = {row[CLUSTER]: row["spend"] for row in found}
-    clusters = sorted(spend, key=lambda held: (-(spend[held] or 0.0), centers[held]))
-    clusters += [held for held in range(len(centers)) if held not in spend]
-    called = segment_names(names, [centers[held] for held in clusters])
+    clusters = sorted(spend, key=lambda cluster: (-(spend[cluster] or 0.0), centers[cluster]))
+    clusters += [cluster for cluster in range(len(centers)) if cluster not in spend]
+    called = segment_names(names, [centers[cluster] for cluster in clusters])
     segments = tuple(
         NamedSegment(position, name, cluster, centers[cluster])
         for position, (cluster, name) in enumerate(zip(clusters, called, strict=True), start=1)
@@ -375,7 +375,7 @@ def beside_spend_groups(
     from sklearn.metrics import silhouette_score
 
     sample, n = prepared.quoted.inputs, len(prepared.quoted)
-    centers = np.array([held.center for held in model.segments])
+    centers = np.array([segment.center for segment in model.segments])
     nearest = ((sample[:, None, :] - centers[None, :, :]) ** 2).sum(axis=2).argmin(axis=1)
     ranks = prepared.quoted.spend.argsort(kind="stable").argsort(kind="stable")
     groups = ranks * len(centers) // n

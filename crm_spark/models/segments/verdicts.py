@@ -29,7 +29,7 @@ def segments_verdicts(facts: DataFacts, *, params: SegmentsSection) -> list[Verd
 
 def segments_history(facts: DataFacts, params: SegmentsSection) -> Verdict:
     """Judge the history by a quarter of a year and by the longest window among the features."""
-    windows = [int(held[1]) for name in params.features if (held := re.search(r"_(\d+)d$", name))]
+    windows = [int(match[1]) for name in params.features if (match := re.search(r"_(\d+)d$", name))]
     enough = max([ENOUGH_SEGMENT_DAYS, *windows])
     found = f"{facts.history_days:,} days"
     needed = f"at least {enough:,} days"

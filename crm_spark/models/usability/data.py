@@ -90,9 +90,9 @@ def rejected_rows(facts: DataFacts, subject: str) -> Verdict:
         )
     share = ingest.n_rejected / ingest.n_rows if ingest.n_rows else 0.0
     level = _level(share, REJECTED_WARNING, REJECTED_ERROR)
-    told = _percent(ingest.n_rejected, ingest.n_rows)
-    found = f"{told} of {ingest.n_rows:,} order lines"
-    message = f"{ingest.n_rejected:,} of {ingest.n_rows:,} order lines ({told}) cannot be used"
+    percent = _percent(ingest.n_rejected, ingest.n_rows)
+    found = f"{percent} of {ingest.n_rows:,} order lines"
+    message = f"{ingest.n_rejected:,} of {ingest.n_rows:,} order lines ({percent}) cannot be used"
     if ingest.n_unreadable_files:
         level = "warning" if level == "ok" else level
         found += f", {ingest.n_unreadable_files:,} unreadable files"
@@ -121,10 +121,11 @@ def missing_customer_ids(facts: DataFacts, subject: str) -> Verdict:
         )
     share = ingest.n_without_customer / ingest.n_rows if ingest.n_rows else 0.0
     level = _level(share, NO_CUSTOMER_WARNING, NO_CUSTOMER_ERROR)
-    told = _percent(ingest.n_without_customer, ingest.n_rows)
-    found = f"{told} of {ingest.n_rows:,} order lines"
+    percent = _percent(ingest.n_without_customer, ingest.n_rows)
+    found = f"{percent} of {ingest.n_rows:,} order lines"
     message = (
-        f"{ingest.n_without_customer:,} of {ingest.n_rows:,} order lines ({told}) name no customer"
+        f"{ingest.n_without_customer:,} of {ingest.n_rows:,} order lines ({percent}) "
+        "name no customer"
     )
     if level != "ok":
         message += (
@@ -154,7 +155,7 @@ class Hole:
 
 def breaks(facts: DataFacts) -> list[Hole]:
     """Give what lies between neighbouring days with orders, and after the last of them."""
-    days = [held.day for held in facts.days]
+    days = [day.day for day in facts.days]
     one = timedelta(days=1)
     return [Hole(day + one, after - one) for day, after in pairwise([*days, facts.as_of])]
 
@@ -243,10 +244,10 @@ def weekly_orders(as_of: date, days: Sequence[OrderDay]) -> list[tuple[date, int
     if not days:
         return []
     weeks = [0] * ((as_of - days[0].day).days // 7)
-    for held in days:
-        age = ((as_of - held.day).days - 1) // 7
+    for day in days:
+        age = ((as_of - day.day).days - 1) // 7
         if age < len(weeks):
-            weeks[age] += held.n_orders
+            weeks[age] += day.n_orders
     begun = [as_of - timedelta(days=7 * (age + 1)) for age in range(len(weeks))]
     return [(day, n) for day, n in zip(reversed(begun), reversed(weeks), strict=True) if n]
 
@@ -262,7 +263,7 @@ def largest_jump(weeks: Sequence[tuple[date, int]]) -> Jump | None:
             sums = sorted([sum(before), sum(after)])
             jump = Jump(weeks[place][0], median(before), median(after))
             jumps.append((jump.factor, sums[1] / sums[0], jump))
-    return max(jumps, key=lambda held: held[:2])[2] if jumps else None
+    return max(jumps, key=lambda ranked: ranked[:2])[2] if jumps else None
 
 
 def level_change(facts: DataFacts, subject: str) -> Verdict:
@@ -306,11 +307,11 @@ def level_change(facts: DataFacts, subject: str) -> Verdict:
 
 
 def biggest_customer(facts: DataFacts, subject: str) -> Verdict:
-    """Judge the share of order lines of the customer with the most; the id is not told."""
+    """Judge the share of order lines of the customer with the most; the id is not shown."""
     needed = f"at most {BIGGEST_WARNING:.0%}; {BIGGEST_ERROR:.0%} is an error".replace("%", " %")
     share = facts.n_lines_of_biggest / facts.n_lines if facts.n_lines else 0.0
-    told = _percent(facts.n_lines_of_biggest, facts.n_lines)
-    message = f"one customer has {told} of the {facts.n_lines:,} order lines"
+    percent = _percent(facts.n_lines_of_biggest, facts.n_lines)
+    message = f"one customer has {percent} of the {facts.n_lines:,} order lines"
     level: Level = (
         "error" if share >= BIGGEST_ERROR else "warning" if share > BIGGEST_WARNING else "ok"
     )
@@ -321,7 +322,7 @@ def biggest_customer(facts: DataFacts, subject: str) -> Verdict:
             "core.transactions by customer_id to see which one it is)"
         )
     return Verdict(
-        "biggest_customer", subject, f"{told} of the order lines", needed, level, message
+        "biggest_customer", subject, f"{percent} of the order lines", needed, level, message
     )
 
 
@@ -333,10 +334,10 @@ def unusual_prices(prices: PriceFacts, subject: str) -> Verdict:
     level: Level = (
         "warning" if share > UNUSUAL_WARNING else "advice" if share > UNUSUAL_ADVICE else "ok"
     )
-    told = _percent(prices.unusual_minor, prices.sold_minor)
+    percent = _percent(prices.unusual_minor, prices.sold_minor)
     message = (
-        f"{prices.n_unusual_lines:,} lines of {prices.n_unusual_products:,} products, with {told} "
-        "of the money, have a price far from the product's usual one"
+        f"{prices.n_unusual_lines:,} lines of {prices.n_unusual_products:,} products, with "
+        f"{percent} of the money, have a price far from the product's usual one"
     )
     if level != "ok":
         message += (
@@ -344,4 +345,4 @@ def unusual_prices(prices: PriceFacts, subject: str) -> Verdict:
             "one currency? features.product_prices names the products; lines that are no purchases "
             "can be left out with sources.transactions.where"
         )
-    return Verdict("unusual_prices", subject, f"{told} of the money", needed, level, message)
+    return Verdict("unusual_prices", subject, f"{percent} of the money", needed, level, message)

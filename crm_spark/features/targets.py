@@ -74,6 +74,17 @@ def feature_targets(settings: FeatureSettings, dates: FeatureDates) -> list[Targ
     return targets
 
 
+def target_of(settings: FeatureSettings, output: Output) -> Target | None:
+    """Give the target that makes an output under these settings; None for one of another stage."""
+    day = output.as_of_date
+    if output.name == CUSTOMER_ORDERS.name:
+        return orders_target(settings)
+    if day is None or output.name not in GENERATIONS:
+        return None
+    targets = feature_targets(settings, FeatureDates(day, (day,), (day,)))
+    return next((target for target in targets if target.output == output), None)
+
+
 def orders_target(settings: FeatureSettings) -> Target:
     """Give the target of features.customer_orders."""
     return _target(CUSTOMER_ORDERS, None, (TRANSACTIONS,), settings)

@@ -11,8 +11,8 @@ from crm_spark.config import Config
 from crm_spark.features.build import snapshots
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.models.registry import find_model
-from crm_spark.pipeline.days import feature_settings
 from crm_spark.pipeline.models import backtest_model
+from crm_spark.pipeline.settings import feature_settings
 from crm_spark.runtime.run import RunSummary
 
 DESCRIPTION = "Walk over past cut-offs: train before each, test on it, report the mean over all."

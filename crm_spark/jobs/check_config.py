@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
 from crm_spark.ingest.check import check_sources
-from crm_spark.pipeline.sources import ingest_settings
+from crm_spark.pipeline.settings import ingest_settings
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary
 

@@ -14,7 +14,7 @@ from crm_spark.jobs.catalogue import jobs_of_a_day, targets_of
 from crm_spark.lake.state import State, Target
 from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.graph import comes_after, in_order
-from crm_spark.pipeline.sources import ingest_settings
+from crm_spark.pipeline.settings import ingest_settings
 from crm_spark.tables.core import SOURCE_TABLES
 
 _HEAD = """\

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from crm_spark.config import Config
 from crm_spark.ingest import ingest as sources
 from crm_spark.pipeline.lifecycle import job_run
-from crm_spark.pipeline.sources import ingest_settings
+from crm_spark.pipeline.settings import ingest_settings
 from crm_spark.runtime.run import RunSummary
 
 DESCRIPTION = "Load what is new in the configured sources into core; bad rows go to *_rejected."

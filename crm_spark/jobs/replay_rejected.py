@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from crm_spark.config import Config
 from crm_spark.ingest import replay
 from crm_spark.pipeline.lifecycle import job_run
-from crm_spark.pipeline.sources import ingest_settings
+from crm_spark.pipeline.settings import ingest_settings
 from crm_spark.runtime.run import RunSummary
 
 DESCRIPTION = "Take rejected rows back into core under the mapping as it is now."

@@ -17,7 +17,7 @@ from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.graph import due, in_order
 from crm_spark.pipeline.lifecycle import Run
 from crm_spark.pipeline.pipeline_run import PipelineRun, backfill_dates, pipeline_run
-from crm_spark.pipeline.sources import ingest_settings
+from crm_spark.pipeline.settings import ingest_settings
 from crm_spark.runtime.progress import log, redact
 from crm_spark.runtime.run import RunSummary
 

@@ -16,7 +16,14 @@ from crm_spark.lake.contract import Table
 from crm_spark.lake.delta import Lake, StorageSection, Written
 from crm_spark.lake.doubts import doubt_of, settle_doubts
 from crm_spark.lake.outputs import OutputLog
-from crm_spark.lake.state import Output, OutputRow, State, Status, Target
+from crm_spark.lake.state import (
+    Output,
+    OutputRow,
+    State,
+    Status,
+    Target,
+    why_made_otherwise,
+)
 from crm_spark.runtime.run import RunSummary
 
 # What every run asks its dates of: the order lines.
@@ -97,15 +104,27 @@ class LakeRun:
         return self.note(table, self.lake.replace_dates(table, self.stamp(df), dates))
 
     def require(self, target: Target) -> None:
-        """Refuse to make a target whose inputs are not there. Raises DataError that lists all."""
+        """Refuse to make a target of inputs that are not there, or were made otherwise.
+
+        Inputs that are merely behind are read. Raises DataError that lists all.
+        """
         faults = [
             f"{output}: {reason}"
             for output in target.reads
-            if (reason := self.state.why_not_whole(output))
+            if (reason := self.state.why_not_whole(output) or self._why_made_otherwise(output))
         ]
         if faults:
             lacking = "; ".join(faults)
             raise DataError(f"{target.output} cannot be made yet: {lacking}; run run_pipeline")
+
+    def target_of(self, output: Output) -> Target | None:
+        """Give the target that makes an output under this run's settings; None: not known."""
+        del output
+        return None
+
+    def _why_made_otherwise(self, output: Output) -> str | None:
+        target, row = self.target_of(output), self.state.newest(output)
+        return why_made_otherwise(row, target) if target and row else None
 
     def settle(self, *tables: Table) -> None:
         """Put right what runs that were cut off left of these tables, before writing to them."""

@@ -12,6 +12,7 @@ from crm_spark.lake.state import State
 from crm_spark.models.contract import AnyModel
 from crm_spark.models.registry import dates_needed
 from crm_spark.pipeline.lifecycle import Run
+from crm_spark.pipeline.settings import feature_settings
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,6 @@ class DayPlan:
     def feature_dates(self) -> FeatureDates:
         """Give the day and the cut-offs that training as of it needs, latest first."""
         return feature_dates(self.config, self.day, self.first_order)
-
-
-def feature_settings(config: Config) -> FeatureSettings:
-    """Give what features depend on, from the sections that say it."""
-    sources = config.sources
-    columns = sources.transactions.columns
-    return FeatureSettings(
-        time_zone=config.time_zone,
-        horizon_days=config.churn.horizon_days,
-        sources=frozenset(sources.given()),
-        has_products="product_id" in columns,
-        has_departments=sources.products is not None and "department" in sources.products.columns,
-        has_channels="channel" in columns,
-    )
 
 
 def made_models(config: Config) -> list[AnyModel]:

@@ -14,10 +14,12 @@ from pyspark.sql import SparkSession
 import crm_spark
 from crm_spark.config import Config
 from crm_spark.errors import DataError
+from crm_spark.features.targets import target_of
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.lock import lake_lock
 from crm_spark.lake.run import LakeRun
-from crm_spark.lake.state import State
+from crm_spark.lake.state import Output, State, Target
+from crm_spark.pipeline.settings import feature_settings
 from crm_spark.runtime.progress import log, redact
 from crm_spark.runtime.run import RunSummary, TableCounts
 from crm_spark.runtime.session import CostMeter
@@ -42,6 +44,10 @@ class Run(LakeRun):
             state=current_state.get(),
         )
         self.config = config
+
+    def target_of(self, output: Output) -> Target | None:
+        """Give the target that makes a feature table under this configuration."""
+        return target_of(feature_settings(self.config), output)
 
     def day(self) -> date:
         """Give the as-of date, by default the day after the newest event, and note it.

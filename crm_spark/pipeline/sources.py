@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from crm_spark.config import Config
 from crm_spark.ingest.due import why_due
-from crm_spark.ingest.settings import IngestSettings
 from crm_spark.ingest.source_files import SourceFiles
 from crm_spark.ingest.targets import source_target
 from crm_spark.pipeline.graph import Standing
 from crm_spark.pipeline.lifecycle import Run
-
-
-def ingest_settings(config: Config) -> IngestSettings:
-    """Give the sections of a configuration that the ingest depends on."""
-    return IngestSettings(config.sources, config.time_zone, config.currencies)
+from crm_spark.pipeline.settings import ingest_settings
 
 
 def source_standings(run: Run) -> list[Standing]:

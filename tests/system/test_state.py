@@ -27,6 +27,7 @@ from crm_spark.jobs import (
     run_pipeline,
     score_rfm,
     status,
+    train_churn,
     train_segments,
 )
 from crm_spark.lake.contract import Table, content_checksum
@@ -164,6 +165,9 @@ def test_settings_a_b_a_score_with_the_model_of_a_again(
     a = config_of(made, folder, "models=[churn]")
     b = config_of(made, folder, "models=[churn]", "churn.horizon_days=14", "churn.seed=9")
     found = [_of_churn(spark, a)]
+    # What A made is not what B would read.
+    with pytest.raises(DataError, match="settings changed: horizon_days 21 -> 14"):
+        train_churn.run(spark, b, DAY)
     for config in (b, a):
         run_pipeline.run(spark, config, DAY)
         found.append(_of_churn(spark, a))

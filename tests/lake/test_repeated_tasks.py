@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crm_spark.tables.scores import RFM_CUT_POINTS
 from pyspark.sql import DataFrame, SparkSession
 
+from crm_spark.features.rfm_tables import RFM_CUT_POINTS
 from crm_spark.lake.contract import content_checksum
 from crm_spark.lake.delta import Lake, StorageSection, Written
 from crm_spark.runtime.observed import ObservedCounts

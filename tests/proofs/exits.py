@@ -22,6 +22,7 @@ from crm_spark.jobs import run_pipeline
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.pipeline import lifecycle
+from crm_spark.pipeline.pipeline_run import PipelineRun
 
 AS_OF = date(2024, 7, 1)
 # As little to fit as will do: what is tried is the writing.
@@ -78,11 +79,11 @@ class Exits:
 def exits_at_every_write(exits: Exits) -> Iterator[None]:
     """Put `exits` around every Delta commit, file, registration and alias."""
 
-    def wrap(owner: type, name: str, told: Callable[..., str]) -> None:
+    def wrap(owner: type, name: str, describe: Callable[..., str]) -> None:
         real = getattr(owner, name)
 
         def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
-            what = f"{name} {told(self, *args, **kwargs)}".strip()
+            what = f"{name} {describe(self, *args, **kwargs)}".strip()
             return exits.around(what, lambda: real(self, *args, **kwargs))
 
         patched.setattr(owner, name, wrapped)
@@ -94,16 +95,16 @@ def exits_at_every_write(exits: Exits) -> Iterator[None]:
         self.located_at = path
         return location(self, path)
 
-    def begun(*args: Any, **kwargs: Any) -> Any:
-        exits.begin(args[3].__name__)
-        return run_job(*args, **kwargs)
+    def begun(self: PipelineRun, name: str, *args: Any) -> Any:
+        exits.begin(name)
+        return run_job(self, name, *args)
 
-    location, run_job = DeltaTableBuilder.location, run_pipeline._run_job
+    location, run_job = DeltaTableBuilder.location, PipelineRun.run_job
     with pytest.MonkeyPatch.context() as patched:
         # What would be written after an error is what a dead process cannot write.
         patched.setattr(lifecycle, "_record_failure", lambda *_: None)
         patched.setattr(DeltaTableBuilder, "location", located)
-        patched.setattr(run_pipeline, "_run_job", begun)
+        patched.setattr(PipelineRun, "run_job", begun)
         wrap(DeltaTableBuilder, "execute", lambda self: f"create {end(self.located_at)}")
         wrap(DataFrameWriter, "save", lambda _, path, **__: end(path))
         wrap(Lake, "merge", lambda _, table, *__, **___: table.name)

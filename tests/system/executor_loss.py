@@ -17,10 +17,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyspark
-from crm_spark.tables.scores import RFM_CUT_POINTS
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from crm_spark.features.rfm_tables import RFM_CUT_POINTS
 from crm_spark.lake.contract import content_checksum
 from crm_spark.lake.delta import Lake, StorageSection, Written
 from crm_spark.runtime.observed import ObservedCounts

@@ -39,12 +39,12 @@ class Ended:
         }
 
 
-def command(*arguments: str, timeout: int = 900) -> Ended:
+def command(*arguments: str, timeout: int = 2400) -> Ended:
     """Run `python -m crm_spark ...` as a user would."""
     return ended([sys.executable, "-m", "crm_spark", *arguments], timeout=timeout)
 
 
-def ended(line: list[str], *, timeout: int = 900, **environment: str) -> Ended:
+def ended(line: list[str], *, timeout: int = 2400, **environment: str) -> Ended:
     """Run a command to its end."""
     done = subprocess.run(
         line,

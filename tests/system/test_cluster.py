@@ -173,7 +173,7 @@ def clustered(
             "jobs/run_pipeline.py",
             *demo_arguments(folder, households),
         ],
-        timeout=1200,
+        timeout=2400,
         PYSPARK_PYTHON=sys.executable,
         SPARK_LOCAL_IP="127.0.0.1",
         # The zip is all that driver and executors get of the package.

@@ -72,8 +72,9 @@ def _replay(run: LakeRun, files: SourceFiles, source: Source) -> None:
         if n_displaced := resolved.effect.n_displaced:
             displaced = run.stamp(displaced_rows(resolved.changes, source))
             marked = marked.unionByName(displaced)
-        stored_rejected = _store_marked(run, source, marked, row_of_rejected)
         n_read, n_new = mapped.count(), resolved.n_by_status.get(KEPT, 0)
+        # Last: Spark reads anew what it keeps of a table that was written since.
+        stored_rejected = _store_marked(run, source, marked, row_of_rejected)
     n_rejected = int(row.facts.get(N_REJECTED, 0)) - n_taken + n_displaced
     finish_load(
         run, files, source, stored, stored_rejected, [], n_rejected=n_rejected, added_to=row

@@ -27,7 +27,6 @@ from crm_spark.tables.core import SOURCE_TABLES, rejected
 DESCRIPTION = "Write the report of the date: one page of HTML, also kept in MLflow."
 NEEDS_AS_OF = True
 
-
 # Raise it with every change of what the page shows.
 GENERATION = 1
 

@@ -178,11 +178,3 @@ def _row(
         version=version,
         finished_at=datetime.now(UTC),
     )
-
-
-def touched_rows(state: State, output: Output, version: int | None) -> tuple[str, ...] | None:
-    """Give the runs whose rows changed since a version; None where runs do not tell."""
-    changes = [row for row in state.changes_since(output, version) if row.changed_from != UNTOUCHED]
-    if any(row.replaces_all for row in changes):
-        return None
-    return tuple(sorted({row.run_id for row in changes}))

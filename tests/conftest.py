@@ -36,7 +36,7 @@ QUICK_FOR_SMALL_TABLES = {
 
 # Most of what small tables cost is the compiler: its first stage alone takes 40 % less of the CPU.
 # ALS's lineage is read back recursively, which takes a deeper stack then.
-QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss16m"
+QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC -Xss16m"
 
 LONGEST_FIRST = (
     "test_demo",

@@ -36,7 +36,7 @@ from crm_spark.features.targets import (
     price_target,
     snapshot_targets,
 )
-from crm_spark.lake.contract import Table, content_checksum
+from crm_spark.lake.contract import Table, checksum_rows, content_checksum
 from crm_spark.lake.delta import Written
 from crm_spark.lake.run import Finished, LakeRun
 from crm_spark.lake.state import Target
@@ -247,9 +247,9 @@ def _finish_dates(run: LakeRun, dated: Dated, stale: Sequence[Target]) -> None:
             Finished(
                 target,
                 version,
-                checksums[target.output.as_of_date][1],
+                checksums[target.output.as_of_date],
                 facts={
-                    "n_rows": str(checksums[target.output.as_of_date][0]),
+                    "n_rows": str(checksum_rows(checksums[target.output.as_of_date])),
                     "made_for": dated.made_for.isoformat(),
                 },
             )

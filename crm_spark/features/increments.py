@@ -43,7 +43,7 @@ def runs_since_made(state: State, target: Target) -> tuple[str, ...] | None:
     None where they do not tell which customers changed: it was never made, or under other settings,
     something else that it reads changed, or the lines were loaded anew.
     """
-    row = state.row_of(target)
+    row = state.newest(target.output)
     if row is None or state.is_forced(row) or not state.is_whole(target.output):
         return None
     if (row.fingerprint, row.generation) != (target.fingerprint, target.generation):
@@ -63,7 +63,7 @@ def runs_since_made(state: State, target: Target) -> tuple[str, ...] | None:
 
 def earliest_change(state: State, target: Target) -> datetime | None:
     """Give the earliest moment that order lines changed since a target was made; None: all."""
-    row = state.row_of(target)
+    row = state.newest(target.output)
     if row is None:
         return None
     moments = [one.changed_from for one in state.changes_since(LINES, _lines_version(row))]

@@ -107,7 +107,7 @@ def run_day(pipeline: PipelineRun, asked: date | None, *, skip_training: bool) -
         if is_skipped or (model is not None and model.name in problems):
             continue
         try:
-            _run_where_due(pipeline, name, jobs, plan)
+            _run_where_due(pipeline, name, jobs[name], plan)
         except DataError as error:
             if model is None:
                 raise
@@ -127,18 +127,17 @@ def _lacking_models(config: Config) -> dict[str, DataError]:
     return lacking
 
 
-def _run_where_due(
-    pipeline: PipelineRun, name: str, jobs: Mapping[str, Job], plan: DayPlan
-) -> None:
+def _run_where_due(pipeline: PipelineRun, name: str, job: Job, plan: DayPlan) -> None:
     """Run a job where something that it makes is not current, else say that all is.
 
     Raises DataError for what could not be had and still cannot, since nothing changed.
     """
-    targets = targets_of(jobs, plan)[name]
+    targets = targets_of({name: job}, plan)[name]
     if due(plan.state, targets):
-        pipeline.run_job(name, jobs[name], plan.day)
+        pipeline.run_job(name, job, plan.day)
         return
-    for row in map(plan.state.row_of, targets):
+    for target in targets:
+        row = plan.state.newest(target.output)
         if row is not None and row.status == "unavailable":
             raise DataError(row.reason or f"{row.output} cannot be had")
     log.info("%s is current", name)

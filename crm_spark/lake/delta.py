@@ -301,14 +301,17 @@ class Lake:
         commit = self._own_commit(table, base)
         return commit.version if commit else self.version(table)
 
-    def checksums_by_date(self, table: Table, dates: Sequence[date]) -> dict[date, tuple[int, str]]:
-        """Give the number of rows and the content checksum of each of these dates."""
-        rows = self.read(table).where(F.col("as_of_date").isin(list(dates)))
+    def checksums_by_date(
+        self, table: Table, dates: Sequence[date] | None = None
+    ) -> dict[date, str]:
+        """Give the content checksum of each of these as-of dates, or of all that have rows."""
+        rows = self.read(table)
+        if dates is not None:
+            rows = rows.where(F.col("as_of_date").isin(list(dates)))
         grouped = rows.groupBy("as_of_date").agg(*checksum_aggregates(table.content_columns))
-        found = {row["as_of_date"]: row.asDict() for row in grouped.collect()}  # a row a date
-        none = dict.fromkeys(CHECKSUM_FIELDS, 0)
-        counted = {day: found.get(day, none) for day in dates}
-        return {day: (row["n_rows"], format_checksum(row)) for day, row in counted.items()}
+        found = {row["as_of_date"]: format_checksum(row.asDict()) for row in grouped.collect()}
+        without_rows = format_checksum(dict.fromkeys(CHECKSUM_FIELDS, 0))
+        return dict.fromkeys(dates or (), without_rows) | found
 
     def maintain(self, table: Table) -> Maintained:
         """Set the retention, put small files together, and remove those that it no longer keeps."""

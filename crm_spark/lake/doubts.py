@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 
 from crm_spark.errors import DataError
 from crm_spark.lake.commits import CREATION
-from crm_spark.lake.contract import Table, checksum_aggregates, content_checksum, format_checksum
+from crm_spark.lake.contract import Table, content_checksum
 from crm_spark.lake.delta import Lake
-from crm_spark.lake.state import UNTOUCHED, Doubt, Output, OutputRow, State
+from crm_spark.lake.state import UNTOUCHED, Doubt, Output, OutputRow, State, Status
 from crm_spark.runtime.progress import log
-from crm_spark.runtime.run import RunSummary
 
 
 def doubt_of(lake: Lake, name: str, version: int) -> Doubt | None:
@@ -45,8 +44,8 @@ def _is_older(versions: list[int], version: int) -> bool:
     return bool(versions) and version >= 0 and versions[0] < version
 
 
-def settle_doubts(lake: Lake, state: State, table: Table, summary: RunSummary) -> list[OutputRow]:
-    """Put right what no row stands for, and give the rows that say so.
+def settle_doubts(lake: Lake, state: State, table: Table, *, job: str) -> list[OutputRow]:
+    """Put right what no row stands for, and give the rows to append that say so.
 
     Of a table of dates only the dates that a dead run wrote are torn. A table without dates is
     restored to the version that a row stands for, where Delta still can. What a stranger changed is
@@ -56,22 +55,12 @@ def settle_doubts(lake: Lake, state: State, table: Table, summary: RunSummary) -
     if doubt is None:
         return []
     if doubt.is_strange:
-        return _recognised(lake, state, table, summary, doubt)
+        return _recognised(lake, state, table, doubt, job=job)
     log.warning("%s: a run was cut off while it wrote it; that is put right", table.name)
     if doubt.dates is None and table.partition_by != ("as_of_date",):
-        return _restored(lake, state, table, summary, doubt)
+        return _restored(lake, state, table, doubt, job=job)
     dates = doubt.dates if doubt.dates is not None else _dates_of(lake, state, table)
-    return [
-        _row(
-            state,
-            Output(table.name, day),
-            summary,
-            place,
-            status="torn",
-            version=doubt.newest_version,
-        )
-        for place, day in enumerate(sorted(dates))
-    ]
+    return [_row(Output(table.name, day), "torn", doubt, job=job) for day in sorted(dates)]
 
 
 def _dates_of(lake: Lake, state: State, table: Table) -> set[date]:
@@ -79,12 +68,14 @@ def _dates_of(lake: Lake, state: State, table: Table) -> set[date]:
     return {day for day in (*known, *lake.dates(table)) if day is not None}
 
 
-def _restored(
-    lake: Lake, state: State, table: Table, summary: RunSummary, doubt: Doubt
-) -> list[OutputRow]:
+def _row(output: Output, status: Status, doubt: Doubt, *, job: str) -> OutputRow:
+    return OutputRow(output, status, job, version=doubt.newest_version)
+
+
+def _restored(lake: Lake, state: State, table: Table, doubt: Doubt, *, job: str) -> list[OutputRow]:
     output = Output(table.name)
     before = state.newest(output)
-    torn = _row(state, output, summary, 0, status="torn", version=doubt.newest_version)
+    torn = _row(output, "torn", doubt, job=job)
     if before is None or not before.stands or before.version is None:
         return [torn]
     try:
@@ -100,33 +91,22 @@ def _restored(
     return [
         replace(
             before,
-            sequence=state.next_sequence,
             version=version,
             changed_from=UNTOUCHED,
             replaces_all=False,
-            run_id=summary.run_id,
-            finished_at=datetime.now(UTC),
             reason="restored after a run that was cut off",
         )
     ]
 
 
 def _recognised(
-    lake: Lake, state: State, table: Table, summary: RunSummary, doubt: Doubt
+    lake: Lake, state: State, table: Table, doubt: Doubt, *, job: str
 ) -> list[OutputRow]:
     """Find, for every output of a table that a stranger changed, the earlier row of its content."""
-    found: dict[date | None, str] = {}
-    rows = lake.read(table)
-    if table.partition_by == ("as_of_date",):
-        grouped = rows.groupBy("as_of_date").agg(*checksum_aggregates(table.content_columns))
-        found = {row["as_of_date"]: format_checksum(row.asDict()) for row in grouped.collect()}
-    else:
-        found = {None: content_checksum(rows, table)}
-    known = {output.as_of_date for output in state.outputs(table.name)}
+    found = _checksums(lake, table)
     appended: list[OutputRow] = []
-    for place, day in enumerate(sorted(found, key=str)):
-        output = Output(table.name, day)
-        same = [row for row in state.rows(output) if row.checksum == found[day]]
+    for output in sorted(found, key=str):
+        same = [row for row in state.rows(output) if row.checksum == found[output]]
         if not same:
             raise DataError(
                 f"{output} in {lake.root} was changed by another program (version "
@@ -138,43 +118,24 @@ def _recognised(
         appended.append(
             replace(
                 same[-1],
-                sequence=state.next_sequence + place,
                 version=doubt.newest_version,
                 changed_from=UNTOUCHED if is_same else None,
                 replaces_all=not is_same,
-                run_id=summary.run_id,
-                finished_at=datetime.now(UTC),
                 reason="its content is that of an earlier run",
             )
         )
-    for day in sorted(known - found.keys(), key=str):
-        appended.append(
-            _row(
-                state,
-                Output(table.name, day),
-                summary,
-                len(appended),
-                status="dropped",
-                version=doubt.newest_version,
-            )
-        )
-    return appended
+    gone = sorted({*state.outputs(table.name)} - found.keys(), key=str)
+    return appended + [_row(output, "dropped", doubt, job=job) for output in gone]
+
+
+def _checksums(lake: Lake, table: Table) -> dict[Output, str]:
+    """Give the content checksum of each output of a table as it is."""
+    if table.partition_by == ("as_of_date",):
+        by_date = lake.checksums_by_date(table)
+        return {Output(table.name, day): checksum for day, checksum in by_date.items()}
+    return {Output(table.name): content_checksum(lake.read(table), table)}
 
 
 def _remedy(table: Table) -> str:
     is_core = table.layer == "core"
     return "ingest_sources --rebuild" if is_core else "the job that makes it with --restart"
-
-
-def _row(
-    state: State, output: Output, summary: RunSummary, place: int, *, status: str, version: int
-) -> OutputRow:
-    return OutputRow(
-        sequence=state.next_sequence + place,
-        output=output,
-        status=status,  # type: ignore[arg-type]
-        job=summary.job,
-        run_id=summary.run_id,
-        version=version,
-        finished_at=datetime.now(UTC),
-    )

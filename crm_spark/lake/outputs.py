@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from pyspark.sql import types as T
@@ -161,6 +160,6 @@ def _values_of(row: OutputRow) -> dict[str, Any]:
         "replaces_all": row.replaces_all,
         "facts": json.dumps(dict(row.facts), sort_keys=True),
         "reason": row.reason,
-        "finished_at": row.finished_at or datetime.now(UTC),
+        "finished_at": row.finished_at,
         "run_id": row.run_id,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -51,7 +51,8 @@ class Finished:
 class LakeRun:
     """One run at work on a lake: its tables, its state and its summary; it knows no configuration.
 
-    Jobs of one process share the `state`: it is read once.
+    Jobs of one process share the `state`: it is read once. `target_of` gives the target that makes
+    an output under the run's settings; None: not known.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class LakeRun:
         *,
         time_zone: str,
         state: State | None = None,
+        target_of: Callable[[Output], Target | None] = lambda _output: None,
     ) -> None:
         self.spark = spark
         self.summary = summary
@@ -69,6 +71,7 @@ class LakeRun:
         self.zone = ZoneInfo(time_zone)
         self._log = OutputLog(self.lake)
         self._shared_state = state
+        self._target_of = target_of
 
     @cached_property
     def state(self) -> State:
@@ -117,32 +120,22 @@ class LakeRun:
             lacking = "; ".join(faults)
             raise DataError(f"{target.output} cannot be made yet: {lacking}; run run_pipeline")
 
-    def target_of(self, output: Output) -> Target | None:
-        """Give the target that makes an output under this run's settings; None: not known."""
-        del output
-        return None
-
     def _why_made_otherwise(self, output: Output) -> str | None:
-        target, row = self.target_of(output), self.state.newest(output)
+        target, row = self._target_of(output), self.state.newest(output)
         return why_made_otherwise(row, target) if target and row else None
 
     def settle(self, *tables: Table) -> None:
         """Put right what runs that were cut off left of these tables, before writing to them."""
         for table in tables:
-            if rows := settle_doubts(self.lake, self.state, table, self.summary):
-                self._append(rows)
+            self.append_rows(settle_doubts(self.lake, self.state, table, job=self.summary.job))
 
     def finish(self, *finished: Finished) -> None:
         """Append rows to ops.outputs: from now on these outputs are whole."""
-        now = datetime.now(UTC)
-        first = self.state.next_sequence
         rows = [
             OutputRow(
-                sequence=first + place,
-                output=one.target.output,
-                status=one.status,
-                job=self.summary.job,
-                run_id=self.summary.run_id,
+                one.target.output,
+                one.status,
+                self.summary.job,
                 version=one.version,
                 checksum=one.checksum,
                 inputs=self.state.input_versions(one.target),
@@ -153,25 +146,22 @@ class LakeRun:
                 replaces_all=one.replaces_all,
                 facts=one.facts,
                 reason=one.reason,
-                finished_at=now,
             )
-            for place, one in enumerate(finished)
+            for one in finished
         ]
-        self._append(rows)
+        self.append_rows(rows)
 
     def append_rows(self, rows: Sequence[OutputRow]) -> None:
-        """Append copies of rows as of now, by this run: what upkeep leaves."""
+        """Append rows, new ones or copies of earlier ones, as of now and by this run."""
+        if not rows:
+            return
         first, now = self.state.next_sequence, datetime.now(UTC)
-        copies = [
+        stamped = [
             replace(row, sequence=first + place, run_id=self.summary.run_id, finished_at=now)
             for place, row in enumerate(rows)
         ]
-        self._append(copies)
-
-    def _append(self, rows: Sequence[OutputRow]) -> None:
-        if rows:
-            self._log.append(rows)
-            self.state.add(rows)
+        self._log.append(stamped)
+        self.state.add(stamped)
 
     def facts(self, output: Output) -> Mapping[str, str]:
         """Give what is known of an output without reading it. Raises DataError where it is not."""

@@ -44,8 +44,7 @@ class InputVersion:
 class Target:
     """An output to be made: what it reads, what the user set that it depends on, its generation.
 
-    `optional` outputs are read where they are whole. `stands_beside`: outputs of other settings
-    stand beside it (the versions of a model) instead of being overwritten.
+    `optional` outputs are read where they are whole.
     """
 
     output: Output
@@ -53,7 +52,6 @@ class Target:
     settings: Mapping[str, Any] = field(default_factory=dict)
     generation: int = 1
     optional: tuple[Output, ...] = ()
-    stands_beside: bool = False
 
     @property
     def settings_json(self) -> str:
@@ -68,13 +66,16 @@ class Target:
 
 @dataclass(frozen=True)
 class OutputRow:
-    """One row of ops.outputs: an output as one run left it."""
+    """One row of ops.outputs: an output as one run left it.
 
-    sequence: int
+    Its place in the order, its run and its time are set when it is appended.
+    """
+
     output: Output
     status: Status
     job: str
-    run_id: str
+    sequence: int = 0
+    run_id: str = ""
     version: int | None = None
     checksum: str | None = None
     inputs: tuple[InputVersion, ...] = ()
@@ -162,12 +163,10 @@ class State:
         """Give the rows of an output, oldest first."""
         return self._rows.get(output, ())
 
-    def newest(self, output: Output, fingerprint: str | None = None) -> OutputRow | None:
-        """Give the newest row of an output, or of those made under these settings."""
-        for row in reversed(self.rows(output)):
-            if fingerprint is None or row.fingerprint == fingerprint:
-                return row
-        return None
+    def newest(self, output: Output) -> OutputRow | None:
+        """Give the newest row of an output."""
+        rows = self.rows(output)
+        return rows[-1] if rows else None
 
     def highest_version(self, name: str) -> int:
         """Give the highest version of a table that a row stands for; -1 without any."""
@@ -199,14 +198,9 @@ class State:
         """Whether an output stands as its newest row says."""
         return self.why_not_whole(output) is None
 
-    def row_of(self, target: Target) -> OutputRow | None:
-        """Give the newest row that speaks of a target."""
-        fingerprint = target.fingerprint if target.stands_beside else None
-        return self.newest(target.output, fingerprint)
-
     def why_not_current(self, target: Target) -> str | None:
         """Tell why a target has to be made; None where it is current."""
-        row = self.row_of(target)
+        row = self.newest(target.output)
         if row is None:
             return "it was never made"
         if reason := self.why_not_whole(target.output):
@@ -238,7 +232,7 @@ class State:
 
     def changed_inputs(self, target: Target) -> tuple[Output, ...] | None:
         """Give the inputs that changed since a target was made; None where others are read now."""
-        row = self.row_of(target)
+        row = self.newest(target.output)
         before = {read.output: read for read in row.inputs} if row else {}
         now = self.input_versions(target)
         if before.keys() != {read.output for read in now}:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -18,7 +19,7 @@ from crm_spark.features.targets import target_of
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.lock import lake_lock
 from crm_spark.lake.run import LakeRun
-from crm_spark.lake.state import Output, State, Target
+from crm_spark.lake.state import State
 from crm_spark.pipeline.settings import feature_settings
 from crm_spark.runtime.progress import log, redact
 from crm_spark.runtime.run import RunSummary, TableCounts
@@ -42,12 +43,9 @@ class Run(LakeRun):
             summary,
             time_zone=config.time_zone,
             state=current_state.get(),
+            target_of=partial(target_of, feature_settings(config)),
         )
         self.config = config
-
-    def target_of(self, output: Output) -> Target | None:
-        """Give the target that makes a feature table under this configuration."""
-        return target_of(feature_settings(self.config), output)
 
     def day(self) -> date:
         """Give the as-of date, by default the day after the newest event, and note it.

@@ -19,7 +19,7 @@ def loaded(sequence: int, run_id: str, added_to: int | None = None) -> OutputRow
     """Give the row that a load leaves: of all of a source, or of what was new after another."""
     facts = {LOADED_BY: run_id} | ({ADDED_TO: str(added_to)} if added_to else {})
     return OutputRow(
-        sequence, LINES, "written", "ingest_sources", run_id, version=sequence, facts=facts
+        LINES, "written", "ingest_sources", sequence, run_id, version=sequence, facts=facts
     )
 
 
@@ -33,7 +33,7 @@ def test_the_newest_load_of_all_and_what_was_added_to_it_count() -> None:
 
 
 def test_without_a_row_or_after_a_torn_one_nothing_counts() -> None:
-    torn = OutputRow(2, LINES, "torn", "ingest_sources", "settling", version=3)
+    torn = OutputRow(LINES, "torn", "ingest_sources", 2, "settling", version=3)
     assert counted() == []
     assert counted(loaded(1, "first"), torn) == []
     assert counted(loaded(1, "first"), torn, loaded(3, "anew")) == ["anew"]

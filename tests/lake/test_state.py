@@ -23,8 +23,9 @@ def snapshot(day: date, **settings: Any) -> Target:
 
 
 def training(day: date, **settings: Any) -> Target:
-    reads = (snapshot(day).output,)
-    return Target(Output("models.churn", day), reads, settings, stands_beside=True)
+    """Give a training, which is named by its settings: those of others stand beside it."""
+    name = "models.churn/" + "-".join(map(str, settings.values()))
+    return Target(Output(name, day), (snapshot(day).output,), settings)
 
 
 class Lake:
@@ -57,10 +58,10 @@ class Lake:
         self.doubts.pop(target.output.name, None)
         self.rows.append(
             OutputRow(
-                state.next_sequence,
                 target.output,
                 status,
                 "job",
+                state.next_sequence,
                 f"run {state.next_sequence}",
                 version,
                 checksum,
@@ -199,7 +200,7 @@ def test_settings_a_b_a_find_the_training_of_a_again_beside_that_of_b(lake: Lake
     lake.make(training(JUNE, k="b"), "version 2")
     state = lake.state()
     assert state.why_not_current(training(JUNE, k="a")) is None
-    row = state.row_of(training(JUNE, k="a"))
+    row = state.newest(training(JUNE, k="a").output)
     assert row is not None and row.checksum == "version 1"
 
 

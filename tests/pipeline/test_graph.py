@@ -25,10 +25,10 @@ def midnight(day: date) -> datetime:
 def row(sequence: int, output: Output, checksum: str, *inputs: InputVersion) -> OutputRow:
     fingerprint = Target(output).fingerprint
     return OutputRow(
-        sequence,
         output,
         "written",
         "job",
+        sequence,
         "run",
         sequence,
         checksum,

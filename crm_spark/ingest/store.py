@@ -37,9 +37,10 @@ class Stored:
 
 def store_whole(run: LakeRun, table: Table, rows: DataFrame) -> Stored:
     """Replace a whole table, and find from when on it differs from what stood there."""
-    written = run.note(table, run.lake.overwrite(table, rows))
+    measures = line_date_aggregates() if table is TRANSACTIONS else ()
+    written = run.note(table, run.lake.overwrite(table, rows, measures=measures))
     changed_from = _changed_from(run, table, written)
-    dates = line_dates(run, table)
+    dates = LineDates.of_row(written.measured) if measures else LineDates()
     return Stored(
         written.version, written.content_checksum, written.rows, changed_from, True, dates
     )
@@ -70,7 +71,7 @@ def store_changes(
     run.note(table, Written(effect.n_added, written.version, checksum))
     dates = before.with_added(effect.written.dates)
     if before.may_lose(effect.replaced.dates):
-        dates = line_dates(run, table)
+        dates = _line_dates(run, table)
     return Stored(
         written.version,
         checksum,
@@ -104,7 +105,7 @@ def store_history(
     return Stored(version, checksum, new["n"], changed_from, replaces_all=True)
 
 
-def line_dates(run: LakeRun, table: Table) -> LineDates:
+def _line_dates(run: LakeRun, table: Table) -> LineDates:
     """Read the days of the first and newest lines; none of other tables."""
     if table is not TRANSACTIONS:
         return LineDates()

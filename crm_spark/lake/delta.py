@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from delta.exceptions import DeltaConcurrentModificationException
 from delta.tables import DeltaMergeBuilder, DeltaTable
@@ -62,11 +63,12 @@ class StorageSection(BaseModel):
 
 @dataclass(frozen=True)
 class Written:
-    """What one write left behind."""
+    """What one write left behind; `measured` by name, what else was asked of its rows."""
 
     rows: int
     version: int
     content_checksum: str
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -192,9 +194,13 @@ class Lake:
         """
         return self._commits(table).writes_since(version)
 
-    def overwrite(self, table: Table, df: DataFrame) -> Written:
-        """Replace all rows of a table."""
-        return self._write(table, df, mode="overwrite")
+    def overwrite(self, table: Table, df: DataFrame, *, measures: Sequence[Column] = ()) -> Written:
+        """Replace all rows of a table.
+
+        `measures` are further aggregates of the rows, to be taken in passing: such as are the same
+        however often a row counts, least and greatest values.
+        """
+        return self._write(table, df, mode="overwrite", measures=measures)
 
     def replace(self, table: Table, df: DataFrame, where: str) -> Written:
         """Replace the rows for which `where` holds; all rows of `df` must satisfy it."""
@@ -338,11 +344,12 @@ class Lake:
         mode: str,
         replace_where: str | None = None,
         dates: Sequence[date] = (),
+        measures: Sequence[Column] = (),
     ) -> Written:
         rows = _rows_of(table, df)
         self._create(table)
         base = self._base(table)
-        counts = ObservedCounts(rows, *checksum_aggregates(table.content_columns))
+        counts = ObservedCounts(rows, *checksum_aggregates(table.content_columns), *measures)
         writer = (
             counts.rows.write.format("delta")
             .mode(mode)
@@ -358,13 +365,16 @@ class Lake:
             raise _busy(table)  # Delta passed over the write, and nothing was observed
         self._written.add(table.name)
         counted = counts.observed()
+        measured = {name: counted[name] for name in counted.keys() - {*CHECKSUM_FIELDS}}
         if commit is None:
-            return Written(int(counted["n_rows"]), self.version(table), format_checksum(counted))
+            version, checksum = self.version(table), format_checksum(counted)
+            return Written(int(counted["n_rows"]), version, checksum, measured)
         # Delta's own number is that of the tasks whose files were taken, each of them once.
         is_exact = counted["n_rows"] == int(commit.metrics.get("numOutputRows", -1))
         if not is_exact and counts.may_count_twice():
             counted = self._count_written(table, commit, mode=mode, replace_where=replace_where)
-        return Written(int(counted["n_rows"]), commit.version, format_checksum(counted))
+        checksum = format_checksum(counted)
+        return Written(int(counted["n_rows"]), commit.version, checksum, measured)
 
     def _count_written(
         self, table: Table, commit: Commit, *, mode: str, replace_where: str | None
@@ -470,10 +480,7 @@ class Lake:
         if table.event_time or table.layer == "features":
             # A day that touches few customers must not rewrite the files that they lie in.
             builder = builder.property("delta.enableDeletionVectors", "true")
-        for column in table.columns:
-            builder = builder.addColumn(
-                column.name, column.type, nullable=column.nullable, comment=column.comment
-            )
+        builder = builder.addColumns(table.schema)
         if table.partition_by:
             builder = builder.partitionedBy(*table.partition_by)
         builder.execute()

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from crm_spark.features.rfm_tables import RFM_CUT_POINTS
 from crm_spark.features.tables import CUSTOMER_DEPARTMENTS
+from crm_spark.lake.contract import content_checksum
 from crm_spark.lake.delta import Lake, StorageSection
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.pipeline.tables import ALL_TABLES
@@ -64,6 +66,17 @@ def test_the_version_is_that_of_the_newest_write_whatever_maintenance_followed(
     assert lake.dates(RFM_CUT_POINTS) == []
 
 
+def test_measures_of_an_overwrite_are_those_of_its_rows(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = _lake(spark, tmp_path)
+    lake.overwrite(RFM_CUT_POINTS, _cuts(spark, OLD, 7.0))
+    measures = [F.max("value").alias("highest"), F.min("value").alias("lowest")]
+    written = lake.overwrite(RFM_CUT_POINTS, _cuts(spark, NEW, 2.0), measures=measures)
+    assert written.measured == {"highest": 4.0, "lowest": 2.0}
+    assert written.content_checksum == content_checksum(lake.read(RFM_CUT_POINTS), RFM_CUT_POINTS)
+
+
 def test_a_changed_retention_reaches_tables_that_are_there(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -77,26 +90,26 @@ def test_a_changed_retention_reaches_tables_that_are_there(
 
 def test_the_log_tells_of_no_customer(spark: SparkSession, tmp_path: Path) -> None:
     lake = _lake(spark, tmp_path)
-    held = rejected(TRANSACTIONS)
+    table = rejected(TRANSACTIONS)
     text = '{"customer": "person-4711"}'
     rows = [(text, ["no date"], None, "file.csv", "run-1")]
     by_name = {"row": 0, "reasons": 1, "replay_run_id": 2, "source_file": 3, "run_id": 4}
-    ordered = [tuple(row[by_name[name]] for name in held.schema.names) for row in rows]
-    lake.append(held, spark.createDataFrame(ordered, held.schema))
-    log = Path(lake.path(held)) / "_delta_log"
-    told = "".join(file.read_text(encoding="utf-8") for file in log.glob("*.json"))
-    assert "person-4711" not in told
-    assert '\\"minValues\\":{\\"run_id\\":\\"run-1\\"}' in told
+    ordered = [tuple(row[by_name[name]] for name in table.schema.names) for row in rows]
+    lake.append(table, spark.createDataFrame(ordered, table.schema))
+    log = Path(lake.path(table)) / "_delta_log"
+    log_text = "".join(file.read_text(encoding="utf-8") for file in log.glob("*.json"))
+    assert "person-4711" not in log_text
+    assert '\\"minValues\\":{\\"run_id\\":\\"run-1\\"}' in log_text
 
 
-def test_commits_are_told_as_far_as_the_log_reaches(spark: SparkSession, tmp_path: Path) -> None:
+def test_commits_are_listed_as_far_as_the_log_reaches(spark: SparkSession, tmp_path: Path) -> None:
     lake = _lake(spark, tmp_path)
     for value in (1.0, 2.0, 3.0):
         lake.replace_dates(RFM_CUT_POINTS, _cuts(spark, NEW, value), [NEW])
-    told = lake.commits_since(RFM_CUT_POINTS, 1)
-    assert told is not None
-    assert [(held.version, held.run_id) for held in told] == [(3, "run"), (2, "run")]
-    assert not any(held.replaces_all for held in told)
+    commits = lake.commits_since(RFM_CUT_POINTS, 1)
+    assert commits is not None
+    assert [(commit.version, commit.run_id) for commit in commits] == [(3, "run"), (2, "run")]
+    assert not any(commit.replaces_all for commit in commits)
     assert lake.commits_since(RFM_CUT_POINTS, 3) == []
     path = lake.path(RFM_CUT_POINTS)
     jvm: Any = spark._jvm
@@ -108,7 +121,7 @@ def test_commits_are_told_as_far_as_the_log_reaches(spark: SparkSession, tmp_pat
     assert lake.commits_since(RFM_CUT_POINTS, 1) is None
 
 
-def test_commits_of_other_programs_are_told_as_such(spark: SparkSession, tmp_path: Path) -> None:
+def test_commits_of_other_programs_are_listed_as_such(spark: SparkSession, tmp_path: Path) -> None:
     lake = _lake(spark, tmp_path)
     lake.overwrite(RFM_CUT_POINTS, _cuts(spark, NEW, 1.0))
     (ours,) = lake.commits_since(RFM_CUT_POINTS, 0) or []
@@ -119,8 +132,8 @@ def test_commits_of_other_programs_are_told_as_such(spark: SparkSession, tmp_pat
     maintained = transaction + '{"commitInfo":{"operation":"OPTIMIZE"}}\n'
     for version, text in enumerate((written, transaction, maintained), start=2):
         (log / f"{version:020d}.json").write_text(text, encoding="utf-8")
-    told = lake.commits_since(RFM_CUT_POINTS, 1) or []
-    assert [(held.version, held.operation, held.run_id) for held in told] == [
+    commits = lake.commits_since(RFM_CUT_POINTS, 1) or []
+    assert [(commit.version, commit.operation, commit.run_id) for commit in commits] == [
         (3, "", None),
         (2, "UPDATE", None),
     ]
@@ -150,8 +163,8 @@ def test_a_value_outside_its_range_is_refused_and_nothing_is_written(
     for write in (lake.append, lambda table, rows: lake.merge(table, rows, rows.limit(0))):
         with pytest.raises(Exception, match="position_range"):
             write(RFM_CUT_POINTS, bad)
-    held = lake.read(RFM_CUT_POINTS).collect()
-    assert [row["position"] for row in held] == [4]
+    stored = lake.read(RFM_CUT_POINTS).collect()
+    assert [row["position"] for row in stored] == [4]
 
 
 def test_a_merge_writes_the_rows_that_differ_and_no_other(
@@ -180,9 +193,9 @@ def test_a_merge_writes_the_rows_that_differ_and_no_other(
     gone = first.where("department = 'd'")
     written = lake.merge(CUSTOMER_DEPARTMENTS, second, gone, unless_same=columns)
     assert written.rows == 2
-    held = lake.read(CUSTOMER_DEPARTMENTS).orderBy("department").collect()
-    told = [(row["department"], row["spend_amount"], row["run_id"]) for row in held]
-    assert told == [("a", 1.0, "first"), ("b", 2.5, "second"), ("c", 3.0, "second")]
+    stored = lake.read(CUSTOMER_DEPARTMENTS).orderBy("department").collect()
+    values = [(row["department"], row["spend_amount"], row["run_id"]) for row in stored]
+    assert values == [("a", 1.0, "first"), ("b", 2.5, "second"), ("c", 3.0, "second")]
     files = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")}
     again = lake.merge(CUSTOMER_DEPARTMENTS, second, gone.limit(0), unless_same=columns)
     assert again.rows == 0

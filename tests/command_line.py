@@ -41,9 +41,9 @@ class Ended:
     @property
     def summary(self) -> dict[str, Any]:
         """The last line of standard output, which has to be one JSON object."""
-        held = json.loads(self.out.splitlines()[-1])
-        assert isinstance(held, dict)
-        return held
+        summary = json.loads(self.out.splitlines()[-1])
+        assert isinstance(summary, dict)
+        return summary
 
     @property
     def last_words(self) -> str:

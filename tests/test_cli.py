@@ -61,12 +61,12 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 # --- parsing -------------------------------------------------------------------------------------
 
 
-def test_an_unknown_job_is_told_with_the_nearest() -> None:
+def test_an_unknown_job_is_reported_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="unknown job 'ingest_source', did you mean 'ingest_sou"):
         parse(["ingest_source", "--config", "x.yml"])
 
 
-def test_an_unknown_job_with_nothing_near_is_told_with_all_known_ones() -> None:
+def test_an_unknown_job_with_nothing_near_is_reported_with_all_known_ones() -> None:
     with pytest.raises(ConfigError) as raised:
         parse(["xyz", "--config", "x.yml"])
     assert all(job in str(raised.value) for job in JOBS)
@@ -193,7 +193,7 @@ def test_help_of_a_job_tells_what_it_does_its_flags_and_the_exit_codes(job: str,
     assert_lists_exit_codes(ended.out)
 
 
-def test_the_version_is_told(call: Any) -> None:
+def test_the_version_is_printed(call: Any) -> None:
     ended = call("--version")
     assert (ended.code, ended.out.strip()) == (0, f"crm-spark {crm_spark.__version__}")
 

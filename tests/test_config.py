@@ -38,7 +38,7 @@ def load(values: dict[str, Any], *overrides: str) -> Config:
     return load_config(yaml.safe_dump(values), name="my.yml", overrides=overrides)
 
 
-def told(values: dict[str, Any], *overrides: str) -> str:
+def error_message(values: dict[str, Any], *overrides: str) -> str:
     """Give the message of the ConfigError that `values` end in."""
     with pytest.raises(ConfigError) as raised:
         load(values, *overrides)
@@ -123,58 +123,58 @@ def test_the_fingerprint_changes_with_results_but_not_with_places() -> None:
     ],
     ids=["section", "key", "optional_section", "nested", "source", "key_of_a_source"],
 )
-def test_an_unknown_key_is_told_with_its_path_and_the_nearest_known_one(
+def test_an_unknown_key_is_reported_with_its_path_and_the_nearest_known_one(
     values: dict[str, Any], path: str, nearest: str
 ) -> None:
-    assert told(values) == f"my.yml: {path}: unknown key, did you mean {nearest!r}?"
+    assert error_message(values) == f"my.yml: {path}: unknown key, did you mean {nearest!r}?"
 
 
-def test_an_unknown_key_with_nothing_near_is_told_with_all_known_ones() -> None:
-    message = told(document(tracking={"zzz": 1}))
+def test_an_unknown_key_with_nothing_near_is_reported_with_all_known_ones() -> None:
+    message = error_message(document(tracking={"zzz": 1}))
     assert "tracking.zzz: unknown key" in message
     for known in ("uri", "experiment", "artifact_root", "shared_tmp"):
         assert known in message
 
 
 @pytest.mark.parametrize("section", ["storage", "sources"])
-def test_a_missing_section_is_told(section: str) -> None:
+def test_a_missing_section_is_reported(section: str) -> None:
     values = document()
     del values[section]
-    assert told(values) == f"my.yml: {section}: is missing"
+    assert error_message(values) == f"my.yml: {section}: is missing"
 
 
-def test_a_missing_key_of_a_section_is_told_with_its_path() -> None:
-    assert told(document(storage={})) == "my.yml: storage.root: is missing"
+def test_a_missing_key_of_a_section_is_reported_with_its_path() -> None:
+    assert error_message(document(storage={})) == "my.yml: storage.root: is missing"
 
 
 def test_transactions_are_needed_whatever_other_source_is_given() -> None:
     products = {"path": "p.csv", "format": "csv", "columns": {"product_id": "p"}}
-    assert told(document(sources={"products": products})).endswith(
+    assert error_message(document(sources={"products": products})).endswith(
         "sources.transactions: is missing"
     )
 
 
-def test_a_value_out_of_range_is_told_with_what_was_found_and_what_is_allowed() -> None:
-    message = told(document(churn={"horizon_days": 0}))
+def test_a_value_out_of_range_is_reported_with_what_was_found_and_what_is_allowed() -> None:
+    message = error_message(document(churn={"horizon_days": 0}))
     assert "churn.horizon_days" in message
     assert "greater than or equal to 1" in message
     assert "found 0" in message
 
 
 @pytest.mark.parametrize("where", ["config", "source"])
-def test_a_wrong_time_zone_is_told_with_the_nearest(where: str) -> None:
+def test_a_wrong_time_zone_is_reported_with_the_nearest(where: str) -> None:
     values = (
         document(time_zone="Europe/Londn")
         if where == "config"
         else document(sources={"transactions": transactions(time_zone="Europe/Londn")})
     )
-    message = told(values)
+    message = error_message(values)
     assert "time_zone" in message
     assert "'Europe/Londn' is no time zone, did you mean 'Europe/London'?" in message
 
 
 def test_several_faults_are_all_listed_at_once() -> None:
-    message = told(
+    message = error_message(
         document(
             storage={"rot": "x"},
             tracking={"uriii": "x"},
@@ -203,12 +203,14 @@ def test_several_faults_are_all_listed_at_once() -> None:
 )
 def test_a_source_has_exactly_one_place(place: dict[str, str], found: str) -> None:
     source = {"format": "csv", "columns": COLUMNS, **place}
-    message = told(document(sources={"transactions": source}))
+    message = error_message(document(sources={"transactions": source}))
     assert f"expected one of path, table and jdbc, found {found}" in message
 
 
-def test_a_path_without_a_format_is_told_with_the_formats() -> None:
-    message = told(document(sources={"transactions": {"path": "a.csv", "columns": COLUMNS}}))
+def test_a_path_without_a_format_is_reported_with_the_formats() -> None:
+    message = error_message(
+        document(sources={"transactions": {"path": "a.csv", "columns": COLUMNS}})
+    )
     assert "sources.transactions" in message
     for known in ("csv", "json", "parquet", "orc", "delta"):
         assert known in message
@@ -217,22 +219,22 @@ def test_a_path_without_a_format_is_told_with_the_formats() -> None:
 # --- the mapping ---------------------------------------------------------------------------------
 
 
-def test_an_unknown_mapping_column_is_told_with_the_nearest() -> None:
+def test_an_unknown_mapping_column_is_reported_with_the_nearest() -> None:
     columns = {**COLUMNS, "quantitty": "q"}
-    message = told(document(sources={"transactions": transactions(columns=columns)}))
+    message = error_message(document(sources={"transactions": transactions(columns=columns)}))
     assert "transactions.columns.quantitty: unknown column, did you mean 'quantity'?" in message
 
 
 def test_a_column_that_we_compute_cannot_be_mapped() -> None:
     columns = {**COLUMNS, "is_zero_amount": "true"}
-    message = told(document(sources={"transactions": transactions(columns=columns)}))
+    message = error_message(document(sources={"transactions": transactions(columns=columns)}))
     assert "transactions.columns.is_zero_amount: unknown column" in message
 
 
 @pytest.mark.parametrize("column", sorted(COLUMNS))
-def test_a_missing_required_mapping_column_is_told(column: str) -> None:
+def test_a_missing_required_mapping_column_is_reported(column: str) -> None:
     columns = {key: text for key, text in COLUMNS.items() if key != column}
-    message = told(document(sources={"transactions": transactions(columns=columns)}))
+    message = error_message(document(sources={"transactions": transactions(columns=columns)}))
     assert f"transactions.columns.{column}: is missing" in message
 
 
@@ -241,13 +243,15 @@ def test_a_product_needs_nothing_but_its_id() -> None:
     config = load(document(sources={"transactions": transactions(), "products": products}))
     assert list(config.sources.given()) == ["transactions", "products"]
     products["columns"] = {"product_name": "n"}
-    message = told(document(sources={"transactions": transactions(), "products": products}))
+    message = error_message(
+        document(sources={"transactions": transactions(), "products": products})
+    )
     assert "products.columns.product_id: is missing" in message
 
 
 def test_faults_of_the_mapping_are_listed_beside_faults_of_the_source() -> None:
     columns = {"amont" if key == "amount" else key: text for key, text in COLUMNS.items()}
-    message = told(
+    message = error_message(
         document(sources={"transactions": transactions(columns=columns, optins={"header": True})})
     )
     assert "optins: unknown key" in message
@@ -257,7 +261,7 @@ def test_faults_of_the_mapping_are_listed_beside_faults_of_the_source() -> None:
 
 def test_each_fault_of_the_mapping_counts_as_one() -> None:
     columns = {"amont" if key == "amount" else key: text for key, text in COLUMNS.items()}
-    message = told(document(sources={"transactions": transactions(columns=columns)}))
+    message = error_message(document(sources={"transactions": transactions(columns=columns)}))
     assert message.splitlines()[0] == "my.yml: 2 faults"
 
 
@@ -267,7 +271,9 @@ MEASURES = ("days_since_last_order", "n_orders", "spend_amount")
 
 
 def test_rfm_thresholds_need_every_measure() -> None:
-    message = told(document(rfm={"method": "thresholds", "thresholds": {"n_orders": [1, 2, 3, 4]}}))
+    message = error_message(
+        document(rfm={"method": "thresholds", "thresholds": {"n_orders": [1, 2, 3, 4]}})
+    )
     assert "rfm: thresholds" in message
     assert all(measure in message for measure in MEASURES)
 
@@ -277,19 +283,19 @@ def test_rfm_thresholds_must_rise() -> None:
     whole = load(document(rfm={"method": "thresholds", "thresholds": thresholds}))
     assert whole.rfm.thresholds is not None
     thresholds["n_orders"] = [1, 3, 2, 4]
-    message = told(document(rfm={"method": "thresholds", "thresholds": thresholds}))
+    message = error_message(document(rfm={"method": "thresholds", "thresholds": thresholds}))
     assert "thresholds.n_orders must rise" in message
 
 
 def test_rfm_thresholds_are_four_a_measure() -> None:
     thresholds = {measure: [1, 2, 3, 4] for measure in MEASURES}
     thresholds["spend_amount"] = [1, 2, 3]
-    message = told(document(rfm={"method": "thresholds", "thresholds": thresholds}))
+    message = error_message(document(rfm={"method": "thresholds", "thresholds": thresholds}))
     assert "rfm.thresholds.spend_amount" in message
 
 
-def test_an_unknown_rfm_method_is_told_with_the_known_ones() -> None:
-    message = told(document(rfm={"method": "deciles"}))
+def test_an_unknown_rfm_method_is_reported_with_the_known_ones() -> None:
+    message = error_message(document(rfm={"method": "deciles"}))
     assert "rfm.method" in message
     assert "'quintiles' or 'thresholds'" in message
     assert "found 'deciles'" in message
@@ -297,20 +303,20 @@ def test_an_unknown_rfm_method_is_told_with_the_known_ones() -> None:
 
 def test_rfm_segments_must_name_every_score() -> None:
     # All but recency 1: 1 * 5 * 5 combinations lack a name.
-    message = told(document(rfm={"segments": [{"name": "alive", "recency": [2, 5]}]}))
+    message = error_message(document(rfm={"segments": [{"name": "alive", "recency": [2, 5]}]}))
     assert "25 of 125" in message
     assert "recency 1" in message
 
 
-def test_a_key_of_an_rfm_segment_is_told_with_its_path() -> None:
-    message = told(document(rfm={"segments": [{"name": "all", "recancy": [1, 5]}]}))
+def test_a_key_of_an_rfm_segment_is_reported_with_its_path() -> None:
+    message = error_message(document(rfm={"segments": [{"name": "all", "recancy": [1, 5]}]}))
     assert "rfm.segments.0.recancy: unknown key, did you mean 'recency'?" in message
 
 
 def test_a_date_for_rfm_cut_points_may_be_written_as_yaml_writes_dates() -> None:
     text = yaml.safe_dump(document()) + "rfm: {cut_points_as_of: 2017-06-01}\n"
     assert load_config(text, name="my.yml").rfm.cut_points_as_of == "2017-06-01"
-    assert "rfm.cut_points_as_of" in told(document(rfm={"cut_points_as_of": "June"}))
+    assert "rfm.cut_points_as_of" in error_message(document(rfm={"cut_points_as_of": "June"}))
 
 
 # --- --set ---------------------------------------------------------------------------------------
@@ -338,8 +344,8 @@ def test_the_value_of_set_may_hold_an_equals_sign() -> None:
     assert config.sources.transactions.where == "a = 1"
 
 
-def test_an_unknown_key_of_set_is_told_with_the_nearest() -> None:
-    message = told(document(), "churn.horizn_days=60")
+def test_an_unknown_key_of_set_is_reported_with_the_nearest() -> None:
+    message = error_message(document(), "churn.horizn_days=60")
     assert message == "my.yml: churn.horizn_days: unknown key, did you mean 'horizon_days'?"
 
 
@@ -376,12 +382,12 @@ def test_environment_variables_are_read_wherever_they_stand(
     assert config.tracking.uri == "http://orders:1"
 
 
-def test_missing_environment_variables_are_all_told_beside_other_faults(
+def test_missing_environment_variables_are_all_reported_beside_other_faults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("NOT_THERE", "NOR_THERE"):
         monkeypatch.delenv(name, raising=False)
-    message = told(
+    message = error_message(
         document(storage={"root": "${env:NOT_THERE}/${env:NOR_THERE}"}, time_zone="Mars/Olympus")
     )
     assert "environment variable NOT_THERE is not set" in message
@@ -396,7 +402,7 @@ SECRETS = ["hunter22", "pa\\ss", 'it\'s "quoted"', "two\nlines"]
 def test_a_secret_is_not_shown_in_an_error(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_PASSWORD", secret)
     source = transactions(format="${env:SHOP_PASSWORD}")
-    shown = redact(told(document(sources={"transactions": source})))
+    shown = redact(error_message(document(sources={"transactions": source})))
     assert "sources.transactions.format" in shown
     assert "***" in shown
     assert secret not in shown
@@ -427,8 +433,8 @@ def test_a_secret_is_not_shown_in_the_summary(secret: str, monkeypatch: pytest.M
     monkeypatch.setenv("SHOP_PASSWORD", secret)
     load(document(storage={"root": "x/${env:SHOP_PASSWORD}"}))
     summary = RunSummary("ingest_sources").finish("failed", redact(f"x/{secret}: no access"))
-    held = json.loads(redact(summary.as_json()))
-    assert held["error"] == "x/***: no access"
+    fields = json.loads(redact(summary.as_json()))
+    assert fields["error"] == "x/***: no access"
 
 
 def test_the_longer_of_two_secrets_is_hidden_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -456,26 +462,28 @@ def test_an_empty_environment_variable_hides_nothing(monkeypatch: pytest.MonkeyP
     ],
     ids=["open_bracket", "tab", "two_colons"],
 )
-def test_bad_yaml_is_told_with_its_line(text: str, line: int) -> None:
+def test_bad_yaml_is_reported_with_its_line(text: str, line: int) -> None:
     with pytest.raises(ConfigError, match="not valid YAML") as raised:
         load_config(text, name="my.yml")
     assert str(raised.value).startswith(f"my.yml, line {line}:")
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "- a\n- b\n", "just text"])
-def test_a_text_without_sections_is_told(text: str) -> None:
+def test_a_text_without_sections_is_reported(text: str) -> None:
     with pytest.raises(ConfigError, match=r"my\.yml: expected sections such as storage:"):
         load_config(text, name="my.yml")
 
 
-def test_a_missing_configuration_file_is_told_with_the_name_that_is_near(tmp_path: Path) -> None:
+def test_a_missing_configuration_file_is_reported_with_the_name_that_is_near(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "production.yml").write_text("")
     with pytest.raises(ConfigError, match=r"did you mean 'production\.yml'\?") as raised:
         read_local_config(str(tmp_path / "producton.yml"))
     assert f"{tmp_path}/producton.yml does not exist" in str(raised.value)
 
 
-def test_a_missing_configuration_file_in_a_missing_folder_is_told(tmp_path: Path) -> None:
+def test_a_missing_configuration_file_in_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         read_local_config(str(tmp_path / "none" / "a.yml"))
 

@@ -114,7 +114,7 @@ def take_back(lines: Sequence[Line]) -> tuple[dict[int, Fraction], Fraction]:
     for product in {line.product_id for line in lines}:
         stack: list[Line] = []
         of_product = [line for line in lines if line.product_id == product]
-        for line in sorted(of_product, key=lambda held: (held.ordered_at, held.is_return)):
+        for line in sorted(of_product, key=lambda row: (row.ordered_at, row.is_return)):
             if not line.is_return:
                 stack.append(line)
                 continue
@@ -200,10 +200,10 @@ def _unusual(orders: list[Order]) -> dict[str, Value]:
     if not amounts:
         return dict.fromkeys(("median_order_amount", "unusual_orders_share", "capped_spend_amount"))
     centre = statistics.median(logs)
-    spread = statistics.median(abs(held - centre) for held in logs)
+    spread = statistics.median(abs(log - centre) for log in logs)
     share, most = None, math.inf
     if len(amounts) >= 5 and spread > 0:
-        z_scores = [0.6745 * (held - centre) / spread for held in logs]
+        z_scores = [0.6745 * (log - centre) / spread for log in logs]
         share = sum(abs(z) > 3.5 for z in z_scores) / len(logs)
         most = round(math.exp(centre + 3.5 * spread / 0.6745) * 100) / 100
     return {

@@ -61,10 +61,10 @@ def visits(spark: SparkSession) -> Found:
 
 
 def test_visits_are_counted_as_they_were_known_on_the_date(visits: Found) -> None:
-    held = visits["c", DAY]
-    assert (held["n_visits_28d"], held["n_visits_84d"]) == (3, 4)
-    assert held["days_since_last_visit"] == 0
-    assert held["mean_visit_seconds"] == 15.25
+    row = visits["c", DAY]
+    assert (row["n_visits_28d"], row["n_visits_84d"]) == (3, 4)
+    assert row["days_since_last_visit"] == 0
+    assert row["mean_visit_seconds"] == 15.25
     later = visits["c", LATER]
     assert (later["n_visits_84d"], later["days_since_last_visit"]) == (5, 29)
 
@@ -82,10 +82,10 @@ def test_feedback_counts_complaints_and_gives_the_newest_answer(spark: SparkSess
         {"customer_id": "mute", "given_at": at("06-01 12:00"), "text": "hello"},
     ]
     made = found(feedback_features(frame(spark, FEEDBACK, rows), dates=[DAY]))
-    held = made["c", DAY]
-    assert (held["n_feedback_365d"], held["n_complaints_365d"]) == (3, 1)
-    assert (held["last_nps_score"], held["mean_csat_score"], held["mean_rating"]) == (9.0, 4.5, 3.5)
-    assert held["days_since_last_complaint"] == 13
+    row = made["c", DAY]
+    assert (row["n_feedback_365d"], row["n_complaints_365d"]) == (3, 1)
+    assert (row["last_nps_score"], row["mean_csat_score"], row["mean_rating"]) == (9.0, 4.5, 3.5)
+    assert row["days_since_last_complaint"] == 13
     mute = made["mute", DAY]
     assert (mute["n_feedback_365d"], mute["n_complaints_365d"]) == (1, 0)
     names = ("last_nps_score", "mean_csat_score", "mean_rating", "days_since_last_complaint")

@@ -18,8 +18,8 @@ DAY = date(2024, 3, 10)
 def line(order: str, product: str | None, age: float, amount: str, **more: Any) -> Line:
     # The session's midnight is New York's, five hours behind.
     at = datetime(2024, 3, 10, 5, tzinfo=UTC) - timedelta(days=age)
-    held: dict[str, Any] = {"arrived_at": at, **more}
-    return Line("c1", order, at, product_id=product, amount=Decimal(amount), **held)
+    fields: dict[str, Any] = {"arrived_at": at, **more}
+    return Line("c1", order, at, product_id=product, amount=Decimal(amount), **fields)
 
 
 def test_recency_frequency_and_spend_of_each_department_worked_out_by_hand(

@@ -51,8 +51,8 @@ def at(text: str) -> datetime:
 def line(customer: str, order: str, ordered: str, product: str | None, **others: Any) -> Line:
     """Write a line that is known as soon as it is ordered."""
     stamp = at(ordered)
-    held: dict[str, Any] = {"arrived_at": stamp, "amount": Decimal(1)} | others
-    return Line(customer, order, stamp, product_id=product, **held)
+    fields: dict[str, Any] = {"arrived_at": stamp, "amount": Decimal(1)} | others
+    return Line(customer, order, stamp, product_id=product, **fields)
 
 
 def drawn(n: int) -> list[Line]:

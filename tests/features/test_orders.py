@@ -329,6 +329,6 @@ def test_knowing_how_many_orders_changed_later_changes_no_order(
     dates = [date(2017, 6, day)]
     orders = customer_orders(lines)
     plain = orders_as_of(orders, lines, dates=dates)
-    told = orders_as_of(orders, lines, dates=dates, n_changed=n_changed)
-    found = told.select(plain.columns).collect()
+    with_count = orders_as_of(orders, lines, dates=dates, n_changed=n_changed)
+    found = with_count.select(plain.columns).collect()
     assert sorted(found, key=str) == sorted(plain.collect(), key=str)

@@ -20,7 +20,7 @@ MIDNIGHT = datetime(2024, 3, 10, 5, tzinfo=UTC)
 
 def line(product: str | None, amount: str, quantity: str | None = "1", **more: Any) -> Line:
     at = MIDNIGHT - timedelta(days=3)
-    held: dict[str, Any] = {"arrived_at": at, **more}
+    fields: dict[str, Any] = {"arrived_at": at, **more}
     return Line(
         "c1",
         "o1",
@@ -28,7 +28,7 @@ def line(product: str | None, amount: str, quantity: str | None = "1", **more: A
         product_id=product,
         amount=Decimal(amount),
         quantity=Decimal(quantity) if quantity else None,
-        **held,
+        **fields,
     )
 
 

@@ -473,7 +473,7 @@ def test_the_drawn_customers_reach_several_values_and_the_null_of_each_feature(
     found: Rows,
 ) -> None:
     # Features of other tables than the lines are tried in test_behaviour.
-    of_lines = [held for held in FEATURES if held not in (*VISITS, *FEEDBACK, *CONTACTS)]
+    of_lines = [feature for feature in FEATURES if feature not in (*VISITS, *FEEDBACK, *CONTACTS)]
     values = {feature.name: {row[feature.name] for row in found.values()} for feature in of_lines}
     assert [name for name, drawn in values.items() if len(drawn - {None}) < 2] == []
     assert {name for name, drawn in values.items() if None in drawn} == {

@@ -238,5 +238,5 @@ def test_recency_of_today_as_feature_and_label_is_a_suspected_leak(spark: SparkS
     wrong = snapshot.withColumn("label", is_gone.cast("double"))
     measured = measure_features(wrong, training=[TRAINED], test=TESTED, label="label")
     leaks = select_features(measured).suspicions
-    assert "days_since_last_order" in {held.feature for held in leaks}
-    assert max(held.auc for held in leaks) > 0.99
+    assert "days_since_last_order" in {leak.feature for leak in leaks}
+    assert max(leak.auc for leak in leaks) > 0.99

@@ -80,14 +80,14 @@ def found(spark: SparkSession) -> list[list[str]]:
     for rules in {id(rules): rules for _, rules, _ in CASES}.values():
         rows = [
             (number, *{**GOOD, **wrong}.values())
-            for number, (wrong, held, _) in enumerate(CASES)
-            if held is rules
+            for number, (wrong, case_rules, _) in enumerate(CASES)
+            if case_rules is rules
         ]
         df = spark.createDataFrame(rows, f"number int, {SCHEMA}")
-        told = F.array_compact(
+        column = F.array_compact(
             F.array(*cleaning_reasons(TRANSACTIONS, rules, known_by=F.col("known")))
         )
-        reasons |= {row[0]: row[1] for row in df.select("number", told).collect()}
+        reasons |= {row[0]: row[1] for row in df.select("number", column).collect()}
     return [reasons[number] for number in range(len(CASES))]
 
 
@@ -101,8 +101,8 @@ def test_each_rule_finds_what_breaks_it_and_nothing_else(
 def test_a_table_without_times_and_amounts_is_asked_for_its_ids_only(spark: SparkSession) -> None:
     reasons = cleaning_reasons(PRODUCTS, STRICT, known_by=F.lit(None).cast("timestamp"))
     df = spark.createDataFrame([("caf\ufffd",), ("soap",)], "product_id string")
-    told = [row[0] for row in df.select(F.array_compact(F.array(*reasons))).collect()]
-    assert [len(held) for held in told] == [1, 0]
+    by_row = [row[0] for row in df.select(F.array_compact(F.array(*reasons))).collect()]
+    assert [len(row_reasons) for row_reasons in by_row] == [1, 0]
 
 
 def test_a_pattern_that_is_none_is_refused() -> None:

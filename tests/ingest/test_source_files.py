@@ -1,4 +1,4 @@
-"""Which runs' files a core table holds, told by the rows of the state alone."""
+"""Which runs' files a core table holds, known from the rows of the state alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions: what a delivery does to the rows held, whatever its order and grouping."""
+"""Versions: what a delivery does to the stored rows, whatever its order and grouping."""
 
 from __future__ import annotations
 
@@ -95,23 +95,23 @@ def load_batches(
     spark: SparkSession, batches: Sequence[Sequence[Said]], identity: Identity
 ) -> list[Batched]:
     """Give the table after each batch, as the lake's append or merge leaves it."""
-    held: dict[tuple[str, datetime], Row] = {}
+    stored: dict[tuple[str, datetime], Row] = {}
     checksum, tables = NO_ROWS, []
     columns = frame(spark, batches[0]).columns
     schema = _open(frame(spark, batches[0]).schema)
     for number, batch in enumerate(batches):
-        rows = [tuple(row[name] for name in columns) for row in held.values()]
+        rows = [tuple(row[name] for name in columns) for row in stored.values()]
         before = spark.createDataFrame(rows, schema).drop("_content_hash", "_second_hash")
         new = frame(spark, batch, file=str(number), run=f"r{number}")
         made = changes(new, before, identity, run_id=f"r{number}")
         written, removed = made.written.collect(), made.removed.collect()
         for row in removed:
-            del held[row["line_id"], row["arrived_at"]]
+            del stored[row["line_id"], row["arrived_at"]]
         for row in written:
-            held[row["line_id"], row["arrived_at"]] = row
+            stored[row["line_id"], row["arrived_at"]] = row
         effect = measure(made, TRANSACTIONS)
         checksum = effect.checksum_after(checksum)
-        tables.append(Batched(list(held.values()), checksum, effect.changed_from))
+        tables.append(Batched(list(stored.values()), checksum, effect.changed_from))
     return tables
 
 
@@ -125,7 +125,7 @@ def checksum_of(spark: SparkSession, rows: Sequence[Row]) -> str:
 
 
 def _open(schema: T.StructType) -> T.StructType:
-    """Give the schema with every column nullable: held rows carry no hashes."""
+    """Give the schema with every column nullable: stored rows carry no hashes."""
     return T.StructType([T.StructField(field.name, field.dataType) for field in schema])
 
 
@@ -308,11 +308,12 @@ def test_any_grouping_and_order_of_deliveries_gives_the_table_of_one_load(
                     assert visible_on(after.rows, day) == visible_on(before.rows, day)
 
 
-def test_a_row_that_touches_nothing_held_leaves_it_alone(spark: SparkSession) -> None:
-    held = load_all(spark, [Said("1", 1, "apple", "l")], BY_LINE)
+def test_a_row_that_touches_no_stored_row_leaves_them_alone(spark: SparkSession) -> None:
+    stored = load_all(spark, [Said("1", 1, "apple", "l")], BY_LINE)
     columns = frame(spark, [Said("1", 1)]).columns
     before = spark.createDataFrame(
-        [tuple(row[name] for name in columns) for row in held], frame(spark, [Said("1", 1)]).schema
+        [tuple(row[name] for name in columns) for row in stored],
+        frame(spark, [Said("1", 1)]).schema,
     )
     before = before.drop("_content_hash", "_second_hash")
     made = changes(frame(spark, [Said("2", 1, "apple", "m")]), before, BY_LINE, run_id="second")

@@ -147,7 +147,7 @@ def test_every_missing_column_and_every_wrong_type_is_named_at_once(spark: Spark
     assert "pet_id" not in message
 
 
-def test_one_fault_is_told_on_one_line(spark: SparkSession) -> None:
+def test_one_fault_is_reported_on_one_line(spark: SparkSession) -> None:
     with pytest.raises(ContractError) as caught:
         PETS.conform(as_frame(spark, ROWS).drop("weight"))
     assert "\n" not in str(caught.value)

@@ -168,7 +168,7 @@ def test_torn_rows_are_remembered_after_another_date_was_written(lake: Lake) -> 
     assert lake.why(snapshot(JULY)) == "a run was cut off while it wrote it"
 
 
-def test_a_strangers_change_is_told_as_one(lake: Lake) -> None:
+def test_a_strangers_change_is_reported_as_one(lake: Lake) -> None:
     lake.doubts["features.customer_snapshot"] = Doubt(9, None, is_strange=True)
     assert lake.why(snapshot(JUNE)) == "another program changed it (version 9)"
 
@@ -185,7 +185,7 @@ def test_other_settings_are_named_with_their_values(lake: Lake) -> None:
     assert reason == "settings changed: churn.horizon_days 28 -> 56"
 
 
-def test_a_setting_with_its_default_is_told_as_default(lake: Lake) -> None:
+def test_a_setting_with_its_default_is_shown_as_default(lake: Lake) -> None:
     assert lake.why(snapshot(JUNE, k=5)) == "settings changed: k default -> 5"
 
 

@@ -139,8 +139,8 @@ def calibration_error_by_rows(rows: Rows, n_bins: int = 10) -> float:
         binned.setdefault(which, []).extend(tied)
         start += len(tied)
     total = 0.0
-    for held in binned.values():
-        labels, scores = columns(held)
+    for bin_rows in binned.values():
+        labels, scores = columns(bin_rows)
         total += abs(sum(scores) - sum(labels))
     return total / len(rows)
 
@@ -240,8 +240,8 @@ def test_with_positives_only_every_ranking_is_right() -> None:
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_row_has_every_metric_that_one_row_can_have(label: int) -> None:
     found = {
-        held.name: held.value
-        for held in all_metrics(counted([(0.7, label)]), threshold=0.5, seed=1)
+        metric.name: metric.value
+        for metric in all_metrics(counted([(0.7, label)]), threshold=0.5, seed=1)
     }
     miss = abs(label - 0.7)
     assert found["auc"] is None
@@ -310,7 +310,7 @@ def test_all_metrics_give_what_each_one_alone_gives() -> None:
     rows = simulated(3, 400, 2)
     counts = counted(rows)
     labels, scores = columns(rows)
-    found = {held.name: held.value for held in all_metrics(counts, threshold=0.4, seed=1)}
+    found = {metric.name: metric.value for metric in all_metrics(counts, threshold=0.4, seed=1)}
     expected = {name: measure(counts) for name, measure in MEASURES.items()}
     expected |= {"threshold": 0.4, **at_threshold(counts, 0.4)}
     expected |= {"positive_share": np.mean(labels), "mean_probability": np.mean(scores)}
@@ -327,7 +327,7 @@ def test_intervals_hold_their_value_and_narrow_with_more_rows(n: int) -> None:
         assert few.low < few.value < few.high
         # four times the rows: half the width
         assert (many.high - many.low) / (few.high - few.low) == pytest.approx(0.5, abs=0.15)
-    assert {held.low for held in small[3:]} == {None}
+    assert {metric.low for metric in small[3:]} == {None}
 
 
 def test_intervals_are_the_same_for_a_seed_and_others_for_another() -> None:
@@ -411,10 +411,10 @@ def test_the_interval_of_the_auc_is_the_one_of_comparing_every_pair(rows: Rows) 
 def test_the_interval_of_the_auc_holds_the_true_one_about_nineteen_times_in_twenty() -> None:
     true = NormalDist().cdf(1 / math.sqrt(2))  # two normal distributions, one apart
     random = np.random.default_rng(1)
-    held = 0
+    n_inside = 0
     for _ in range(400):
         drawn = [(float(value), 1) for value in random.normal(1, 1, 60)]
         drawn += [(float(value), 0) for value in random.normal(0, 1, 140)]
         low, high = auc_interval(counted(drawn)) or (0.0, 0.0)
-        held += low < true < high
-    assert 0.92 < held / 400 < 0.98
+        n_inside += low < true < high
+    assert 0.92 < n_inside / 400 < 0.98

@@ -111,15 +111,15 @@ any_counts = st.lists(
         ),
         st.integers(0, 2000),
         st.integers(0, 2000),
-    ).filter(lambda held: held[1] + held[2] > 0),
+    ).filter(lambda row: row[1] + row[2] > 0),
     min_size=1,
     max_size=8,
-    unique_by=lambda held: held[0],
+    unique_by=lambda row: row[0],
 ).map(
-    lambda held: from_arrays(
-        np.array([p for p, _, _ in held]),
-        np.array([float(others + hits) for _, others, hits in held]),
-        np.array([float(hits) for _, _, hits in held]),
+    lambda rows: from_arrays(
+        np.array([p for p, _, _ in rows]),
+        np.array([float(others + hits) for _, others, hits in rows]),
+        np.array([float(hits) for _, _, hits in rows]),
     )
 )
 
@@ -197,9 +197,9 @@ def test_no_calibration_leaves_probabilities_as_they_are(spark: SparkSession) ->
 def test_the_column_gives_what_the_formula_gives(spark: SparkSession) -> None:
     raw = np.array([0.0, 1e-9, EDGE, 0.03, 0.5, 0.77, 1 - EDGE, 1 - 1e-9, 1.0])
     df = spark.createDataFrame([(float(value),) for value in raw], "raw double").coalesce(1)
-    held = PlattCalibration(slope=1.7, intercept=-0.4)
-    found = [row[0] for row in df.select(held.probability(df["raw"])).collect()]
-    assert found == pytest.approx(calibrated(held, raw).tolist(), rel=1e-12)
+    calibration = PlattCalibration(slope=1.7, intercept=-0.4)
+    found = [row[0] for row in df.select(calibration.probability(df["raw"])).collect()]
+    assert found == pytest.approx(calibrated(calibration, raw).tolist(), rel=1e-12)
 
 
 def test_the_column_gives_null_where_the_raw_score_is_unknown(spark: SparkSession) -> None:

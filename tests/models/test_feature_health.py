@@ -56,10 +56,10 @@ def labelled_rows(n: int = N_CUSTOMERS, seed: int = 1) -> pd.DataFrame:
 def with_leak(table: pd.DataFrame, on: pd.Series | None = None) -> pd.DataFrame:
     """Let LEAKY be the label in disguise where `on` holds, and chance elsewhere."""
     random = np.random.default_rng(3)
-    told = random.normal(40 - 30 * table["label"], 4)
+    leak = random.normal(40 - 30 * table["label"], 4)
     if on is not None:
-        told = np.where(on, told, random.normal(25, 16, len(table)))
-    return table.assign(**{LEAKY: told})
+        leak = np.where(on, leak, random.normal(25, 16, len(table)))
+    return table.assign(**{LEAKY: leak})
 
 
 def to_spark(spark: SparkSession, table: pd.DataFrame) -> DataFrame:
@@ -100,9 +100,9 @@ def table() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def frame(spark: SparkSession, table: pd.DataFrame) -> Iterator[DataFrame]:
-    held = to_spark(spark, table).persist()
-    yield held
-    held.unpersist()
+    rows = to_spark(spark, table).persist()
+    yield rows
+    rows.unpersist()
 
 
 @pytest.fixture(scope="module")
@@ -112,15 +112,15 @@ def healthy(frame: DataFrame) -> MeasuredFeatures:
 
 
 def health_of(found: MeasuredFeatures, name: str) -> feature_health.FeatureHealth:
-    return next(held for held in found.health if held.feature == name)
+    return next(health for health in found.health if health.feature == name)
 
 
 def reasons(selection: Selection) -> dict[str, str]:
     """Give why features are dropped, those left aside that are the same for everybody anyway."""
     return {
-        name: held.reason
-        for name, held in selection.dropped.items()
-        if held.reason != "constant" or name in (*NOISE, SIGNAL, LEAKY)
+        name: dropped.reason
+        for name, dropped in selection.dropped.items()
+        if dropped.reason != "constant" or name in (*NOISE, SIGNAL, LEAKY)
     }
 
 
@@ -134,7 +134,9 @@ def leaking(spark: SparkSession, table: pd.DataFrame) -> MeasuredFeatures:
 
 def test_a_label_in_disguise_is_found_and_dropped(leaking: MeasuredFeatures) -> None:
     selection = select_features(leaking)
-    assert [(held.feature, held.cutoff) for held in selection.suspicions] == [(LEAKY, None)]
+    assert [(suspicion.feature, suspicion.cutoff) for suspicion in selection.suspicions] == [
+        (LEAKY, None)
+    ]
     assert reasons(selection) == {LEAKY: "suspected leak"}
     assert selection.dropped[LEAKY].figure == selection.suspicions[0].auc > 0.99
     assert set(selection.kept) == {SIGNAL, *NOISE}
@@ -144,7 +146,7 @@ def test_a_feature_that_was_proved_clean_is_used_and_still_named(leaking: Measur
     selection = select_features(leaking, trusted=[LEAKY, SIGNAL])
     assert LEAKY in selection.kept and LEAKY not in selection.dropped
     assert selection.suspicions == ()
-    assert [held.feature for held in selection.trusted] == [LEAKY]
+    assert [suspicion.feature for suspicion in selection.trusted] == [LEAKY]
 
 
 def test_a_signal_is_no_leak_and_noise_is_neither(
@@ -155,8 +157,8 @@ def test_a_signal_is_no_leak_and_noise_is_neither(
     assert reasons(selection) == {LEAKY: "constant"}
     assert 0.7 < (health_of(healthy, SIGNAL).strength.auc or 0) < 0.85
     for name in NOISE:
-        held = health_of(healthy, name).strength
-        assert held.low is not None and held.low < 0.5 < (held.auc or 0) < 0.56
+        strength = health_of(healthy, name).strength
+        assert strength.low is not None and strength.low < 0.5 < (strength.auc or 0) < 0.56
 
 
 def test_a_leak_in_a_part_of_history_is_found_with_its_cutoff(
@@ -165,14 +167,16 @@ def test_a_leak_in_a_part_of_history_is_found_with_its_cutoff(
     found = measure(spark, with_leak(table, on=table["as_of_date"] == OLDEST))
     assert (health_of(found, LEAKY).strength.auc or 1) < 0.85
     selection = select_features(found)
-    assert [(held.feature, held.cutoff) for held in selection.suspicions] == [(LEAKY, OLDEST)]
+    assert [(suspicion.feature, suspicion.cutoff) for suspicion in selection.suspicions] == [
+        (LEAKY, OLDEST)
+    ]
     assert LEAKY in selection.dropped
 
 
 def test_being_unknown_can_leak_too(spark: SparkSession, table: pd.DataFrame) -> None:
-    told = table[WITH_NULLS].fillna(30.0).where(table["label"] == 0)
-    selection = select_features(measure(spark, table.assign(**{WITH_NULLS: told})))
-    assert [held.feature for held in selection.suspicions] == [WITH_NULLS]
+    values = table[WITH_NULLS].fillna(30.0).where(table["label"] == 0)
+    selection = select_features(measure(spark, table.assign(**{WITH_NULLS: values})))
+    assert [suspicion.feature for suspicion in selection.suspicions] == [WITH_NULLS]
 
 
 def test_a_leak_on_the_test_cutoff_alone_is_seen_and_does_not_decide(
@@ -181,8 +185,8 @@ def test_a_leak_on_the_test_cutoff_alone_is_seen_and_does_not_decide(
     found = measure(spark, with_leak(table, on=table["as_of_date"] == TEST))
     selection = select_features(found)
     assert LEAKY in selection.kept and selection.suspicions == ()
-    late = [suspicion_at(held, TEST) for held in found.health]
-    assert [held.feature for held in late if held] == [LEAKY]
+    late = [suspicion_at(health, TEST) for health in found.health]
+    assert [suspicion.feature for suspicion in late if suspicion] == [LEAKY]
 
 
 def test_a_few_rows_make_nobody_a_suspect(spark: SparkSession, table: pd.DataFrame) -> None:
@@ -198,11 +202,11 @@ def test_a_few_rows_make_nobody_a_suspect(spark: SparkSession, table: pd.DataFra
 def test_a_good_feature_above_the_limit_by_chance_on_one_cutoff_is_no_suspect(
     healthy: MeasuredFeatures,
 ) -> None:
-    held = health_of(healthy, SIGNAL)
-    lucky = replace(held.strength, auc=0.91, low=0.88, n_rarer=40)
-    lasting = replace(held.strength, auc=0.92, low=0.905, n_rarer=40)
-    assert suspicion_at(replace(held, strength_by_cutoff={NEWEST: lucky}), NEWEST) is None
-    assert suspicion_at(replace(held, strength_by_cutoff={NEWEST: lasting}), NEWEST) is not None
+    health = health_of(healthy, SIGNAL)
+    lucky = replace(health.strength, auc=0.91, low=0.88, n_rarer=40)
+    lasting = replace(health.strength, auc=0.92, low=0.905, n_rarer=40)
+    assert suspicion_at(replace(health, strength_by_cutoff={NEWEST: lucky}), NEWEST) is None
+    assert suspicion_at(replace(health, strength_by_cutoff={NEWEST: lasting}), NEWEST) is not None
 
 
 # --- nothing to say ------------------------------------------------------------------------------
@@ -220,9 +224,9 @@ def test_what_is_never_known_or_never_varies_is_dropped_and_named(
     )
     found = measure(spark, changed)
     selection = select_features(found)
-    told = {name: held.reason for name, held in selection.dropped.items()}
-    assert told["n_products"] == told["discount_share"] == "never known"
-    assert told["n_departments"] == "constant"
+    by_name = {name: dropped.reason for name, dropped in selection.dropped.items()}
+    assert by_name["n_products"] == by_name["discount_share"] == "never known"
+    assert by_name["n_departments"] == "constant"
     # Whether it is known tells customers apart.
     assert "mean_gap_days" in selection.kept
     assert health_of(found, "n_products").missing_share == 1
@@ -235,12 +239,12 @@ def test_shares_and_variances_are_those_of_the_training_rows(
 ) -> None:
     rows = on_training(table)
     for name in (*NOISE, SIGNAL):
-        held = health_of(healthy, name)
-        assert held.missing_share == pytest.approx(rows[name].isna().mean())
-        assert held.variance == pytest.approx(rows[name].var())
+        health = health_of(healthy, name)
+        assert health.missing_share == pytest.approx(rows[name].isna().mean())
+        assert health.variance == pytest.approx(rows[name].var())
         counts = rows[name].value_counts(normalize=True, dropna=False)
-        assert held.most_common_share == pytest.approx(counts.iloc[0])
-        assert not held.is_near_constant
+        assert health.most_common_share == pytest.approx(counts.iloc[0])
+        assert not health.is_near_constant
 
 
 def test_near_constant_is_judged_by_the_most_common_value(
@@ -261,7 +265,9 @@ def test_near_constant_is_judged_by_the_most_common_value(
 def test_no_rows_and_one_row_are_measured_without_a_figure(frame: DataFrame) -> None:
     nothing = measured(frame.limit(0))
     assert select_features(nothing).kept == ()
-    assert {held.reason for held in select_features(nothing).dropped.values()} == {"never known"}
+    assert {dropped.reason for dropped in select_features(nothing).dropped.values()} == {
+        "never known"
+    }
     single = measured(frame.where(f"customer_id = 'c0001' AND as_of_date = DATE'{OLDEST}'"))
     assert health_of(single, SIGNAL).strength.auc is None
     assert health_of(single, SIGNAL).variance is None
@@ -290,10 +296,10 @@ def test_of_features_that_say_the_same_the_stronger_is_kept(
     assert selection.dropped["n_products"] == Dropped(
         "n_products", "redundant", -1.0, "tenure_days"
     )
-    told = selection.dropped["spend_amount"]
+    dropped = selection.dropped["spend_amount"]
     rows = on_training(changed)
-    assert told.same_as == SIGNAL
-    assert told.figure == pytest.approx(spearmanr(rows[SIGNAL], rows["spend_amount"])[0])
+    assert dropped.same_as == SIGNAL
+    assert dropped.figure == pytest.approx(spearmanr(rows[SIGNAL], rows["spend_amount"])[0])
     assert {"tenure_days", SIGNAL, "n_items_28d"} <= set(selection.kept)
 
 
@@ -379,7 +385,7 @@ def test_each_cutoff_is_compared_with_all_before_it(
         assert not shifts[day].is_unstable
 
 
-def test_an_unstable_feature_is_told_and_kept(spark: SparkSession, table: pd.DataFrame) -> None:
+def test_an_unstable_feature_is_reported_and_kept(spark: SparkSession, table: pd.DataFrame) -> None:
     rises = table["tenure_days"] + 60 * (table["as_of_date"] >= NEWEST)
     found = measure(spark, table.assign(tenure_days=rises))
     shifts = health_of(found, "tenure_days").shift_by_cutoff
@@ -394,11 +400,13 @@ def test_the_strength_is_sklearns_auc_with_ties_and_nulls(
     healthy: MeasuredFeatures, table: pd.DataFrame
 ) -> None:
     for name in (*NOISE, SIGNAL):
-        held = health_of(healthy, name)
+        health = health_of(healthy, name)
         rows = on_training(table)
-        assert held.strength.auc == pytest.approx(direction_free(rows["label"], filled(rows, name)))
-        assert list(held.strength_by_cutoff) == [OLDEST, MIDDLE, NEWEST, TEST]
-        for day, found in held.strength_by_cutoff.items():
+        assert health.strength.auc == pytest.approx(
+            direction_free(rows["label"], filled(rows, name))
+        )
+        assert list(health.strength_by_cutoff) == [OLDEST, MIDDLE, NEWEST, TEST]
+        for day, found in health.strength_by_cutoff.items():
             rows = table[table["as_of_date"] == day]
             expected = direction_free(rows["label"], filled(rows, name))
             assert found.auc == pytest.approx(expected)
@@ -442,20 +450,23 @@ def test_the_test_cutoff_has_no_say_in_the_choice(
 ) -> None:
     monkeypatch.setattr(feature_health, "MOST_ROWS", most_rows)
     random = np.random.default_rng(9)
-    told = table.assign(n_products=blurred(table))
-    is_test = told["as_of_date"] == TEST
-    other = told.copy()
+    with_copy = table.assign(n_products=blurred(table))
+    is_test = with_copy["as_of_date"] == TEST
+    other = with_copy.copy()
     # All labels turned round, a leak, a feature without a copy, a new feature and twice the rows.
     other.loc[is_test, "label"] = 1 - other.loc[is_test, "label"]
     other.loc[is_test, "n_products"] = random.random(N_CUSTOMERS)
     other.loc[is_test, "n_departments"] = other.loc[is_test, "label"]
     other.loc[is_test, "tenure_days"] = other.loc[is_test, "label"]
     more = other[is_test].assign(customer_id=lambda rows: "d" + rows["customer_id"])
-    found, again = (measure(spark, rows) for rows in (told, pd.concat([other, more])))
+    found, again = (measure(spark, rows) for rows in (with_copy, pd.concat([other, more])))
     assert "n_products" in select_features(found).dropped
     assert select_features(again) == select_features(found)
     # Though the test cut-off itself looks otherwise.
-    late = [health_of(held, "tenure_days").strength_by_cutoff[TEST].auc for held in (found, again)]
+    late = [
+        health_of(features, "tenure_days").strength_by_cutoff[TEST].auc
+        for features in (found, again)
+    ]
     assert (late[0] or 1) < 0.7 and late[1] == 1
 
 
@@ -464,11 +475,11 @@ def test_of_many_rows_a_sample_by_customer_is_looked_at(
 ) -> None:
     monkeypatch.setattr(feature_health, "MOST_ROWS", 300)
     found = measured(frame)
-    n = {day: held.n for day, held in health_of(found, SIGNAL).strength_by_cutoff.items()}
+    n = {day: strength.n for day, strength in health_of(found, SIGNAL).strength_by_cutoff.items()}
     assert len(set(n.values())) == 1  # the same customers at each cut-off
     assert 200 < found.n_sample == 3 * n[TEST] < 400
     again = measured(frame.repartition(7, "tenure_days"))
     assert again.health == found.health
-    held = health_of(found, WITH_NULLS)
-    assert held.missing_share == pytest.approx(on_training(table)[WITH_NULLS].isna().mean())
-    assert held.values.n_rows == 3 * N_CUSTOMERS
+    health = health_of(found, WITH_NULLS)
+    assert health.missing_share == pytest.approx(on_training(table)[WITH_NULLS].isna().mean())
+    assert health.values.n_rows == 3 * N_CUSTOMERS

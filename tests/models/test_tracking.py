@@ -1,4 +1,4 @@
-"""Models in MLflow: registered once, found again, loaded whole, and no secret told."""
+"""Models in MLflow: registered once, found again, loaded whole, and no secret shown."""
 
 from __future__ import annotations
 
@@ -74,15 +74,15 @@ def registered(
     tracker: Tracker, pipeline: PipelineModel, customers: DataFrame
 ) -> dict[str, ModelVersion]:
     """Give the versions that four registrations of one model name led to, by what they were."""
-    held = {}
+    versions = {}
     for step, kind, fingerprint in (
         ("first", "rule", "f1"),
         ("same again", "rule", "f1"),
         ("other kind", "forest", "f1"),
         ("other inputs", "rule", "f2"),
     ):
-        held[step] = register(tracker, "shared", kind, fingerprint, pipeline, customers)
-    return held
+        versions[step] = register(tracker, "shared", kind, fingerprint, pipeline, customers)
+    return versions
 
 
 def register(
@@ -107,7 +107,9 @@ def register(
 
 
 def versions_of(client: MlflowClient, name: str) -> list[str]:
-    return sorted(str(held.version) for held in client.search_model_versions(f"name = '{name}'"))
+    return sorted(
+        str(version.version) for version in client.search_model_versions(f"name = '{name}'")
+    )
 
 
 # --- versions ------------------------------------------------------------------------------------
@@ -127,9 +129,9 @@ def test_another_kind_or_other_inputs_are_another_version(
     registered: dict[str, ModelVersion], client: MlflowClient
 ) -> None:
     distinct = [registered[step] for step in ("first", "other kind", "other inputs")]
-    assert [held.version for held in distinct] == ["1", "2", "3"]
-    assert [held.kind for held in distinct] == ["rule", "forest", "rule"]
-    assert len({held.run_id for held in distinct}) == 3
+    assert [version.version for version in distinct] == ["1", "2", "3"]
+    assert [version.kind for version in distinct] == ["rule", "forest", "rule"]
+    assert len({version.run_id for version in distinct}) == 3
     assert versions_of(client, "shared") == ["1", "2", "3"]
 
 
@@ -215,18 +217,18 @@ def test_a_model_says_what_it_reads_and_what_it_needs(
     uri = f"models:/shared/{registered['first'].version}"
     signature = mlflow.models.get_model_info(uri).signature
     assert signature is not None
-    assert [(held.name, str(held.type)) for held in signature.inputs] == [
+    assert [(column.name, str(column.type)) for column in signature.inputs] == [
         ("silence", "DataType.double"),
         ("n_orders", "DataType.double"),
     ]
-    assert [held.name for held in signature.outputs] == ["raw_score"]
+    assert [column.name for column in signature.outputs] == ["raw_score"]
     lines = Path(mlflow.pyfunc.get_model_dependencies(uri)).read_text(encoding="utf-8").split()
     needed = {Requirement(line) for line in lines}
     assert {Requirement(line) for line in PIP_REQUIREMENTS} <= needed
-    assert "pyspark" in {held.name for held in needed}
+    assert "pyspark" in {requirement.name for requirement in needed}
 
 
-# --- what is told of a run -----------------------------------------------------------------------
+# --- what is recorded of a run -------------------------------------------------------------------
 
 
 def test_a_run_tells_the_versions_of_its_inputs(
@@ -314,18 +316,18 @@ def serve(status: int) -> tuple[HTTPServer, list[str]]:
 @pytest.fixture
 def closed_port() -> int:
     """Give a port on which nothing listens."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
+    with socket.socket() as tcp_socket:
+        tcp_socket.bind(("127.0.0.1", 0))
+        return int(tcp_socket.getsockname()[1])
 
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
     """Give a port that takes connections and never answers."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        held.listen()
-        yield held.getsockname()[1]
+    with socket.socket() as tcp_socket:
+        tcp_socket.bind(("127.0.0.1", 0))
+        tcp_socket.listen()
+        yield tcp_socket.getsockname()[1]
 
 
 @pytest.mark.parametrize("status", [200, 401, 404])
@@ -372,9 +374,9 @@ def test_a_server_that_never_answers_is_given_up(
 def test_no_secret_of_the_uri_is_shown_when_the_server_is_not_there(
     uri: str, closed_port: int
 ) -> None:
-    with pytest.raises(CrmSparkError) as told:
+    with pytest.raises(CrmSparkError) as raised:
         check_tracking(TrackingSection(uri=uri.format(port=closed_port)))
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(raised.value)
 
 
 def test_no_secret_is_shown_when_the_store_cannot_be_used(
@@ -383,12 +385,12 @@ def test_no_secret_is_shown_when_the_store_cannot_be_used(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     uri = f"http://ann:s3cret@127.0.0.1:{closed_port}"
     try:
-        with pytest.raises(EnvironmentFault, match="tracking store") as told:
+        with pytest.raises(EnvironmentFault, match="tracking store") as raised:
             Tracker(TrackingSection(uri=uri), lake_root=str(tmp_path))
     finally:
         mlflow.set_tracking_uri(section.uri)
         mlflow.set_registry_uri(section.uri)
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(raised.value)
 
 
 def test_the_folder_of_a_sqlite_store_is_made(tmp_path: Path) -> None:

@@ -388,7 +388,7 @@ def source(name: str, *, rejected: int = 0) -> Row:
 
 def poor(**changed: Any) -> Inputs:
     """Give inputs of which only the base is known."""
-    held = Inputs(
+    inputs = Inputs(
         title="Customers",
         currency="CHF ",
         as_of=AS_OF,
@@ -396,12 +396,12 @@ def poor(**changed: Any) -> Inputs:
         package_version="1.2.3",
         base=BASE,
     )
-    return replace(held, **changed)
+    return replace(inputs, **changed)
 
 
 def rich(**changed: Any) -> Inputs:
     """Give inputs of which everything is known."""
-    held = poor(
+    inputs = poor(
         months=[
             {
                 "month": f"2017-{month:02d}",
@@ -510,4 +510,4 @@ def rich(**changed: Any) -> Inputs:
             job_row("score_rfm", core_seconds=None, peak_memory_bytes=None, shuffle_bytes=999),
         ],
     )
-    return replace(held, **changed)
+    return replace(inputs, **changed)

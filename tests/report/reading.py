@@ -58,21 +58,21 @@ PARENTS = {
 
 @dataclass(eq=False)
 class Node:
-    """An element, with what it holds in order."""
+    """An element, with its contents in order."""
 
     tag: str
     attributes: dict[str, str]
     parent: Node | None = None
-    held: list[Node | str] = field(default_factory=list)
+    contents: list[Node | str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
         """All text inside."""
-        return "".join(one if isinstance(one, str) else one.text for one in self.held)
+        return "".join(one if isinstance(one, str) else one.text for one in self.contents)
 
     @property
     def children(self) -> list[Node]:
-        return [one for one in self.held if isinstance(one, Node)]
+        return [one for one in self.contents if isinstance(one, Node)]
 
     @property
     def above(self) -> Iterator[Node]:
@@ -140,7 +140,7 @@ class _Reader(HTMLParser):
         if tag in PARENTS and self.open.tag not in PARENTS[tag]:
             self.error(f"<{tag}> inside <{self.open.tag}>")
         node = Node(tag, {name: value or "" for name, value in attrs}, self.open)
-        self.open.held.append(node)
+        self.open.contents.append(node)
         return node
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -160,7 +160,7 @@ class _Reader(HTMLParser):
             self.open = self.open.parent
 
     def handle_data(self, data: str) -> None:
-        self.open.held.append(data)
+        self.open.contents.append(data)
 
 
 @lru_cache(maxsize=8)

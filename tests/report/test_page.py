@@ -64,12 +64,12 @@ NASTY = """<script src="//a.b">'</script>&amp;"""
 TAME = "x" * len(NASTY)
 
 
-def page(held: Inputs) -> str:
-    return render(page_of(held))
+def page(inputs: Inputs) -> str:
+    return render(page_of(inputs))
 
 
-def tree(held: Inputs) -> Node:
-    return read(page(held))
+def tree(inputs: Inputs) -> Node:
+    return read(page(inputs))
 
 
 @cache
@@ -82,15 +82,15 @@ def poor_page() -> str:
     return page(poor())
 
 
-def told_by_others(text: str) -> Inputs:
+def inputs_with_text(text: str) -> Inputs:
     """Give inputs with this text wherever one comes from outside."""
-    held = rich(title=text, currency=text, time_zone=text, package_version=text)
+    inputs = rich(title=text, currency=text, time_zone=text, package_version=text)
     return replace(
-        held,
-        months=[{**row, "month": f"{row['month']}{text}"} for row in held.months],
-        rfm_segments=[{**held.rfm_segments[0], "rfm_segment": text}],
+        inputs,
+        months=[{**row, "month": f"{row['month']}{text}"} for row in inputs.months],
+        rfm_segments=[{**inputs.rfm_segments[0], "rfm_segment": text}],
         churn_first=[first_to_call(text, [(text, 1.0, 0.5)])],
-        churn_metrics=[*held.churn_metrics, *importances({text: 0.9})],
+        churn_metrics=[*inputs.churn_metrics, *importances({text: 0.9})],
         champions={
             "crm_spark_churn": {"kind": text, "version": text, "why": text},
             "crm_spark_segments": {"kind": "kmeans", "version": "1", "why": text},
@@ -105,7 +105,7 @@ def told_by_others(text: str) -> Inputs:
 
 @cache
 def nasty_page() -> str:
-    return page(told_by_others(NASTY))
+    return page(inputs_with_text(NASTY))
 
 
 @pytest.fixture(params=["rich", "poor", "nasty"])
@@ -192,7 +192,7 @@ def test_headings_go_down_one_level_at_a_time(any_page: str) -> None:
 
 
 def test_nothing_in_the_page_can_ask_another_host(any_page: str) -> None:
-    told = {"alt", "aria-label", "data-label", "content"}
+    text_attributes = {"alt", "aria-label", "data-label", "content"}
     for node in read(any_page).walk():
         assert node.tag not in {
             "script",
@@ -217,7 +217,7 @@ def test_nothing_in_the_page_can_ask_another_host(any_page: str) -> None:
             assert not name.startswith("on")
             assert name not in {"src", "srcset", "action", "poster", "background", "ping", "srcdoc"}
             assert name != "http-equiv"
-            if name not in told and not name.startswith("xmlns"):
+            if name not in text_attributes and not name.startswith("xmlns"):
                 assert "//" not in value, f"{node.tag} {name}={value}"
                 assert not re.search(r"(?i)(https?|data|javascript|file):", value)
                 assert not re.search(r"url\((?!#)", value)
@@ -399,7 +399,7 @@ def test_markup_from_outside_adds_no_element() -> None:
     def outside_charts(root: Node) -> list[str]:
         return [node.tag for node in root.walk() if all(one.tag != "svg" for one in node.above)]
 
-    tame = tree(told_by_others(TAME))
+    tame = tree(inputs_with_text(TAME))
     assert tame.one("h1").text == TAME
     assert outside_charts(read(nasty_page())) == outside_charts(tame)
 
@@ -501,14 +501,14 @@ def test_what_is_missing_of_a_section_is_not_spoken_of() -> None:
 
 def test_the_head_tells_the_base_in_figures() -> None:
     root = read(rich_page())
-    told = {
+    tiles = {
         tile.one("dt").text: (
             tile.one("dd", class_="value").text,
             tile.one("dd", class_="note").text,
         )
         for tile in root.all("div", class_="tile")
     }
-    assert told == {
+    assert tiles == {
         "Customers": ("2,463", "with an order before this day"),
         "Active": ("2,309", "ordered in the last 84 days"),
         "Orders": ("142,751", "58.0 a customer"),
@@ -522,14 +522,14 @@ def test_the_head_tells_the_base_in_figures() -> None:
     assert root.one("footer").text == "Written by crm_spark 1.2.3 from the tables of the lake."
 
 
-def test_the_base_is_told_in_a_sentence() -> None:
+def test_the_base_is_described_in_a_sentence() -> None:
     assert texts(read(rich_page()).section("base"), "p")[0] == (
         "2,463 customers placed 142,751 orders from 1 January 2017 to 30 November 2017 and bought "
         "for CHF 4,174,319; CHF 1,234 came back."
     )
 
 
-def test_nothing_came_back_is_not_told() -> None:
+def test_without_returns_no_returned_amount_is_named() -> None:
     assert "came back" not in page(poor(base={**BASE, "returned": 0.0}))
 
 
@@ -553,8 +553,8 @@ def test_every_amount_has_the_currency() -> None:
         "segments": ["CHF 1,695", "CHF 29"],
         "recommendations": ["CHF 3,210"],
     }
-    for section, told in amounts.items():
-        assert all(one in root.section(section).text for one in told), section
+    for section, expected in amounts.items():
+        assert all(one in root.section(section).text for one in expected), section
 
 
 def test_without_a_currency_amounts_stand_alone() -> None:
@@ -585,7 +585,7 @@ def test_the_rfm_segments_have_their_shares_and_plain_names() -> None:
 # --- churn
 
 
-def test_churn_is_told_with_its_horizon_and_whom_to_call() -> None:
+def test_churn_is_reported_with_its_horizon_and_whom_to_call() -> None:
     section = read(rich_page()).section("churn")
     assert texts(section, "p")[0] == (
         "Of 2,309 active customers, 308 are expected to place no order in the 28 days from 1 "
@@ -610,7 +610,7 @@ def test_churn_is_told_with_its_horizon_and_whom_to_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "start"),
     [
         ("forest", "The random forest scores (version 7): "),
         (RULE, "The rule: last order, number of orders, tenure scores (version 7): "),
@@ -618,24 +618,24 @@ def test_churn_is_told_with_its_horizon_and_whom_to_call() -> None:
         ("something_new", "The something_new scores (version 7): "),
     ],
 )
-def test_the_verdict_tells_the_kind_of_the_champion(kind: str, told: str) -> None:
+def test_the_verdict_tells_the_kind_of_the_champion(kind: str, start: str) -> None:
     why = f"the forest does not beat the best rule: forest AUC 0.7; {RULE} AUC 0.8"
     champion = {"kind": kind, "version": "7", "why": why}
     root = tree(
         poor(churn_metrics=churn_metrics("forest", 0.7), champions={"crm_spark_churn": champion})
     )
     assert texts(root, "p", class_="verdict") == [
-        told + "the forest does not beat the best rule: forest AUC 0.7; rule: last order, number "
+        start + "the forest does not beat the best rule: forest AUC 0.7; rule: last order, number "
         "of orders, tenure AUC 0.8."
     ]
 
 
 def test_a_champion_of_another_model_gives_churn_no_verdict() -> None:
     champion = {"kind": "kmeans", "version": "7", "why": "so"}
-    held = poor(
+    inputs = poor(
         churn_metrics=churn_metrics("forest", 0.7), champions={"crm_spark_segments": champion}
     )
-    assert tree(held).all("p", class_="verdict") == []
+    assert tree(inputs).all("p", class_="verdict") == []
 
 
 def test_each_model_stands_beside_the_rules_with_its_intervals() -> None:
@@ -685,13 +685,15 @@ def test_at_most_twelve_features_are_drawn() -> None:
 
 
 def test_without_a_feature_that_tells_there_is_no_picture_of_them() -> None:
-    held = [*churn_metrics("forest", 0.8), *importances({"n_orders": 0.0})]
-    assert "most telling" not in page(poor(churn_metrics=held))
+    metrics = [*churn_metrics("forest", 0.8), *importances({"n_orders": 0.0})]
+    assert "most telling" not in page(poor(churn_metrics=metrics))
 
 
 def test_two_cut_offs_give_a_picture_of_walking_forward() -> None:
-    held = walked({date(2017, 10, 6): {"forest": 0.87, RULE: 0.8}, CUTOFF: {"forest": 0.8522}})
-    root = tree(poor(churn_metrics=churn_metrics("forest", 0.8522), walk_forward=held))
+    walk_forward = walked(
+        {date(2017, 10, 6): {"forest": 0.87, RULE: 0.8}, CUTOFF: {"forest": 0.8522}}
+    )
+    root = tree(poor(churn_metrics=churn_metrics("forest", 0.8522), walk_forward=walk_forward))
     (svg,) = [one for one in root.all("svg") if one.attributes["aria-label"].startswith("AUC on")]
     assert svg.attributes["aria-label"] == (
         "AUC on 2 cut-offs from 2017-10-06 to 2017-11-03, each model trained on what was known "
@@ -722,7 +724,7 @@ def test_many_cut_offs_get_few_dates() -> None:
 # --- segments
 
 
-def test_segments_are_told_with_their_profile() -> None:
+def test_segments_are_shown_with_their_profile() -> None:
     section = read(rich_page()).section("segments")
     assert texts(section, "p")[0] == "4 segments, so told."
     rows = table(section, "Who is in each segment")
@@ -756,8 +758,8 @@ def test_segments_stand_beside_the_rule() -> None:
 
 
 def test_a_fixed_number_of_segments_has_no_curve() -> None:
-    held = [metric("kmeans", "silhouette.k4", 0.3)]
-    root = tree(poor(segments=[segment(1, "a"), segment(2, "b")], segment_metrics=held))
+    metrics = [metric("kmeans", "silhouette.k4", 0.3)]
+    root = tree(poor(segments=[segment(1, "a"), segment(2, "b")], segment_metrics=metrics))
     assert len(root.section("segments").all("svg")) == 1
 
 
@@ -765,26 +767,26 @@ def test_a_fixed_number_of_segments_has_no_curve() -> None:
 
 
 def verdict_on(ndcg: Mapping[str, float], new_only: Mapping[str, float]) -> str:
-    held = poor(recommendations=OFFERS, recommendation_metrics=ranking_metrics(ndcg, new_only))
-    (told,) = texts(tree(held).section("recommendations"), "p", class_="verdict")
-    return told
+    inputs = poor(recommendations=OFFERS, recommendation_metrics=ranking_metrics(ndcg, new_only))
+    (verdict,) = texts(tree(inputs).section("recommendations"), "p", class_="verdict")
+    return verdict
 
 
 @pytest.mark.parametrize("als", [0.207, 0.409])
 def test_als_that_is_not_better_does_not_beat_buying_again(als: float) -> None:
-    told = verdict_on({"popular": 0.186, "buy_again": 0.409, "als": als}, {})
-    assert told.startswith(
+    verdict = verdict_on({"popular": 0.186, "buy_again": 0.409, "als": als}, {})
+    assert verdict.startswith(
         "ALS does not beat offering again what a customer buys most "
         f"({als:.3f} against 0.409 nDCG at 10); popular products alone come to 0.186."
     )
 
 
 def test_als_that_is_better_beats_buying_again() -> None:
-    told = verdict_on({"popular": 0.186, "buy_again": 0.409, "als": 0.41}, {})
-    assert told.startswith(
+    verdict = verdict_on({"popular": 0.186, "buy_again": 0.409, "als": 0.41}, {})
+    assert verdict.startswith(
         "ALS beats offering again what a customer buys most (0.410 against 0.409); popular"
     )
-    assert "does not beat offering" not in told
+    assert "does not beat offering" not in verdict
 
 
 @pytest.mark.parametrize(
@@ -797,11 +799,11 @@ def test_als_that_is_better_beats_buying_again() -> None:
     ],
 )
 def test_new_products_have_a_verdict_of_their_own(als: float, word: str, chance: str) -> None:
-    told = verdict_on({"buy_again": 0.4, "als": 0.2}, {"popular": 0.039, "als": als})
-    assert f"ALS {word} the popular ones ({als:.3f} against 0.039{chance})" in told
+    verdict = verdict_on({"buy_again": 0.4, "als": 0.2}, {"popular": 0.039, "als": als})
+    assert f"ALS {word} the popular ones ({als:.3f} against 0.039{chance})" in verdict
 
 
-def test_offers_are_told_by_where_they_come_from() -> None:
+def test_offers_are_described_by_where_they_come_from() -> None:
     assert texts(read(rich_page()).section("recommendations"), "p")[0] == (
         "2,463 customers are offered 24,000 products: whatever the customer is most likely to buy, "
         "bought before or not. Of the offers 70% bought before, 25% bought by customers like this "
@@ -809,9 +811,9 @@ def test_offers_are_told_by_where_they_come_from() -> None:
     )
 
 
-def test_the_policy_of_new_products_only_is_told() -> None:
-    held = poor(recommendations={**OFFERS, "policy": "new_only"})
-    assert "only what the customer has never bought" in page(held)
+def test_the_policy_of_new_products_only_is_described() -> None:
+    inputs = poor(recommendations={**OFFERS, "policy": "new_only"})
+    assert "only what the customer has never bought" in page(inputs)
 
 
 def test_each_policy_has_its_table_with_the_models_that_it_has() -> None:
@@ -867,7 +869,7 @@ def test_the_counts_of_each_table_are_there() -> None:
     ]
 
 
-def test_what_cleaning_changed_is_told_and_nothing_where_it_changed_nothing() -> None:
+def test_what_cleaning_changed_is_shown_and_nothing_where_it_changed_nothing() -> None:
     cleaned = [
         {"effect": "quantity filled in", "n_rows": 3_000},
         {"effect": "taken as returns", "n_rows": 12},
@@ -883,7 +885,7 @@ def test_what_cleaning_changed_is_told_and_nothing_where_it_changed_nothing() ->
     assert "cleaning rule" not in without.section("data").text
 
 
-def test_nothing_rejected_is_told() -> None:
+def test_that_no_row_was_rejected_is_said() -> None:
     root = tree(poor(sources=[source("core.transactions")]))
     assert "No row was rejected." in root.section("data").text
     assert "Rows that could not be used" not in root.text
@@ -916,7 +918,7 @@ def test_the_cost_of_each_job_is_there_and_blank_where_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "words"),
     [
         ("n_orders", "orders"),
         ("n_orders_28d", "orders in 28 days"),
@@ -933,18 +935,18 @@ def test_the_cost_of_each_job_is_there_and_blank_where_unknown() -> None:
         ("", ""),
     ],
 )
-def test_a_feature_is_named_in_words(name: str, told: str) -> None:
-    assert feature_in_words(name) == told
+def test_a_feature_is_named_in_words(name: str, words: str) -> None:
+    assert feature_in_words(name) == words
 
 
 def test_every_feature_has_words_of_its_own_without_underscores() -> None:
-    told = [feature_in_words(feature.name) for feature in FEATURES]
-    assert len(set(told)) == len(told) > 50
-    assert not any("_" in one or one != one.strip() or not one for one in told)
+    words = [feature_in_words(feature.name) for feature in FEATURES]
+    assert len(set(words)) == len(words) > 50
+    assert not any("_" in one or one != one.strip() or not one for one in words)
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "text"),
     [
         (None, "unknown"),
         (0.0, "0"),
@@ -957,8 +959,8 @@ def test_every_feature_has_words_of_its_own_without_underscores() -> None:
         (99.999, "100.00"),
     ],
 )
-def test_a_value_is_written_as_short_as_it_can_be_read(value: float | None, told: str) -> None:
-    assert number(value) == told
+def test_a_value_is_written_as_short_as_it_can_be_read(value: float | None, text: str) -> None:
+    assert number(value) == text
 
 
 def test_names_of_models_become_words_and_everyday_words_stay() -> None:
@@ -973,8 +975,8 @@ def test_names_of_models_become_words_and_everyday_words_stay() -> None:
 
 
 def test_a_single_month_gives_no_picture_of_months() -> None:
-    held = poor(months=[{"month": "2017-11", "n_customers": 3, "spend": 5.0}])
-    assert tree(held).section("base").all("svg") == []
+    inputs = poor(months=[{"month": "2017-11", "n_customers": 3, "spend": 5.0}])
+    assert tree(inputs).section("base").all("svg") == []
 
 
 def test_two_months_give_pictures_with_both() -> None:
@@ -996,7 +998,7 @@ def test_many_months_get_few_labels() -> None:
 
 
 def test_zero_spend_everywhere_divides_nothing_by_it() -> None:
-    held = rich(
+    inputs = rich(
         base={**BASE, "spend": 0.0, "returned": 0.0},
         months=[{"month": f"2017-{month}", "n_customers": 1, "spend": 0.0} for month in (10, 11)],
         rfm_segments=[{"rfm_segment": "lost", "n": 5, "spend": 0.0}],
@@ -1012,11 +1014,11 @@ def test_zero_spend_everywhere_divides_nothing_by_it() -> None:
         ],
         examples=[example("C1", spend_amount=0.0, bought=[], offered=[])],
     )
-    root = tree(held)
+    root = tree(inputs)
     assert anchors(root) == SECTIONS
     assert table(root, "Named segments") == [["lost", "5", "100.0%", "0.0%", "CHF 0"]]
     assert table(root, "Who is in each segment")[0][4:6] == ["CHF 0", "unknown"]
-    assert "segment 1 has 25% of the customers and unknown of what was bought" in page(held)
+    assert "segment 1 has 25% of the customers and unknown of what was bought" in page(inputs)
     assert "nan" not in re.findall(r"\w+", root.text.lower())
 
 
@@ -1069,12 +1071,12 @@ def test_very_long_names_are_kept_whole() -> None:
 
 
 def test_metrics_that_are_not_known_stay_blank() -> None:
-    held = [
+    metrics = [
         {**row, "value": None, "low": None, "high": None}
         for row in churn_metrics("forest", 0.8)
         if "bin" not in row["metric"]
     ]
-    rows = table(tree(poor(churn_metrics=[*held, metric("recency", "auc", 0.7)])), "On 2,293")
+    rows = table(tree(poor(churn_metrics=[*metrics, metric("recency", "auc", 0.7)])), "On 2,293")
     assert rows == [
         ["random forest", "", "", "", "", ""],
         ["rule: days since the last order", "0.7000", "", "", "", ""],
@@ -1087,20 +1089,22 @@ def test_a_metric_without_an_interval_stands_alone() -> None:
 
 
 def test_bins_of_which_nobody_left_are_drawn() -> None:
-    held = [
+    metrics = [
         {**row, "value": 0.0} if "bin" in row["metric"] else row
         for row in churn_metrics("forest", None)
     ]
-    root = tree(poor(churn_metrics=held))
-    assert "random forest finds 0% of them among the first fifth" in page(poor(churn_metrics=held))
+    root = tree(poor(churn_metrics=metrics))
+    assert "random forest finds 0% of them among the first fifth" in page(
+        poor(churn_metrics=metrics)
+    )
     assert len(root.section("churn-quality").all("svg")) == 2
 
 
 def test_fewer_than_ten_bins_are_drawn() -> None:
     every = churn_metrics("forest", 0.8)
-    held = [row for row in every if not re.match(r"bin\.0[2-9]", row["metric"])]
+    metrics = [row for row in every if not re.match(r"bin\.0[2-9]", row["metric"])]
     # Of 100 customers each, 50 and 5 left.
-    assert "finds 91% of them among the first fifth" in page(poor(churn_metrics=held))
+    assert "finds 91% of them among the first fifth" in page(poor(churn_metrics=metrics))
 
 
 def test_a_cut_off_without_an_auc_does_not_stop_the_report() -> None:
@@ -1110,14 +1114,14 @@ def test_a_cut_off_without_an_auc_does_not_stop_the_report() -> None:
         date(2017, 10, 6): {"forest": 0.87},
         CUTOFF: {"forest": 0.85},
     }
-    held = poor(churn_metrics=churn_metrics("forest", 0.85), walk_forward=walked(days))
-    assert "0.850 to 0.870" in page(held)
+    inputs = poor(churn_metrics=churn_metrics("forest", 0.85), walk_forward=walked(days))
+    assert "0.850 to 0.870" in page(inputs)
 
 
 def test_walks_of_models_without_metrics_of_the_date_do_not_stop_the_report() -> None:
     days = {date(2017, 10, 6): {"recency": 0.87}, CUTOFF: {"recency": 0.85}}
-    held = poor(churn_metrics=churn_metrics("forest", 0.85), walk_forward=walked(days))
-    assert "churn-quality" in anchors(tree(held))
+    inputs = poor(churn_metrics=churn_metrics("forest", 0.85), walk_forward=walked(days))
+    assert "churn-quality" in anchors(tree(inputs))
 
 
 def test_a_backslash_in_the_currency_does_not_stop_the_report() -> None:

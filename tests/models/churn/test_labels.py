@@ -84,7 +84,7 @@ def lines(spark: SparkSession) -> DataFrame:
         if what in cancelled
     ]
     names = TRANSACTIONS.schema.names
-    rows = [tuple(held.get(name) for name in names) for held in placed + back]
+    rows = [tuple(fields.get(name) for name in names) for fields in placed + back]
     return spark.createDataFrame(rows, TRANSACTIONS.schema)
 
 

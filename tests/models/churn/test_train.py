@@ -123,7 +123,7 @@ def decide(candidates: Sequence[Fitted]) -> Decided:
             fitted.name,
             fitted.name in RULES,
             fitted.model,
-            tuple(Measured(held.name, held.value, 1) for held in fitted.metrics),
+            tuple(Measured(metric.name, metric.value, 1) for metric in fitted.metrics),
         )
         for fitted in candidates
     ]
@@ -133,9 +133,9 @@ def decide(candidates: Sequence[Fitted]) -> Decided:
 
 
 def interval(fitted: Fitted, name: str) -> tuple[float, float]:
-    held = next(metric for metric in fitted.metrics if metric.name == name)
-    assert held.low is not None and held.high is not None
-    return held.low, held.high
+    found = next(metric for metric in fitted.metrics if metric.name == name)
+    assert found.low is not None and found.high is not None
+    return found.low, found.high
 
 
 def value(fitted: Fitted, name: str) -> float:
@@ -200,7 +200,7 @@ def test_the_planted_feature_is_by_far_the_most_important(
     assert second.auc_loss < first.auc_loss / 5
     # Without the only signal the ranking is left to chance.
     assert first.auc_loss == pytest.approx(value(forest, "auc") - 0.5, abs=0.08)
-    assert sorted(held.feature for held in importances) == sorted(VARYING)
+    assert sorted(importance.feature for importance in importances) == sorted(VARYING)
 
 
 def test_the_forest_becomes_the_champion_where_only_it_sees_the_signal(
@@ -254,14 +254,14 @@ def test_the_planted_reason_is_not_given_to_who_does_not_have_it(reasoned: list[
     low = [row for row in reasoned if row["was"] is not None and row["was"] < HIGH - 20]
     assert len(low) > 100
     # A forest is not quite flat where nothing was planted.
-    held = [one["effect"] for row in low for one in row["reasons"] if one["feature"] == PLANTED]
-    assert max(held, default=0) < 0.1
-    assert all(held["effect"] > 0 for row in reasoned for held in row["reasons"])
+    effects = [one["effect"] for row in low for one in row["reasons"] if one["feature"] == PLANTED]
+    assert max(effects, default=0) < 0.1
+    assert all(reason["effect"] > 0 for row in reasoned for reason in row["reasons"])
 
 
 def test_reasons_come_strongest_first(reasoned: list[Row]) -> None:
     for row in reasoned:
-        effects = [held["effect"] for held in row["reasons"]]
+        effects = [reason["effect"] for reason in row["reasons"]]
         assert effects == sorted(effects, reverse=True)
 
 
@@ -281,10 +281,10 @@ def test_an_effect_is_what_the_probability_loses_with_the_usual_value(
     before = probabilities(explained, planted)
     after = probabilities(explained, planted.withColumn(PLANTED, F.lit(usual)))
     found = {
-        row["customer_id"]: held["effect"]
+        row["customer_id"]: reason["effect"]
         for row in reasoned
-        for held in row["reasons"]
-        if held["feature"] == PLANTED
+        for reason in row["reasons"]
+        if reason["feature"] == PLANTED
     }
     expected = {key: before[key] - after[key] for key in before if before[key] - after[key] > 0.005}
     assert found == pytest.approx(expected)
@@ -294,13 +294,13 @@ def test_usual_is_the_median_of_the_latest_training_cutoff(
     explained: ChurnModel, planted_table: pd.DataFrame
 ) -> None:
     newest = planted_table[planted_table["as_of_date"] == CUTOFFS.calibration]
-    medians = {held.name: held.median for held in explained.inputs}
+    medians = {feature.name: feature.median for feature in explained.inputs}
     named = list(explained.explained)
     expected = {name: np.nanmedian(newest[name]) for name in named}
     assert {name: medians[name] for name in named} == pytest.approx(expected)
     # Those of the test cut-off are others.
     assert expected != {name: np.nanmedian(on_test(planted_table)[name]) for name in named}
-    assert all(held.median is None for held in explained.inputs if held.name not in named)
+    assert all(feature.median is None for feature in explained.inputs if feature.name not in named)
 
 
 @pytest.mark.parametrize("n", [0, 1])
@@ -336,13 +336,13 @@ def test_reasons_of_a_rule_are_on_the_scale_of_its_feature(spark: SparkSession) 
     )
     rows = add_reasons(model, test, keep=["customer_id", "was"], n=3).collect()
     usual = np.median(table[table["as_of_date"] == CUTOFFS.calibration]["days_since_last_order"])
-    told = [row for row in rows if row["reasons"]]
+    rows_with_reasons = [row for row in rows if row["reasons"]]
     # The longer the silence, the likelier to leave: what is longer than usual is a reason.
     assert {row["customer_id"] for row in rows if row["was"] > usual + 3} <= {
-        row["customer_id"] for row in told
+        row["customer_id"] for row in rows_with_reasons
     }
-    assert all(row["was"] > usual for row in told)
-    assert all(row["reasons"][0]["value"] == row["was"] for row in told)
+    assert all(row["was"] > usual for row in rows_with_reasons)
+    assert all(row["reasons"][0]["value"] == row["was"] for row in rows_with_reasons)
     frame.unpersist()
 
 
@@ -463,7 +463,7 @@ def test_a_feature_that_knew_the_labels_in_training_only_is_not_rewarded_on_the_
     assert value(fooled, "auc") < value(fitted_rules[0], "auc")
     assert decide([*fitted_rules, fooled]).champion.name != FOREST
     losses = permutation_importance(fooled.model, rule_frame, CUTOFFS, PARAMS)
-    leaky = next(held.auc_loss for held in losses if held.feature == LEAKY)
+    leaky = next(importance.auc_loss for importance in losses if importance.feature == LEAKY)
     assert leaky < 0.05
 
 
@@ -510,7 +510,7 @@ def test_nothing_on_the_test_cutoff_changes_the_model(
     )
     again = fit_candidate(FOREST, to_spark(spark, other), CUTOFFS, PARAMS)
     assert again.model.spec() == forest.model.spec()
-    trees, expected = (held.model.pipeline.stages[1].toDebugString for held in (again, forest))
+    trees, expected = (fitted.model.pipeline.stages[1].toDebugString for fitted in (again, forest))
     assert trees.split("\n", 1)[1] == expected.split("\n", 1)[1]
     # With all labels turned round, what was ranked right is ranked wrong.
     assert value(again, "auc") == pytest.approx(1 - value(forest, "auc"))
@@ -586,7 +586,7 @@ def test_a_forest_does_without_features_that_were_never_known(spark: SparkSessio
     frame = to_spark(spark, table).withColumn("n_products", F.lit(None).cast("double"))
     small = PARAMS.model_copy(update={"forest": ForestParams(n_trees=3, max_depth=2)})
     fitted = fit_candidate(FOREST, frame, Cutoffs(TEST, CUTOFFS.training[:1]), small)
-    assert sorted(held.name for held in fitted.model.inputs) == sorted(
+    assert sorted(feature.name for feature in fitted.model.inputs) == sorted(
         set(VARYING) - {"n_products"}
     )
 
@@ -634,7 +634,7 @@ def test_the_forest_has_to_beat_the_rule_in_ranking_and_in_probability(
 def test_the_best_rule_ranks_best_and_then_has_the_best_probabilities(
     metrics: Sequence[tuple[float | None, float]], best: int
 ) -> None:
-    rules = [measured(name, *held) for name, held in zip(RULES, metrics, strict=True)]
+    rules = [measured(name, auc, brier) for name, (auc, brier) in zip(RULES, metrics, strict=True)]
     assert decide([*rules, measured(FOREST, 0.5, 0.5)]).best_rule is rules[best]
 
 

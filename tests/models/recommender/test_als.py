@@ -97,22 +97,22 @@ def mllib(spark: SparkSession) -> ALSModel:
 def histories(catalogue: Catalogue) -> dict[str, tuple[list[int], list[float]]]:
     """Give the places and weights of each customer's products, rare ones too."""
     places = {product: place for place, product in enumerate(catalogue.product_ids)}
-    held: dict[str, tuple[list[int], list[float]]] = {}
+    by_customer: dict[str, tuple[list[int], list[float]]] = {}
     for customer, product, weight, _ in sorted(ROWS):
-        products, weights = held.setdefault(customer, ([], []))
+        products, weights = by_customer.setdefault(customer, ([], []))
         products.append(places[product])
         weights.append(weight)
-    return held
+    return by_customer
 
 
 def folded_in(catalogue: Catalogue) -> dict[str, np.ndarray]:
-    held = histories(catalogue)
+    by_customer = histories(catalogue)
     fold_in = FoldIn(catalogue, alpha=3.0, regularization=0.07)
     found = fold_in.customer_factors(
-        [np.array(products, np.int64) for products, _ in held.values()],
-        [np.array(weights) for _, weights in held.values()],
+        [np.array(products, np.int64) for products, _ in by_customer.values()],
+        [np.array(weights) for _, weights in by_customer.values()],
     )
-    return dict(zip(held, found, strict=True))
+    return dict(zip(by_customer, found, strict=True))
 
 
 def test_product_factors_are_those_of_mllib(factors: pd.DataFrame, mllib: ALSModel) -> None:
@@ -131,14 +131,14 @@ def test_customer_factors_folded_in_are_those_of_mllib(
     customers = sorted({row[0] for row in ROWS})
     items = {products[row["id"]]: list(row["features"]) for row in mllib.itemFactors.collect()}
     frame = pd.DataFrame(
-        [(product, *held) for product, held in items.items()],
+        [(product, *values) for product, values in items.items()],
         columns=["product_id", *[f"factor_{index}" for index in range(RANK)]],
     )
     found = folded_in(catalogue.with_factors(frame))
     expected = {customers[row["id"]]: row["features"] for row in mllib.userFactors.collect()}
     assert set(expected) == set(found)
-    for customer, held in expected.items():
-        assert list(found[customer]) == pytest.approx(list(held), abs=1e-4)
+    for customer, vector in expected.items():
+        assert list(found[customer]) == pytest.approx(list(vector), abs=1e-4)
 
 
 def test_folding_in_solves_the_equation_of_the_docstring(

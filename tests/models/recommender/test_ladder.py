@@ -49,22 +49,24 @@ def catalogue_of(
 ) -> Catalogue:
     """Put a catalogue together; a product without factors has None."""
     n = len(recent)
-    rank = max((len(held) for held in factors if held), default=0)
+    rank = max((len(vector) for vector in factors if vector), default=0)
     return Catalogue(
         product_ids=np.array([f"p{number:03}" for number in range(n)], object),
         n_customers=np.array(recent if ever is None else ever, np.int64),
         n_recent_customers=np.array(recent, np.int64),
         is_available=np.array([number not in unavailable for number in range(n)], bool),
-        factors=np.array([held or [0.0] * rank for held in factors], np.float32).reshape(n, rank),
-        has_factors=np.array([held is not None for held in factors], bool),
+        factors=np.array([vector or [0.0] * rank for vector in factors], np.float32).reshape(
+            n, rank
+        ),
+        has_factors=np.array([vector is not None for vector in factors], bool),
     )
 
 
 def offers_of(
     catalogue: Catalogue, ladders: dict[str, Ladder], histories: Sequence[History], *, n: int
 ) -> dict[str, list[list[Offer]]]:
-    products = [np.array(list(held), np.int64) for held in histories]
-    weights = [np.array(list(held.values()), float) for held in histories]
+    products = [np.array(list(history), np.int64) for history in histories]
+    weights = [np.array(list(history.values()), float) for history in histories]
     return dict(Ranking(catalogue, ladders, ALS).offers(products, weights, n=n))
 
 
@@ -102,7 +104,7 @@ class Oracle:
         for rung in ladder.rungs:
             for product, score in self.ranked(rung, history):
                 is_barred = ladder.policy == "new_only" and product in history
-                is_there = product in [held.product for held in found]
+                is_there = product in [offer.product for offer in found]
                 if len(found) < n and not is_barred and not is_there:
                     found.append(Offer(product, score, rung))
         return found
@@ -115,7 +117,7 @@ class Oracle:
             return [(p, float(recent[p])) for p in order]
         scores = self.scores(history) if rung == "als" else history
         rounded = {p: round(scores[p], 6) for p in on_sale if p in scores}
-        return sorted(rounded.items(), key=lambda held: (-held[1], held[0]))
+        return sorted(rounded.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def drawn_case(seed: int) -> tuple[Catalogue, list[History], int]:
@@ -134,7 +136,10 @@ def drawn_case(seed: int) -> tuple[Catalogue, list[History], int]:
     unavailable = [p for p in range(size) if rng.random() < 0.2]
     recent = [rng.randint(0, 4) for _ in range(size)]
     catalogue = catalogue_of(
-        recent, factors, ever=[held + rng.randint(0, 2) for held in recent], unavailable=unavailable
+        recent,
+        factors,
+        ever=[count + rng.randint(0, 2) for count in recent],
+        unavailable=unavailable,
     )
     histories: list[History] = [{}]
     for _ in range(6):
@@ -151,9 +156,9 @@ def test_lists_are_those_of_the_oracle(seed: int) -> None:
     for name, ladder in LADDERS.items():
         for history, offers in zip(histories, found[name], strict=True):
             expected = Oracle(catalogue).offers(ladder, history, n)
-            assert [held.source for held in offers] == [held.source for held in expected]
-            scores = [held.score for held in expected]
-            assert [held.score for held in offers] == pytest.approx(scores, abs=3e-6)
+            assert [offer.source for offer in offers] == [offer.source for offer in expected]
+            scores = [offer.score for offer in expected]
+            assert [offer.score for offer in offers] == pytest.approx(scores, abs=3e-6)
             mine = Oracle(catalogue).scores(history)
             for offer, wanted in zip(offers, expected, strict=True):
                 # Single precision may turn round what differs by less than it resolves.
@@ -169,9 +174,9 @@ def test_no_list_holds_a_product_twice_or_off_sale_or_bought_under_new_only(seed
     found = offers_of(catalogue, LADDERS, histories, n=n)
     for name, ladder in LADDERS.items():
         for history, offers in zip(histories, found[name], strict=True):
-            products = [held.product for held in offers]
+            products = [offer.product for offer in offers]
             assert len(products) == len(set(products)) <= n
-            assert all(catalogue.is_available[held] for held in products)
+            assert all(catalogue.is_available[product] for product in products)
             if ladder.policy == "new_only":
                 assert not set(products) & set(history)
             if "popular" in ladder.rungs:
@@ -189,7 +194,7 @@ HAND = catalogue_of(
 
 def by_hand(rungs: tuple[Rung, ...], history: History, *, n: int = 10) -> list[tuple[int, Rung]]:
     found = offers_of(HAND, {"x": Ladder(rungs, "all")}, [history], n=n)["x"][0]
-    return [(held.product, held.source) for held in found]
+    return [(offer.product, offer.source) for offer in found]
 
 
 def test_rungs_are_filled_in_order_each_under_its_own_name() -> None:
@@ -219,7 +224,7 @@ def test_a_customer_without_history_gets_popular_products_only() -> None:
 def test_popular_ties_go_to_those_with_more_customers_ever_then_by_place() -> None:
     tied = catalogue_of([2, 2, 2, 3], [None] * 4, ever=[4, 5, 4, 3])
     found = offers_of(tied, {"x": Ladder(("popular",), "all")}, [{}], n=4)["x"][0]
-    assert [(held.product, held.score) for held in found] == [(3, 3), (1, 2), (0, 2), (2, 2)]
+    assert [(offer.product, offer.score) for offer in found] == [(3, 3), (1, 2), (0, 2), (2, 2)]
 
 
 def test_equal_weights_and_equal_predictions_are_ranked_by_place() -> None:
@@ -228,13 +233,13 @@ def test_equal_weights_and_equal_predictions_are_ranked_by_place() -> None:
     ]
     same = catalogue_of([1] * 9, [[0.5, 0.5]] * 9)
     found = offers_of(same, {"x": Ladder(("als",), "all")}, [{5: 1.0}], n=4)["x"][0]
-    assert [held.product for held in found] == [0, 1, 2, 3]
+    assert [offer.product for offer in found] == [0, 1, 2, 3]
 
 
 def test_a_catalogue_without_factors_has_no_als_rung() -> None:
     bare = catalogue_of([1, 2], [None, None])
     found = offers_of(bare, {"x": Ladder(("als", "popular"), "all")}, [{0: 1.0}], n=2)["x"][0]
-    assert [(held.product, held.source) for held in found] == [(1, "popular"), (0, "popular")]
+    assert [(offer.product, offer.source) for offer in found] == [(1, "popular"), (0, "popular")]
 
 
 def test_an_empty_catalogue_offers_nothing() -> None:
@@ -270,9 +275,9 @@ def factors_of(products: Sequence[str]) -> pd.DataFrame:
 
 def as_lists(rows: Sequence[Any]) -> Lists:
     lists: Lists = {}
-    for row in sorted(rows, key=lambda held: (held["list"], held["customer_id"], held["rank"])):
-        held = (row["rank"], row["product_id"], round(row["score"], 4), row["source"])
-        lists.setdefault((row["list"], row["customer_id"]), []).append(held)
+    for row in sorted(rows, key=lambda offer: (offer["list"], offer["customer_id"], offer["rank"])):
+        entry = (row["rank"], row["product_id"], round(row["score"], 4), row["source"])
+        lists.setdefault((row["list"], row["customer_id"]), []).append(entry)
     return lists
 
 
@@ -295,13 +300,13 @@ def test_lists_do_not_depend_on_partitions_and_blocks(
     }
     assert list(bare.product_ids) == sorted(silence)
     assert dict(zip(bare.product_ids, bare.is_available.tolist(), strict=True)) == {
-        product: held < 40 for product, held in silence.items()
+        product: days < 40 for product, days in silence.items()
     }
     for product, n, recent in zip(
         bare.product_ids, bare.n_customers, bare.n_recent_customers, strict=True
     ):
-        held = [row[3] for row in INTERACTIONS if row[1] == product]
-        assert (n, recent) == (len(held), sum(days < 10 for days in held))
+        silences = [row[3] for row in INTERACTIONS if row[1] == product]
+        assert (n, recent) == (len(silences), sum(days < 10 for days in silences))
 
     catalogue = bare.with_factors(factors_of(bare.product_ids[3:]))
     assert catalogue.has_factors.tolist() == [False] * 3 + [True] * (bare.size - 3)
@@ -315,9 +320,9 @@ def test_lists_do_not_depend_on_partitions_and_blocks(
     assert {customer for _, customer in expected} == {
         row["customer_id"] for row in customers.collect()
     }
-    assert all([held[0] for held in one] == [1, 2, 3, 4, 5, 6] for one in expected.values())
-    assert {held[3] for held in expected["all", "stranger"]} == {"popular"}
-    assert {held[1] for one in expected.values() for held in one} <= set(silence) - {"gone"}
+    assert all([entry[0] for entry in one] == [1, 2, 3, 4, 5, 6] for one in expected.values())
+    assert {entry[3] for entry in expected["all", "stranger"]} == {"popular"}
+    assert {entry[1] for one in expected.values() for entry in one} <= set(silence) - {"gone"}
 
     spread = histories.repartition(5, F.reverse("customer_id"))
     again = as_lists(rank_products(spread, catalogue, ladders, ALS, n=6).collect())
@@ -370,7 +375,7 @@ def test_a_history_of_unknown_products_alone_leads_to_the_popular_ones() -> None
     has_factors = np.ones(50, bool)
     has_factors[5] = False
     factors[5] = 0.0
-    held = Catalogue(
+    catalogue = Catalogue(
         product_ids=np.array([f"p{index:02d}" for index in range(50)], object),
         n_customers=np.arange(50),
         n_recent_customers=np.arange(50),
@@ -378,7 +383,7 @@ def test_a_history_of_unknown_products_alone_leads_to_the_popular_ones() -> None
         factors=factors,
         has_factors=has_factors,
     )
-    ranking = Ranking(held, {"x": Ladder(("als", "popular"), "all")}, AlsParams())
+    ranking = Ranking(catalogue, {"x": Ladder(("als", "popular"), "all")}, AlsParams())
     ((_, lists),) = ranking.offers([np.array([5])], [np.array([1.0])], n=3)
     assert [(offer.product, offer.source) for offer in lists[0]] == [
         (49, "popular"),
@@ -390,7 +395,7 @@ def test_a_history_of_unknown_products_alone_leads_to_the_popular_ones() -> None
 def test_a_score_does_not_depend_on_who_shares_the_block() -> None:
     rng = np.random.default_rng(4)
     n = 3000
-    held = Catalogue(
+    catalogue = Catalogue(
         product_ids=np.array([f"p{index:04d}" for index in range(n)], object),
         n_customers=np.ones(n, int),
         n_recent_customers=np.ones(n, int),
@@ -400,23 +405,23 @@ def test_a_score_does_not_depend_on_who_shares_the_block() -> None:
     )
     products = [np.sort(rng.choice(n, size=8, replace=False)) for _ in range(300)]
     weights = [np.ones(8) for _ in products]
-    ranking = Ranking(held, {"x": Ladder(("als",), "all")}, AlsParams())
+    ranking = Ranking(catalogue, {"x": Ladder(("als",), "all")}, AlsParams())
     ((_, whole),) = ranking.offers(products, weights, n=10)
     for size in (1, 7):
         parts = [
-            held
+            offers
             for start in range(0, 300, size)
             for _, lists in ranking.offers(
                 products[start : start + size], weights[start : start + size], n=10
             )
-            for held in lists
+            for offers in lists
         ]
         assert parts == whole
 
 
 def test_a_weight_of_zero_is_no_purchase() -> None:
     rng = np.random.default_rng(5)
-    held = Catalogue(
+    catalogue = Catalogue(
         product_ids=np.array(["a", "b", "c"], object),
         n_customers=np.ones(3, int),
         n_recent_customers=np.ones(3, int),
@@ -424,7 +429,7 @@ def test_a_weight_of_zero_is_no_purchase() -> None:
         factors=rng.normal(size=(3, 2)).astype(np.float32),
         has_factors=np.ones(3, bool),
     )
-    fold_in = FoldIn(held, alpha=1.0, regularization=0.1)
+    fold_in = FoldIn(catalogue, alpha=1.0, regularization=0.1)
     with_zero = fold_in.customer_factors([np.array([0, 1])], [np.array([2.0, 0.0])])
     without = fold_in.customer_factors([np.array([0])], [np.array([2.0])])
     np.testing.assert_allclose(with_zero, without)

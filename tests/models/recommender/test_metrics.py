@@ -37,7 +37,9 @@ def drawn() -> tuple[Offers, Bought]:
         # More than ten for some, nothing for every fifth.
         n_bought = 0 if number % 5 == 0 else rng.choice([1, 2, 5, 13])
         if n_bought:
-            bought[customer] = {held: rng.random() < 0.5 for held in rng.sample(products, n_bought)}
+            bought[customer] = {
+                product: rng.random() < 0.5 for product in rng.sample(products, n_bought)
+            }
     # Offered nothing at all; offered exactly what they bought; bought nothing new.
     bought["nobody"] = {"p01": True, "p02": False}
     offers["long", "lucky"] = products[:10]
@@ -53,18 +55,20 @@ OFFERS, BOUGHT = drawn()
 def wanted_of(name: str) -> dict[str, set[str]]:
     """Give what is relevant to each customer in a list; customers without any are not there."""
     wanted = {
-        customer: {held for held, is_new in products.items() if is_new or LISTS[name] == "all"}
+        customer: {
+            product for product, is_new in products.items() if is_new or LISTS[name] == "all"
+        }
         for customer, products in BOUGHT.items()
     }
-    return {customer: held for customer, held in wanted.items() if held}
+    return {customer: products for customer, products in wanted.items() if products}
 
 
 def by_hand(name: str) -> dict[str, list[float]]:
     """Give each metric of each customer."""
-    found: dict[str, list[float]] = {held: [] for held in MEANS}
+    found: dict[str, list[float]] = {metric: [] for metric in MEANS}
     for customer, wanted in sorted(wanted_of(name).items()):
         first_ten = OFFERS.get((name, customer), [])[:10]
-        gains = [1 if held in wanted else 0 for held in first_ten]
+        gains = [1 if product in wanted else 0 for product in first_ten]
         dcg = sum(gain / math.log2(place + 2) for place, gain in enumerate(gains))
         ideal = sum(1 / math.log2(place + 2) for place in range(min(10, len(wanted))))
         found["ndcg_at_10"].append(dcg / ideal)
@@ -85,7 +89,11 @@ def measured(
         "list string, customer_id string, rank int, product_id string",
     )
     relevant = spark.createDataFrame(
-        [(customer, *held) for customer, products in bought.items() for held in products.items()],
+        [
+            (customer, product, is_new)
+            for customer, products in bought.items()
+            for product, is_new in products.items()
+        ],
         "customer_id string, product_id string, is_new boolean",
     )
     return ranking_metrics(recommended, relevant, lists=lists, n_products=N_PRODUCTS)
@@ -135,7 +143,7 @@ def test_ndcg_is_that_of_scikit_learn_where_all_customers_are_offered_all_they_c
     truth, scores = [], []
     for customer, wanted in wanted_of("long").items():
         row, score = np.zeros(N_PRODUCTS), np.zeros(N_PRODUCTS)
-        row[[places[held] for held in wanted]] = 1
+        row[[places[product] for product in wanted]] = 1
         # scikit-learn spreads ties over places: what is not offered lies below, at gain zero.
         offered = OFFERS.get(("long", customer), [])
         for rank, product in enumerate(offered):

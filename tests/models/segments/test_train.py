@@ -63,7 +63,7 @@ def drawn_base() -> pd.DataFrame:
 
 
 BASE = drawn_base()
-GROUP = {held: int(held[1]) for held in BASE["customer_id"]}
+GROUP = {customer: int(customer[1]) for customer in BASE["customer_id"]}
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +75,9 @@ def base(spark: SparkSession) -> DataFrame:
 def figures_of(fitted: FittedSegments) -> dict[tuple[str, str], float | None]:
     """Give every figure by kind and name."""
     return {
-        (kind, held.name): held.value
+        (kind, figure.name): figure.value
         for kind, of_kind in fitted.measured.items()
-        for held in of_kind
+        for figure in of_kind
     }
 
 
@@ -111,7 +111,7 @@ def standardised_by_hand(frame: pd.DataFrame, features: tuple[str, ...] = FEATUR
 
 
 def centers_of(model: SegmentModel) -> Floats:
-    return np.array([held.center for held in model.segments])
+    return np.array([segment.center for segment in model.segments])
 
 
 def distances(matrix: Floats, centers: Floats) -> Floats:
@@ -129,7 +129,7 @@ def test_planted_groups_are_found_and_the_first_segment_spends_most(
     assigned: pd.DataFrame,
 ) -> None:
     # Planted with rising spend: the last group is segment 1.
-    expected = [4 - GROUP[held] for held in assigned["customer_id"]]
+    expected = [4 - GROUP[customer] for customer in assigned["customer_id"]]
     assert assigned["segment_id"].tolist() == expected
     spend = BASE.set_index("customer_id")["spend_amount"]
     means = spend.loc[assigned["customer_id"]].groupby(assigned["segment_id"].to_numpy()).mean()
@@ -145,8 +145,10 @@ def test_the_nearest_centre_is_chosen_and_its_distance_is_numpys(
 
 
 def test_a_segment_has_the_name_of_its_id(fitted: FittedSegments, assigned: pd.DataFrame) -> None:
-    names = {held.segment_id: held.name for held in fitted.model.segments}
-    assert assigned["segment_name"].tolist() == [names[held] for held in assigned["segment_id"]]
+    names = {segment.segment_id: segment.name for segment in fitted.model.segments}
+    assert assigned["segment_name"].tolist() == [
+        names[segment_id] for segment_id in assigned["segment_id"]
+    ]
     assert names[1] == "frequent, high spend, recent"
     assert len(set(names.values())) == 4
 
@@ -154,10 +156,10 @@ def test_a_segment_has_the_name_of_its_id(fitted: FittedSegments, assigned: pd.D
 def test_five_seeds_give_the_same_ids_and_names(
     base: DataFrame, fitted: FittedSegments, assigned: pd.DataFrame
 ) -> None:
-    names = [(held.segment_id, held.name) for held in fitted.model.segments]
+    names = [(segment.segment_id, segment.name) for segment in fitted.model.segments]
     for seed in (2, 3, 5, 8):
         other = fit_segments(base, SegmentsSection(k=4, n_starts=3, seed=seed)).model
-        assert [(held.segment_id, held.name) for held in other.segments] == names
+        assert [(segment.segment_id, segment.name) for segment in other.segments] == names
         found = assignment(other, base)["segment_id"]
         assert adjusted_rand_score(found, assigned["segment_id"]) >= 0.95
         assert (found == assigned["segment_id"]).mean() >= 0.95
@@ -223,8 +225,8 @@ def test_explained_share_is_one_less_the_share_within_and_above_that_of_spend_gr
     fitted: FittedSegments,
 ) -> None:
     matrix = standardised_by_hand(BASE)
-    group = np.array([GROUP[held] for held in BASE["customer_id"]])
-    means = np.array([matrix[group == held].mean(axis=0) for held in range(4)])
+    group = np.array([GROUP[customer] for customer in BASE["customer_id"]])
+    means = np.array([matrix[group == number].mean(axis=0) for number in range(4)])
     within = ((matrix - means[group]) ** 2).sum()
     figures = figures_of(fitted)
     expected = 1 - within / ((matrix - matrix.mean(axis=0)) ** 2).sum()
@@ -271,11 +273,11 @@ def with_holes(spark: SparkSession, unknown: pd.Series[bool]) -> tuple[DataFrame
 
 
 def test_unknown_features_count_as_the_median(spark: SparkSession) -> None:
-    df, held = with_holes(spark, BASE["customer_id"].str.endswith("n050"))
+    df, table = with_holes(spark, BASE["customer_id"].str.endswith("n050"))
     inputs = fit_inputs(df, PARAMS, n_customers=len(BASE))
-    assert inputs[0].fill == held["days_since_last_order"].median()
+    assert inputs[0].fill == table["days_since_last_order"].median()
     found = df.orderBy("customer_id").select(*[one.value() for one in inputs]).collect()
-    expected = standardised_by_hand(held)
+    expected = standardised_by_hand(table)
     assert np.array(found, float) == pytest.approx(expected, abs=1e-9)
 
 
@@ -285,10 +287,10 @@ def test_unknown_features_count_as_the_median_of_customers_with_as_many_orders(
     group = np.log2(BASE["n_orders"]).astype(int).clip(upper=6)
     assert set(group) == {0, 1, 2, 4, 5, 6}
     unknown = BASE["customer_id"].str.endswith("n050") | (group == 2)
-    df, held = with_holes(spark, unknown)
+    df, table = with_holes(spark, unknown)
     params = PARAMS.model_copy(update={"fill": "group_median", "winsorize_share": 0.0})
     inputs = fit_inputs(df, params, n_customers=len(BASE))
-    days = held["days_since_last_order"]
+    days = table["days_since_last_order"]
     medians = days.groupby(group).transform("median")
     # Of the group with four to seven orders nothing is known: the median of all stands for it.
     filled = days.fillna(medians).fillna(days.median())
@@ -309,7 +311,7 @@ def test_unknown_features_count_as_the_median_of_customers_with_as_many_orders(
 def test_a_constant_feature_is_left_out(base: DataFrame) -> None:
     params = SegmentsSection(features=("n_orders", "n_departments", "spend_amount"), k=2)
     inputs = fit_inputs(base, params, n_customers=len(BASE))
-    assert [held.name for held in inputs] == ["n_orders", "spend_amount"]
+    assert [feature.name for feature in inputs] == ["n_orders", "spend_amount"]
 
 
 def test_features_that_are_all_constant_are_refused_by_name(base: DataFrame) -> None:

@@ -50,7 +50,7 @@ def test_rejected_rows_are_told_apart_by_their_reasons(spark: SparkSession) -> N
         ["the file cannot be read: it is no parquet"],
         None,
     ]
-    rows = [("{}", held, None, "a.csv", "run") for held in reasons]
+    rows = [("{}", row_reasons, None, "a.csv", "run") for row_reasons in reasons]
     table = spark.createDataFrame(rows, rejected(TRANSACTIONS).schema)
     row = rejected_by_kind(table).collect()[0].asDict()
     assert row == {"n_without_customer": 3, "n_rejected": 4, "n_unreadable_files": 1}

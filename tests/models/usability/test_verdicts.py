@@ -67,7 +67,7 @@ def _recommendations(
 
 
 def _one(verdicts: Sequence[Verdict], check: str) -> Verdict:
-    (found,) = [held for held in verdicts if held.check == check]
+    (found,) = [verdict for verdict in verdicts if verdict.check == check]
     return found
 
 
@@ -76,7 +76,7 @@ def _data(facts: DataFacts, check: str) -> Verdict:
 
 
 def _levels(verdicts: Sequence[Verdict]) -> dict[str, str]:
-    return {held.check: held.level for held in verdicts if held.level != "ok"}
+    return {verdict.check: verdict.level for verdict in verdicts if verdict.level != "ok"}
 
 
 MODELS: list[Callable[[DataFacts], list[Verdict]]] = [_churn, _segments, _recommendations]
@@ -88,7 +88,7 @@ def test_of_healthy_data_nothing_is_said_but_ok(
 ) -> None:
     verdicts = model(HEALTHY)
     assert _levels(verdicts) == {}
-    assert len({(held.check, held.subject) for held in verdicts}) == len(verdicts)
+    assert len({(verdict.check, verdict.subject) for verdict in verdicts}) == len(verdicts)
 
 
 def test_without_any_order_every_model_says_so_and_none_breaks() -> None:
@@ -112,7 +112,7 @@ def test_one_order_is_too_little_for_every_model_and_its_customer_the_biggest() 
 
 
 def test_without_labels_nothing_is_said_of_the_classes() -> None:
-    checks = [held.check for held in _churn(HEALTHY, classes=None)]
+    checks = [verdict.check for verdict in _churn(HEALTHY, classes=None)]
     assert not {"both_classes", "classes_at_test", "cases_per_input"} & set(checks)
     assert "history" in checks
 
@@ -440,7 +440,7 @@ def test_money_at_unusual_prices_is_advice_first_and_a_warning_from_a_fifth(
 
 
 def test_without_products_nothing_is_said_of_prices_and_without_sales_all_is_well() -> None:
-    checks = {held.check for held in data_verdicts(HEALTHY, "churn")}
+    checks = {verdict.check for verdict in data_verdicts(HEALTHY, "churn")}
     assert "unusual_prices" not in checks
     nothing = replace(HEALTHY, prices=PriceFacts(0, 0, 0, 0))
     assert _data(nothing, "unusual_prices").level == "ok"

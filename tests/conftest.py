@@ -1,7 +1,7 @@
-"""The three tiers of the tests, one Spark session for all, and where the real data are.
+"""The four tiers of the tests, one Spark session for all, and where the real data are.
 
 `unit` tests start no Spark, `spark` tests share one session with small frames, `system` tests run
-whole jobs: where a test lies and what it asks for say which it is.
+whole jobs, `long` ones take minutes each: where a test lies and what it asks for say which it is.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ QUICK_FOR_SMALL_TABLES = {
 }
 
 # Most of what small tables cost is the compiler: its first stage alone takes 40 % less of the CPU.
-# ALS's lineage is read back recursively, which takes a deeper stack then.
+# It keeps 48 MB of code by default, which hundreds of plans fill: then it throws code away, to
+# compile it again. ALS's lineage is read back recursively, which takes a deeper stack in such code.
 QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC -Xss16m"
 
 LONGEST_FIRST = (
-    "test_demo",
-    "test_cluster",
-    "test_killed",
+    "test_state",
     "test_ingest_sources",
-    "test_kill",
+    "test_ingest_state",
     "test_verdicts",
+    "test_increments",
     "test_run_pipeline",
 )
 
@@ -54,15 +54,17 @@ if not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__file__ = __file__
 
 
-TIERS = ("unit", "spark", "system")
-SYSTEM = Path(__file__).parent / "system"
+TIERS = ("unit", "spark", "system", "long")
+FOLDERS = {Path(__file__).parent / tier: tier for tier in ("system", "long")}
+FOLDERS[Path(__file__).parent / "proofs"] = "long"
 STARTS_A_JVM = {"java", "spark-class", "spark-submit", "crm_spark"}
 
 
 def tier_of(item: pytest.Item) -> str:
     """Give the tier that a test belongs to."""
-    if SYSTEM in item.path.parents:
-        return "system"
+    for folder, tier in FOLDERS.items():
+        if folder in item.path.parents:
+            return tier
     return "spark" if "spark" in getattr(item, "fixturenames", ()) else "unit"
 
 
@@ -71,7 +73,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     tier = config.option.markexpr
     if tier not in TIERS or collection_path.suffix != ".py":
         return None
-    return True if (SYSTEM in collection_path.parents) != (tier == "system") else None
+    folder = next((FOLDERS[place] for place in collection_path.parents if place in FOLDERS), None)
+    wanted = tier if tier in FOLDERS.values() else None
+    return True if folder != wanted else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks

@@ -41,12 +41,18 @@ DATED = (
 )
 
 
+def written(spark: SparkSession, config: Config) -> tuple[Table, ...]:
+    """Give the tables that a lake has, of those that have to agree."""
+    lake = Lake(spark, config.storage, "test")
+    return tuple(table for table in (*WHOLE, *DATED) if lake.exists(table))
+
+
 def checksums(
     spark: SparkSession, config: Config, tables: Sequence[Table] = (*WHOLE, *DATED)
 ) -> dict[str, str]:
     """Give the checksum of each table's whole content."""
     lake = Lake(spark, config.storage, "test")
-    return {held.name: content_checksum(lake.read(held), held) for held in tables}
+    return {table.name: content_checksum(lake.read(table), table) for table in tables}
 
 
 def models(config: Config) -> dict[str, tuple[list[str], dict[str, str]]]:
@@ -54,7 +60,9 @@ def models(config: Config) -> dict[str, tuple[list[str], dict[str, str]]]:
     client = mlflow.MlflowClient(config.tracking.uri, config.tracking.uri)
     return {
         model.name: (
-            sorted(held.version for held in client.search_model_versions(f"name='{model.name}'")),
+            sorted(
+                version.version for version in client.search_model_versions(f"name='{model.name}'")
+            ),
             dict(client.get_registered_model(model.name).aliases),
         )
         for model in client.search_registered_models()

@@ -1,25 +1,20 @@
-"""Whole runs on real data, each made once and looked at by many tests."""
+"""What whole runs share: the session, with less overhead."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from conftest import once_for_all_processes
-from system.runs import Ended, Lake, command, demo_arguments
+from pyspark.sql import SparkSession
 
 
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory, complete_journey: Path) -> Lake:
-    """Give the lake that the demo's pipeline leaves in local mode, once for all processes."""
-    # With a space, as users have it.
-    with once_for_all_processes(tmp_path_factory, "demo folder") as folder:
-        ended = folder / "ended.json"
-        if not ended.exists():
-            run = command("run_pipeline", *demo_arguments(folder, complete_journey))
-            ended.write_text(json.dumps(asdict(run)), encoding="utf-8")
-    run = Ended(**json.loads(ended.read_text(encoding="utf-8")))
-    assert run.code == 0, run.log[-3000:]
-    return Lake(folder / "lake", f"sqlite:///{folder / 'mlflow.db'}", run)
+@pytest.fixture(scope="module")
+def spark(spark: SparkSession) -> Iterator[SparkSession]:
+    """Give the session with a task a stage: whole jobs have hundreds of stages.
+
+    The spark tier has two tasks, the cluster has five.
+    """
+    before = spark.conf.get("spark.sql.shuffle.partitions")
+    spark.conf.set("spark.sql.shuffle.partitions", "1")
+    yield spark
+    spark.conf.set("spark.sql.shuffle.partitions", before)

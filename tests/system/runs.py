@@ -76,8 +76,8 @@ class Lake:
         return content_checksum(self.read(spark, table), table)
 
 
-def demo_overrides(folder: Path, data: Path) -> list[str]:
-    """Give the settings of the demo with its lake and tracking store in `folder`."""
+def demo_overrides(folder: Path, data: Path, *others: str) -> list[str]:
+    """Give the settings of the demo with its lake and tracking store in `folder`, and others."""
     overrides = {
         "storage.root": folder / "lake",
         "tracking.uri": f"sqlite:///{folder / 'mlflow.db'}",
@@ -87,10 +87,11 @@ def demo_overrides(folder: Path, data: Path) -> list[str]:
         "sources.campaign_contacts.path": data / "campaign_contacts.parquet",
         "report.path": folder / "report.html",
     }
-    return [f"{key}={value}" for key, value in overrides.items()]
+    return [*[f"{key}={value}" for key, value in overrides.items()], *others]
 
 
-def demo_arguments(folder: Path, data: Path) -> list[str]:
-    """Give the arguments of the demo with its lake and tracking store in `folder`."""
-    flags = [flag for setting in demo_overrides(folder, data) for flag in ("--set", setting)]
+def demo_arguments(folder: Path, data: Path, *others: str) -> list[str]:
+    """Give the arguments of the demo with such settings."""
+    settings = demo_overrides(folder, data, *others)
+    flags = [flag for setting in settings for flag in ("--set", setting)]
     return ["--config", "conf/demo.yml", "--as-of", "2017-12-01", *flags]

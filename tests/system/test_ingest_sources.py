@@ -760,30 +760,40 @@ def files_of_core(root: Path) -> dict[str, bytes]:
     return {str(file): file.read_bytes() for file in files if file.is_file()}
 
 
+def failed_run(spark: SparkSession, root: Path, fault: Fault, folder: Path) -> CrmSparkError:
+    """Run the job into a lake, and give the error that it ends in."""
+    config = build_config(root, fault.transactions(folder), **fault.others(folder))
+    with pytest.raises(CrmSparkError) as raised:
+        ingest_sources.run(spark, config, None, rebuild=True)
+    return raised.value
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_run_that_cannot_succeed_ends_with_one_clear_error_and_touches_no_core_table(
     name: str, spark: SparkSession, tmp_path: Path, rerun: tuple[Ingested, Ingested]
 ) -> None:
-    fault = FAULTS[name]
-    transactions, others = fault.transactions(tmp_path), fault.others(tmp_path)
-    standing = rerun[1].root
+    fault, standing = FAULTS[name], rerun[1].root
     before = files_of_core(standing)
     assert before
-    for root in (tmp_path / "new_lake", standing):
-        with pytest.raises(CrmSparkError) as raised:
-            config = build_config(root, transactions, **others)
-            ingest_sources.run(spark, config, None, rebuild=True)
-        error = raised.value
-        message = str(error)
-        assert type(error) is fault.error, message
-        assert all(said in message for said in fault.says), message
-        assert "SQLSTATE" not in message
-        assert "\tat " not in message
-        assert len(message) < 2500
-        summary: RunSummary = error.summary  # type: ignore[attr-defined]
-        assert (summary.status, summary.error) == ("failed", message)
-    assert not (tmp_path / "new_lake" / "core").exists()
+    error = failed_run(spark, standing, fault, tmp_path)
+    message = str(error)
+    assert type(error) is fault.error, message
+    assert all(said in message for said in fault.says), message
+    assert "SQLSTATE" not in message
+    assert "\tat " not in message
+    assert len(message) < 2500
+    summary: RunSummary = error.summary  # type: ignore[attr-defined]
+    assert (summary.status, summary.error) == ("failed", message)
     assert files_of_core(standing) == before
+
+
+@pytest.mark.parametrize("name", ["no_file", "every_row_rejected", "several_expressions"])
+def test_a_first_run_that_cannot_succeed_makes_no_core_table(
+    name: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    error = failed_run(spark, tmp_path / "lake", FAULTS[name], tmp_path)
+    assert type(error) is FAULTS[name].error
+    assert not (tmp_path / "lake" / "core").exists()
 
 
 def test_exit_codes_tell_a_scheduler_what_to_do() -> None:

@@ -25,7 +25,8 @@ def config(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Con
     """Give a lake with features and RFM scores of three dates."""
     folder = tmp_path_factory.mktemp("maintained")
     write_shop(folder / "shop.csv")
-    held = shop_config(folder, "lake", "storage.keep_dates=2", "storage.keep_versions_days=7")
+    kept = ("storage.keep_dates=2", "storage.keep_versions_days=7")
+    held = shop_config(folder, "lake", *kept, without="product_id")
     ingest_sources.run(spark, held, None)
     for day in DATES:
         build_features.run(spark, held, day)

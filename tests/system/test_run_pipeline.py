@@ -15,13 +15,18 @@ from crm_spark.features.rfm_tables import CUSTOMER_RFM
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
 from crm_spark.jobs import recommend_products, run_pipeline, train_recommender
 from crm_spark.lake.contract import Table
+from crm_spark.lake.delta import Lake
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
+from crm_spark.models.segments.tables import CUSTOMER_SEGMENTS
+from crm_spark.runtime.run import RunSummary
 
 LAST_AS_OF = date(2024, 7, 1)
 TOO_EARLY = date(2024, 2, 19)
 # What is named has to succeed.
 ALL_MODELS = "models=[churn, segments, recommender]"
+# As little to fit as will do: what is tried is what is run.
+QUICK = ("segments.k=4", "segments.n_starts=1", "recommendations.als.iterations=2")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +48,7 @@ def backfilled(spark: SparkSession, folder: Path) -> DataError:
     with pytest.raises(DataError) as failed:
         run_pipeline.run(
             spark,
-            shop_config(folder, "backfill", ALL_MODELS),
+            shop_config(folder, "backfill", ALL_MODELS, *QUICK),
             None,
             first=date(2024, 2, 19),
             last=LAST_AS_OF,
@@ -63,29 +68,37 @@ def test_a_backfill_goes_on_after_a_date_that_fails_and_names_it(backfilled: Dat
     assert [job.job for job in summary.jobs].count("ingest_sources") == 1
 
 
+@pytest.fixture(scope="module")
+def unnamed(spark: SparkSession, folder: Path) -> RunSummary:
+    """Run all models for a date with too little history for churn; nobody named one."""
+    config = shop_config(folder, "unnamed", *QUICK)
+    return run_pipeline.run(spark, config, TOO_EARLY)
+
+
 def test_a_model_that_nobody_named_is_left_out_with_its_reason_and_is_no_failure(
-    spark: SparkSession, folder: Path, caplog: pytest.LogCaptureFixture
+    unnamed: RunSummary,
 ) -> None:
-    config = shop_config(folder, "unnamed", "segments.k=4", "segments.n_starts=1")
-    done = run_pipeline.run(spark, config, TOO_EARLY)
-    assert done.status == "succeeded"
-    status = {job.job: job.status for job in done.jobs}
+    assert unnamed.status == "succeeded"
+    status = {job.job: job.status for job in unnamed.jobs}
     assert status["train_churn"] == "failed" and "score_churn" not in status
     assert status["score_segments"] == status["write_report"] == "succeeded"
-    assert "churn cannot be trained as of 2024-02-19" in caplog.text
+    errors = {job.job: job.error for job in unnamed.jobs}
+    assert "churn cannot be trained as of 2024-02-19" in str(errors["train_churn"])
 
 
 def test_a_named_model_that_cannot_be_had_fails_the_pipeline_after_the_others_are_done(
-    spark: SparkSession, folder: Path
+    spark: SparkSession, folder: Path, unnamed: RunSummary
 ) -> None:
-    named = "models=[segments, churn]"
-    config = shop_config(folder, "named", named, "segments.k=4", "segments.n_starts=1")
+    # The others are done: that run made them.
+    config = shop_config(folder, "unnamed", "models=[segments, churn]", *QUICK)
     with pytest.raises(DataError, match="churn cannot be trained as of 2024-02-19") as failed:
         run_pipeline.run(spark, config, TOO_EARLY)
     status = {job.job: job.status for job in failed.value.summary.jobs}  # type: ignore[attr-defined]
-    assert status["score_segments"] == status["write_report"] == "succeeded"
-    assert "train_recommender" not in status, "it is not named"
-    without = shop_config(folder, "named", "models=[recommender]", without="product_id")
+    assert status == {"train_churn": "failed"}
+    lake = Lake(spark, config.storage, "test")
+    scored = lake.read_date(CUSTOMER_SEGMENTS, TOO_EARLY)
+    assert not scored.isEmpty()
+    without = shop_config(folder, "unnamed", "models=[recommender]", without="product_id")
     with pytest.raises(DataError, match="recommendations need product_id"):
         run_pipeline.run(spark, without, TOO_EARLY)
 
@@ -102,7 +115,8 @@ def test_a_past_date_without_a_champion_is_scored_by_todays_and_marked(
     spark: SparkSession, folder: Path, backfilled: DataError
 ) -> None:
     before = _read(spark, folder, "backfill", CUSTOMER_CHURN).collect()
-    run_pipeline.run(spark, shop_config(folder, "backfill"), date(2024, 5, 1), skip_training=True)
+    config = shop_config(folder, "backfill", *QUICK)
+    run_pipeline.run(spark, config, date(2024, 5, 1), skip_training=True)
     after = _read(spark, folder, "backfill", CUSTOMER_CHURN)
     past = after.where("as_of_date = '2024-05-01'")
     assert not past.isEmpty()
@@ -135,7 +149,7 @@ def test_the_models_beside_one_that_fails_are_trained_and_the_report_is_written(
 def test_new_only_offers_nothing_that_the_customer_has_bought(
     spark: SparkSession, folder: Path, backfilled: DataError
 ) -> None:
-    config = shop_config(folder, "backfill", "recommendations.policy=new_only")
+    config = shop_config(folder, "backfill", *QUICK, "recommendations.policy=new_only")
     recommend_products.run(spark, config, LAST_AS_OF)
     offers = _read(spark, folder, "backfill", PRODUCT_RECOMMENDATIONS)
     offers = offers.where(F.col("as_of_date") == F.lit(LAST_AS_OF))

@@ -18,7 +18,6 @@ from shop import shop_config, write_shop
 
 from crm_spark.config import Config
 from crm_spark.errors import DataError
-from crm_spark.features.rfm_tables import CUSTOMER_RFM
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.jobs import (
     build_features,
@@ -47,6 +46,7 @@ QUICK = (
     "segments.n_starts=1",
     "models=[churn,segments]",
 )
+PRODUCTS = "product_id"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def made(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a folder with the shop and the lake of one pipeline run."""
     folder = tmp_path_factory.mktemp("made")
     write_shop(folder / "shop.csv", n_customers=60)
-    run_pipeline.run(spark, shop_config(folder, "lake", *QUICK), DAY)
+    run_pipeline.run(spark, shop_config(folder, "lake", *QUICK, without=PRODUCTS), DAY)
     return folder
 
 
@@ -68,7 +68,7 @@ def folder(made: Path, tmp_path: Path) -> Path:
 
 def config_of(made: Path, folder: Path, *overrides: str) -> Config:
     place = f"sources.transactions.path={made / 'shop.csv'}"
-    return shop_config(folder, "lake", *QUICK, place, *overrides)
+    return shop_config(folder, "lake", *QUICK, place, *overrides, without=PRODUCTS)
 
 
 # Where the model does not matter, the one that reads least.
@@ -108,16 +108,30 @@ def test_a_second_run_finds_every_job_current_and_commits_to_job_runs_alone(
     assert changed == {JOB_RUNS.name}
 
 
-def test_restart_makes_everything_again_and_the_same(
+def test_restart_with_other_partitions_gives_the_same_tables_and_no_second_model(
     spark: SparkSession, made: Path, folder: Path
 ) -> None:
-    config = config_of(made, folder, ONE_MODEL)
-    tables = (CUSTOMER_SNAPSHOT, CUSTOMER_RFM)
-    before = lakes.checksums(spark, config, tables)
-    again = run_pipeline.run(spark, config, DAY, restart=True)
-    names = [job.job for job in again.jobs]
-    assert {"build_features", "score_rfm", "train_segments", "write_report"} <= {*names}
+    config = config_of(made, folder)
+    tables = [table for table in lakes.written(spark, config) if table != CUSTOMER_CHURN]
+    before, models = lakes.checksums(spark, config, tables), lakes.models(config)
+    partitions = spark.conf.get("spark.sql.shuffle.partitions")
+    spark.conf.set("spark.sql.shuffle.partitions", "3")
+    try:
+        again = run_pipeline.run(spark, config, DAY, restart=True)
+    finally:
+        spark.conf.set("spark.sql.shuffle.partitions", partitions)
+    assert [job.job for job in again.jobs] == [
+        "ingest_sources",
+        "build_features",
+        "score_rfm",
+        "train_churn",
+        "score_churn",
+        "train_segments",
+        "score_segments",
+        "write_report",
+    ]
     assert lakes.checksums(spark, config, tables) == before
+    assert lakes.models(config) == models
 
 
 def test_an_old_date_that_breaks_down_goes_on_and_leaves_later_dates_alone(
@@ -149,7 +163,8 @@ def test_a_day_of_new_lines_reaches_core_where_a_model_always_fails(
     (tmp_path / "in" / "a.csv").write_text("".join(lines[:half]), encoding="utf-8")
     place = f"sources.transactions.path={tmp_path / 'in'}"
     # More customers a segment than there are: it cannot be had on any day.
-    config = shop_config(tmp_path, "lake", *QUICK, place, "segments.k=20", ONE_MODEL)
+    overrides = (*QUICK, place, "segments.k=20", ONE_MODEL)
+    config = shop_config(tmp_path, "lake", *overrides, without=PRODUCTS)
     with pytest.raises(DataError, match="models that cannot be had"):
         run_pipeline.run(spark, config, DAY)
     rest = lines[:1] + lines[half:]

@@ -67,7 +67,8 @@ def _judge(
 
     Unless it `trains`, training ends where the tracking server is asked for: that takes its time.
     """
-    config = _built(spark, folder, day, QUICK if trains else (), **shop)
+    config = _ingested(spark, folder, *(QUICK if trains else ()), **shop)
+    build_features.run(spark, config, day)
     errors = {}
     for model, module in JOBS.items():
         with pytest.MonkeyPatch.context() as patched:
@@ -98,13 +99,10 @@ def _pass(*_: Any, **__: Any) -> None:
     raise _VerdictPassedError
 
 
-def _built(
-    spark: SparkSession, folder: Path, day: date, quick: tuple[str, ...] = (), **shop: Any
-) -> Config:
+def _ingested(spark: SparkSession, folder: Path, *quick: str, **shop: Any) -> Config:
     write_shop(folder / "shop.csv", **{"n_customers": 420, **shop})
     config = shop_config(folder, "lake", *quick)
     ingest_sources.run(spark, config, None)
-    build_features.run(spark, config, day)
     return config
 
 
@@ -179,7 +177,7 @@ def test_with_30_percent_rejected_no_model_is_trained(spark: SparkSession, tmp_p
 def test_a_quarter_of_the_lines_without_a_customer_is_a_warning(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    config = _built(spark, tmp_path, DAY, spoiled="customer", spoiled_percent=25)
+    config = _ingested(spark, tmp_path, spoiled="customer", spoiled_percent=25)
     with job_run(spark, config, "a_test", DAY) as job:
         verdicts = segments_verdicts(data_facts(job.lake, DAY), params=SegmentsSection())
     levels = {held.check: held.level for held in verdicts}

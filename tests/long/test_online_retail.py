@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -12,46 +15,65 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from system.runs import REPOSITORY, Lake, command
+from system.runs import REPOSITORY, Ended, Lake
 
+from crm_spark.config import Config, load_config
 from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
+from crm_spark.jobs import build_features, ingest_sources
 from crm_spark.tables.core import TRANSACTIONS, rejected
 
 pytestmark = pytest.mark.real_data
 
 
-def _built(folder: Path, data: Path, config: str) -> Lake:
+def _built(spark: SparkSession, folder: Path, data: Path, example: str) -> Lake:
     """Give the lake that holds the file and its features, and the run that ingested it."""
-    arguments = [
-        "--config",
-        f"conf/examples/{config}",
-        "--set",
+    overrides = [
         f"storage.root={folder / 'lake'}",
-        "--set",
         f"tracking.uri=sqlite:///{folder / 'mlflow.db'}",
-        "--set",
         f"sources.transactions.path={data / 'online_retail.csv.gz'}",
         # Looked at is one date: fewer snapshots of earlier ones.
-        "--set",
         "churn.n_training_cutoffs=1",
     ]
-    run = command("ingest_sources", *arguments)
-    assert run.code == 0, run.log[-3000:]
-    built = command("build_features", *arguments, "--as-of", "2011-12-10")
-    assert built.code == 0, built.log[-3000:]
-    return Lake(folder / "lake", "", run)
+    text = (REPOSITORY / "conf" / "examples" / example).read_text(encoding="utf-8")
+    config = load_config(text, name=example, overrides=overrides)
+    with settings_of_large_tables(spark, config):
+        summary = ingest_sources.run(spark, config, None)
+        build_features.run(spark, config, date(2011, 12, 10))
+    return Lake(folder / "lake", "", Ended(0, summary.as_dict(), ""))
+
+
+@contextmanager
+def settings_of_large_tables(spark: SparkSession, config: Config) -> Iterator[None]:
+    """Have the configuration's clock, and compile what runs over many rows, as jobs do."""
+    settings = {
+        "spark.sql.session.timeZone": config.time_zone,
+        "spark.sql.codegen.wholeStage": "true",
+        "spark.sql.codegen.factoryMode": "FALLBACK",
+        "spark.sql.adaptive.enabled": "true",
+        "spark.sql.shuffle.partitions": "2",
+    }
+    before = {key: spark.conf.get(key) for key in settings}
+    for key, value in settings.items():
+        spark.conf.set(key, value)
+    yield
+    for key, value in before.items():
+        spark.conf.set(key, value)
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory, online_retail: Path) -> Lake:
+def recipe(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, online_retail: Path
+) -> Lake:
     """Give the lake with the usual recipe as `where`."""
-    return _built(tmp_path_factory.mktemp("recipe"), online_retail, "online_retail.yml")
+    return _built(spark, tmp_path_factory.mktemp("recipe"), online_retail, "online_retail.yml")
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, online_retail: Path) -> Lake:
+def whole(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, online_retail: Path
+) -> Lake:
     """Give the lake with every row, without `where`, and the run that ingested it."""
-    return _built(tmp_path_factory.mktemp("whole"), online_retail, "online_retail_whole.yml")
+    return _built(spark, tmp_path_factory.mktemp("whole"), online_retail, "online_retail_whole.yml")
 
 
 def test_the_usual_recipe_gives_the_published_figures(spark: SparkSession, recipe: Lake) -> None:

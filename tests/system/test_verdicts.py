@@ -178,6 +178,7 @@ def test_a_quarter_of_the_lines_without_a_customer_is_a_warning(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     config = _ingested(spark, tmp_path, spoiled="customer", spoiled_percent=25)
+    build_features.run(spark, config, DAY)
     with job_run(spark, config, "a_test", DAY) as job:
         verdicts = segments_verdicts(data_facts(job.lake, DAY), params=SegmentsSection())
     levels = {held.check: held.level for held in verdicts}

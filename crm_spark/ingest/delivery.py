@@ -10,13 +10,14 @@ from pyspark.sql import functions as F
 from crm_spark.errors import DataError, listed
 from crm_spark.ingest.check import Checked
 from crm_spark.ingest.delta_source import read_appended
-from crm_spark.ingest.files import BrokenFiles, is_broken, readable_files
+from crm_spark.ingest.files import BrokenFiles, comparable, is_broken, readable_files
 from crm_spark.ingest.integrity import broken_among
 from crm_spark.ingest.mapping import REASONS
 from crm_spark.ingest.plan import Plan
 from crm_spark.ingest.reading import read_above, read_files, read_whole
 from crm_spark.ingest.rows import map_rows, origin_of
 from crm_spark.ingest.settings import Source
+from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.lake.run import LakeRun
 from crm_spark.tables.core import EXCHANGE_RATES
 
@@ -86,8 +87,21 @@ class Delivery:
         )
 
     def inspect(self) -> BrokenFiles:
-        """Look for all files that were cut off."""
-        return broken_among(self.run.spark, self.plan.read, self.source.section.format)
+        """Look for all files that were cut off, each as often as it was given."""
+        spark = self.run.spark
+        found = broken_among(spark, self.plan.read, self.source.section.format)
+        why_of = {
+            item.content: found[uri]
+            for item in self.plan.items
+            for uri in found
+            if comparable(uri) == item.item
+        }
+        copies = {
+            HadoopFile(spark, item.item).qualified(): why_of[item.content]
+            for item in self.plan.items
+            if item.content in why_of and not is_broken(item.item, found)
+        }
+        return {**found, **copies}
 
 
 def exchange_rates(run: LakeRun, source: Source) -> DataFrame | None:

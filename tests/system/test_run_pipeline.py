@@ -89,12 +89,13 @@ def test_a_model_that_nobody_named_is_left_out_with_its_reason_and_is_no_failure
 def test_a_named_model_that_cannot_be_had_fails_the_pipeline_after_the_others_are_done(
     spark: SparkSession, folder: Path, unnamed: RunSummary
 ) -> None:
-    # The others are done: that run made them.
+    # That run made the others.
     config = shop_config(folder, "unnamed", "models=[segments, churn]", *QUICK)
     with pytest.raises(DataError, match="churn cannot be trained as of 2024-02-19") as failed:
         run_pipeline.run(spark, config, TOO_EARLY)
     status = {job.job: job.status for job in failed.value.summary.jobs}  # type: ignore[attr-defined]
-    assert status == {"train_churn": "failed"}
+    # Nothing changed that would let it be trained, and the recommender is not named.
+    assert not [job for job in status if job.startswith(("train_", "score_"))], status
     lake = Lake(spark, config.storage, "test")
     scored = lake.read_date(CUSTOMER_SEGMENTS, TOO_EARLY)
     assert not scored.isEmpty()

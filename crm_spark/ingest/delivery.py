@@ -90,16 +90,13 @@ class Delivery:
         """Look for all files that were cut off, each as often as it was given."""
         spark = self.run.spark
         found = broken_among(spark, self.plan.read, self.source.section.format)
-        why_of = {
-            item.content: found[uri]
-            for item in self.plan.items
-            for uri in found
-            if comparable(uri) == item.item
-        }
+        why_of_item = {comparable(uri): why for uri, why in found.items()}
+        broken = [item for item in self.plan.items if item.item in why_of_item]
+        why_of_content = {item.content: why_of_item[item.item] for item in broken}
         copies = {
-            HadoopFile(spark, item.item).qualified(): why_of[item.content]
+            HadoopFile(spark, item.item).qualified(): why_of_content[item.content]
             for item in self.plan.items
-            if item.content in why_of and not is_broken(item.item, found)
+            if item.content in why_of_content and item.item not in why_of_item
         }
         return {**found, **copies}
 

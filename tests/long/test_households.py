@@ -25,7 +25,15 @@ import pytest
 from conftest import QUICK_FOR_SMALL_TABLES, QUICK_JVM
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from system.runs import REPOSITORY, Ended, Lake, demo_arguments, demo_overrides, ended
+from system.runs import (
+    JOBS_OF_THE_DEMO,
+    REPOSITORY,
+    Ended,
+    Lake,
+    demo_arguments,
+    demo_overrides,
+    ended,
+)
 
 from crm_spark.config import Config, load_config
 from crm_spark.features.rfm_tables import CUSTOMER_RFM, RFM_CUT_POINTS
@@ -196,19 +204,7 @@ def test_everybody_is_offered_ten_products(spark: SparkSession, local: Lake) -> 
 
 def test_every_job_leaves_its_row_with_counts_and_cost(spark: SparkSession, local: Lake) -> None:
     rows = {row["job"]: row for row in local.read(spark, JOB_RUNS).collect()}
-    assert set(rows) == {
-        "ingest_sources",
-        "build_features",
-        "score_rfm",
-        "train_churn",
-        "score_churn",
-        "train_segments",
-        "score_segments",
-        "train_recommender",
-        "recommend_products",
-        "write_report",
-        "run_pipeline",
-    }
+    assert set(rows) == JOBS_OF_THE_DEMO
     for row in rows.values():
         assert row["status"] == "succeeded"
         assert row["core_seconds"] > 0

@@ -17,6 +17,21 @@ from crm_spark.lake.contract import Table, content_checksum
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
+# Each leaves a row in ops.job_runs.
+JOBS_OF_THE_DEMO = {
+    "ingest_sources",
+    "build_features",
+    "score_rfm",
+    "train_churn",
+    "score_churn",
+    "train_segments",
+    "score_segments",
+    "train_recommender",
+    "recommend_products",
+    "write_report",
+    "run_pipeline",
+}
+
 
 @dataclass(frozen=True)
 class Ended:

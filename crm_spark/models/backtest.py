@@ -10,7 +10,7 @@ from crm_spark.lake.state import Output, Target
 from crm_spark.models.contract import AnyModel, Cutoffs, ModelRun, Plan, Tested
 from crm_spark.models.records import MetricRow, write_metrics
 from crm_spark.models.targets import outputs_read
-from crm_spark.models.train import metric_rows, require_mapped
+from crm_spark.models.train import metric_rows
 from crm_spark.runtime.progress import log, stage
 
 Walked = tuple[date, Sequence[Tested[Any]]]
@@ -22,7 +22,6 @@ def backtest(model: AnyModel, run: ModelRun[Any]) -> None:
     Raises DataError where a model cannot be walked over its cut-offs.
     """
     try:
-        require_mapped(model, run)
         first, newest = run.run.order_dates()
         steps = model.walk(run.section, run.day, first, newest)
         plan = Plan(steps[-1], earlier=tuple(steps[:-1]))

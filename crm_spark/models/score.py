@@ -14,7 +14,6 @@ from crm_spark.models.contract import AnyModel, ModelRun
 from crm_spark.models.decisions import champion_of
 from crm_spark.models.targets import score_targets
 from crm_spark.models.tracking import Tracker, TrackingSection
-from crm_spark.models.train import require_mapped
 from crm_spark.runtime.progress import stage
 
 
@@ -46,7 +45,6 @@ def score(model: AnyModel, run: ModelRun[Any], tracking: TrackingSection) -> Non
     """
     lake_run = run.run
     try:
-        require_mapped(model, run)
         champion = champion_of(lake_run, model, run.section, run.day)
         first, _ = lake_run.order_dates()
         targets = score_targets(model, run.section, run.day, first, lake_run.state, run.mapped)

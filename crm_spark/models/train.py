@@ -50,7 +50,6 @@ def train(model: AnyModel, run: ModelRun[Any], tracking: TrackingSection) -> Non
     first, _ = lake_run.order_dates()
     target = training_target(model, run.section, run.day, first)
     try:
-        require_mapped(model, run)
         plan = model.plan(run.section, run.day, first)
         if not plan.is_possible:
             # An error for sure, and one that names whatever else is wrong.
@@ -76,12 +75,6 @@ def _finished(model: AnyModel, run: ModelRun[Any], target: Target) -> Finished:
     version = run.run.summary.models[model.registered_name]
     checksum = f"{model.registered_name}:{version}"
     return Finished(target, int(version), checksum, facts={"version": version})
-
-
-def require_mapped(model: AnyModel, run: ModelRun[Any]) -> None:
-    """Refuse a model that the configuration lacks something for."""
-    if problem := model.lacks(run.mapped):
-        raise DataError(problem)
 
 
 def require_usable(model: AnyModel, run: ModelRun[Any], plan: Plan, data: Any) -> None:

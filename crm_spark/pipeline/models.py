@@ -9,6 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from crm_spark.config import Config
+from crm_spark.errors import DataError
 from crm_spark.lake.contract import Table
 from crm_spark.models.backtest import backtest
 from crm_spark.models.contract import AnyModel, ModelRun
@@ -52,7 +53,12 @@ def backtest_model(
 
 
 def model_run(job: Run, model: AnyModel, built: Built | None = None) -> ModelRun[Any]:
-    """Give what a model has at hand in a job."""
+    """Give what a model has at hand in a job.
+
+    Raises DataError where the configuration lacks something for it, before the lake is read.
+    """
+    if problem := model.lacks(job.config.mapped):
+        raise DataError(problem)
     day = job.day()
     section = job.config.section_of(model)
     return ModelRun(job, section, day, job.config.mapped, built or {})

@@ -80,8 +80,7 @@ class SourceFiles:
             }
             for item in items
         ]
-        frame = self._run.spark.createDataFrame(rows, SOURCE_FILES.schema)
-        written = self._run.note(SOURCE_FILES, lake.append(SOURCE_FILES, frame))
+        written = self._run.note(SOURCE_FILES, lake.append_rows(SOURCE_FILES, rows))
         if written.version and written.version % APPENDS_BETWEEN_COMPACTIONS == 0:
             lake.compact(SOURCE_FILES)
 

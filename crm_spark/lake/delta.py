@@ -11,7 +11,7 @@ from typing import Any
 from delta.exceptions import DeltaConcurrentModificationException
 from delta.tables import DeltaMergeBuilder, DeltaTable
 from pydantic import BaseModel, ConfigDict, Field
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.errors import BusyError, DataError
@@ -23,6 +23,7 @@ from crm_spark.lake.contract import (
     checksum_aggregates,
     format_checksum,
 )
+from crm_spark.lake.driver_rows import frame_of
 from crm_spark.lake.lock import local_path
 from crm_spark.runtime.observed import ObservedCounts
 
@@ -107,13 +108,15 @@ def _is_guarded(table: Table) -> bool:
     return table.layer != "ops"
 
 
-def _rows_of(table: Table, df: DataFrame) -> DataFrame:
-    """Give the rows as the contract has them, comments included: a column may be new to Delta."""
-    comments = {column.name: {"comment": column.comment} for column in table.columns}
-    conformed = table.conform(df)
-    return conformed.select(
-        *[F.col(name).alias(name, metadata=comment) for name, comment in comments.items()]
-    )
+def _log_properties(table: Table) -> dict[str, str]:
+    """Give the Delta properties that say what the table's log keeps.
+
+    Each of ops gets a few rows with every job: statistics of their files and a checkpoint after
+    every tenth of them cost more than the rows.
+    """
+    if table.layer == "ops":
+        return {"delta.dataSkippingNumIndexedCols": "0", "delta.checkpointInterval": "50"}
+    return {"delta.dataSkippingStatsColumns": ",".join(table.statistics_columns)}
 
 
 class Lake:
@@ -215,6 +218,19 @@ class Lake:
         """Add rows."""
         return self._write(table, df, mode="append")
 
+    def append_rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> Written:
+        """Add rows that the driver has to a table of ops; what a row lacks is null.
+
+        They are few, and no later run asks whether they are the same: they have no checksum.
+        """
+        self._create(table)
+        base = self._base(table)
+        frame = frame_of(self.spark, table, rows)
+        self._save(table, frame.write.mode("append"), base)
+        self._written.add(table.name)
+        commit = self._own_commit(table, base)
+        return Written(len(rows), commit.version if commit else self.version(table), "")
+
     def merge(
         self,
         table: Table,
@@ -232,9 +248,7 @@ class Lake:
         checksum is that of the rows given only where they do not rest on the table itself.
         """
         self._require_version(table)
-        counts = ObservedCounts(
-            _rows_of(table, written), *checksum_aggregates(table.content_columns)
-        )
+        counts = ObservedCounts(table.conform(written), *checksum_aggregates(table.content_columns))
         source = counts.rows.withColumn("_is_removed", F.lit(False)).unionByName(
             removed.select(*table.key).withColumn("_is_removed", F.lit(True)),
             allowMissingColumns=True,
@@ -346,20 +360,14 @@ class Lake:
         dates: Sequence[date] = (),
         measures: Sequence[Column] = (),
     ) -> Written:
-        rows = _rows_of(table, df)
+        rows = table.conform(df)
         self._create(table)
         base = self._base(table)
         counts = ObservedCounts(rows, *checksum_aggregates(table.content_columns), *measures)
-        writer = (
-            counts.rows.write.format("delta")
-            .mode(mode)
-            .option("mergeSchema", "true")
-            .options(**self._commit_options(table, base, dates))
-        )
+        writer = counts.rows.write.mode(mode)
         if replace_where:
             writer = writer.option("replaceWhere", replace_where)
-        with _busy_on_conflict(table):
-            writer.save(self.path(table))
+        self._save(table, writer, base, dates)
         commit = self._own_commit(table, base)
         if commit is None and _is_guarded(table):
             raise _busy(table)  # Delta passed over the write, and nothing was observed
@@ -375,6 +383,13 @@ class Lake:
             counted = self._count_written(table, commit, mode=mode, replace_where=replace_where)
         checksum = format_checksum(counted)
         return Written(int(counted["n_rows"]), commit.version, checksum, measured)
+
+    def _save(
+        self, table: Table, writer: DataFrameWriter, base: int, dates: Sequence[date] = ()
+    ) -> None:
+        options = {"mergeSchema": "true", **self._commit_options(table, base, dates)}
+        with _busy_on_conflict(table):
+            writer.format("delta").options(**options).save(self.path(table))
 
     def _count_written(
         self, table: Table, commit: Commit, *, mode: str, replace_where: str | None
@@ -472,9 +487,8 @@ class Lake:
         )
         for key, value in self._storage.retention_properties().items():
             builder = builder.property(key, value)
-        builder = builder.property(
-            "delta.dataSkippingStatsColumns", ",".join(table.statistics_columns)
-        )
+        for key, value in _log_properties(table).items():
+            builder = builder.property(key, value)
         for name, condition in table.constraints.items():
             builder = builder.property(f"delta.constraints.{name}", condition)
         if table.event_time or table.layer == "features":

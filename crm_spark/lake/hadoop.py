@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from typing import Any
 
 from pyspark.sql import SparkSession
+
+
+@lru_cache
+def _java_class(jvm: Any, name: str) -> Any:
+    """Give a class of the JVM, which is asked for each part of the name, once."""
+    found = jvm
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
 
 
 class HadoopFile:
     """One path, plain or as a URI with its special characters escaped."""
 
     def __init__(self, spark: SparkSession, path: str, *, is_uri: bool = False) -> None:
-        jvm: Any = spark._jvm
-        self._jvm = jvm
-        self._path = jvm.org.apache.hadoop.fs.Path(jvm.java.net.URI(path) if is_uri else path)
+        self._java = partial(_java_class, spark._jvm)
+        to_path = self._java("org.apache.hadoop.fs.Path")
+        self._path = to_path(self._java("java.net.URI")(path) if is_uri else path)
         self.path = str(self._path.toString())
         self._filesystem = self._path.getFileSystem(spark._jsc.hadoopConfiguration())
 
@@ -34,9 +44,13 @@ class HadoopFile:
         """Give the names in a directory that a glob matches; none where there is no directory."""
         if not self.is_directory():
             return []
-        matches = self._jvm.org.apache.hadoop.fs.GlobFilter(pattern)
+        matches = self._java("org.apache.hadoop.fs.GlobFilter")(pattern)
         found = self._filesystem.listStatus(self._path, matches)
-        return [str(status.getPath().getName()) for status in found]
+        # One text: to ask for each file would take a call to the JVM, and a log has thousands.
+        to_paths = self._java("org.apache.hadoop.fs.FileUtil").stat2Paths
+        to_sequence = self._java("scala.collection.immutable.ArraySeq").unsafeWrapArray
+        paths = str(to_sequence(to_paths(found)).mkString("\0")).split("\0")
+        return [path.rpartition("/")[2] for path in paths if path]
 
     def remove(self) -> None:
         """Delete the path and all below it, and its folder where that is empty then."""
@@ -47,11 +61,11 @@ class HadoopFile:
 
     def unpack(self) -> None:
         """Read a packed file (gz, bz2, zst) to its end. Raises what its codec raises."""
-        factory = self._jvm.org.apache.hadoop.io.compress.CompressionCodecFactory
+        factory = self._java("org.apache.hadoop.io.compress.CompressionCodecFactory")
         codec = factory(self._filesystem.getConf()).getCodec(self._path)
         if codec is not None:
-            nothing = self._jvm.org.apache.commons.io.output.NullOutputStream.INSTANCE
-            copy = self._jvm.org.apache.commons.io.IOUtils.copyLarge
+            nothing = self._java("org.apache.commons.io.output.NullOutputStream").INSTANCE
+            copy = self._java("org.apache.commons.io.IOUtils").copyLarge
             self._read(lambda stream: copy(codec.createInputStream(stream), nothing))
 
     def last_bytes(self, n: int) -> bytes:
@@ -60,31 +74,31 @@ class HadoopFile:
 
         def read(stream: Any) -> bytes:
             stream.seek(max(length - n, 0))
-            return bytes(self._jvm.org.apache.commons.io.IOUtils.toByteArray(stream))
+            return bytes(self._java("org.apache.commons.io.IOUtils").toByteArray(stream))
 
         return bytes(self._read(read))
 
     def sha256(self) -> str:
         """Give the hash of the file's content."""
-        return str(self._read(self._jvm.org.apache.commons.codec.digest.DigestUtils.sha256Hex))
+        return str(self._read(self._java("org.apache.commons.codec.digest.DigestUtils").sha256Hex))
 
     def first_line(self) -> str:
         """Give the first line of a text file, which may be large; empty where there is none."""
-        reader = self._jvm.java.io.InputStreamReader
-        buffered = self._jvm.java.io.BufferedReader
+        reader = self._java("java.io.InputStreamReader")
+        buffered = self._java("java.io.BufferedReader")
         return str(self._read(lambda stream: buffered(reader(stream, "UTF-8")).readLine()) or "")
 
     def text(self) -> str:
         """Give the content of a small text file."""
-        to_string = self._jvm.org.apache.commons.io.IOUtils.toString
+        to_string = self._java("org.apache.commons.io.IOUtils").toString
         return str(self._read(lambda stream: to_string(stream, "UTF-8")))
 
     def write_text(self, text: str) -> None:
         """Replace the file with this text: nobody ever reads a part of it."""
-        part = self._jvm.org.apache.hadoop.fs.Path(f"{self.path}.part")
+        part = self._java("org.apache.hadoop.fs.Path")(f"{self.path}.part")
         stream = self._filesystem.create(part, True)
         try:
-            self._jvm.org.apache.commons.io.IOUtils.write(text, stream, "UTF-8")
+            self._java("org.apache.commons.io.IOUtils").write(text, stream, "UTF-8")
         finally:
             stream.close()
         if self._filesystem.rename(part, self._path):

@@ -89,8 +89,7 @@ class OutputLog:
     def append(self, rows: Sequence[OutputRow]) -> None:
         """Append rows in one commit; now and then put the small files together."""
         values = [_values_of(row) for row in rows]
-        frame = self._lake.spark.createDataFrame(values, OUTPUTS.schema)
-        written = self._lake.append(OUTPUTS, frame)
+        written = self._lake.append_rows(OUTPUTS, values)
         if written.version and written.version % APPENDS_BETWEEN_COMPACTIONS == 0:
             self._lake.compact(OUTPUTS)
 

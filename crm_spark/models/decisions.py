@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
+from typing import Any
 
 from pydantic import BaseModel
 from pyspark.sql import Column, Row
@@ -36,22 +37,15 @@ class Decision:
     decided_at: datetime
     run_id: str
 
-    def values(self) -> tuple[object, ...]:
-        """Give the row's values in the table's order."""
-        return (
-            f"{self.run_id}:{self.model_name}:{self.kind}",
-            self.model_name,
-            self.version,
-            self.kind,
-            self.as_of,
-            self.is_champion,
-            self.why,
-            self.chose_itself,
-            self.training_key,
-            self.training_run_id,
-            self.decided_at,
-            self.run_id,
-        )
+    def values(self) -> dict[str, Any]:
+        """Give the row's values by column."""
+        values = asdict(self)
+        return {
+            "decision_id": f"{self.run_id}:{self.model_name}:{self.kind}",
+            "model_version": values.pop("version"),
+            "as_of_date": values.pop("as_of"),
+            **values,
+        }
 
 
 def decisions(lake: Lake, model_name: str, *, until: date | None = None) -> list[Decision]:
@@ -212,5 +206,4 @@ def _conclude(
             for one in new
         ]
         values = [one.values() for one in made]
-        frame = run.spark.createDataFrame(values, MODEL_DECISIONS.schema)
-        run.note(MODEL_DECISIONS, run.lake.append(MODEL_DECISIONS, frame))
+        run.note(MODEL_DECISIONS, run.lake.append_rows(MODEL_DECISIONS, values))

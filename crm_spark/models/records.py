@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -42,46 +43,32 @@ class CheckRow:
 
 def write_metrics(run: LakeRun, day: date, rows: Iterable[MetricRow]) -> None:
     """Append figures of this run as of the day."""
-    of_run = (run.summary.job, day)
+    names = ("model_name", "metric", "value", "low", "high", "n")
     values = [
-        (
-            *of_run,
-            row.model_name,
-            row.cutoff,
-            row.metric,
-            row.value,
-            row.low,
-            row.high,
-            row.n,
-            run.summary.started_at,
-            run.summary.run_id,
-        )
+        {
+            **_of_run(run, day),
+            **{name: getattr(row, name) for name in names},
+            "cutoff_date": row.cutoff,
+        }
         for row in rows
     ]
-    frame = run.spark.createDataFrame(values, METRICS.schema)
-    run.note(METRICS, run.lake.append(METRICS, frame))
+    run.note(METRICS, run.lake.append_rows(METRICS, values))
 
 
 def write_checks(run: LakeRun, day: date, verdicts: Iterable[Verdict]) -> None:
     """Append verdicts of this run as of the day."""
-    values = [
-        (
-            run.summary.job,
-            day,
-            verdict.check,
-            verdict.subject,
-            verdict.found,
-            verdict.needed,
-            verdict.level,
-            verdict.message,
-            run.summary.started_at,
-            run.summary.run_id,
-        )
-        for verdict in verdicts
-    ]
+    values = [{**_of_run(run, day), **asdict(verdict)} for verdict in verdicts]
     if values:
-        frame = run.spark.createDataFrame(values, CHECKS.schema)
-        run.note(CHECKS, run.lake.append(CHECKS, frame))
+        run.note(CHECKS, run.lake.append_rows(CHECKS, values))
+
+
+def _of_run(run: LakeRun, day: date) -> dict[str, Any]:
+    return {
+        "job": run.summary.job,
+        "as_of_date": day,
+        "recorded_at": run.summary.started_at,
+        "run_id": run.summary.run_id,
+    }
 
 
 def read_metrics(lake: Lake, job: str, day: date, run_id: str | None) -> list[MetricRow]:

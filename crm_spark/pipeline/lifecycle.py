@@ -118,7 +118,7 @@ def record_run(lake: Lake, config: Config, summary: RunSummary) -> None:
         "error": summary.error,
         "package_version": crm_spark.__version__,
     }
-    lake.append(JOB_RUNS, lake.spark.createDataFrame([row], JOB_RUNS.schema))
+    lake.append_rows(JOB_RUNS, [row])
 
 
 def _counts_row(name: str, counts: TableCounts) -> dict[str, Any]:

@@ -99,6 +99,8 @@ def open_session(
         raise EnvironmentFault(f"Spark cannot start: {_reason(error)}") from error
     try:
         _require_delta(spark)
+        if hosted is None and str(spark.sparkContext.master).startswith("local"):
+            _write_no_checksum_files(spark)
         for key, value in {**RUNTIME_SETTINGS, "spark.sql.session.timeZone": time_zone}.items():
             spark.conf.set(key, value)
         yield spark
@@ -166,6 +168,18 @@ def _spark_log_apart() -> Iterator[None]:
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+
+
+def _write_no_checksum_files(spark: SparkSession) -> None:
+    """Let no file on a local disk have a checksum beside it.
+
+    Hadoop starts a process for each permission and for each look at a link, 26 of them for one row
+    appended to a Delta table; half of them are for these checksums.
+    """
+    conf = spark.sparkContext._jsc.hadoopConfiguration()
+    conf.set("fs.AbstractFileSystem.file.impl", "org.apache.hadoop.fs.local.RawLocalFs")
+    jvm: Any = spark._jvm
+    jvm.org.apache.hadoop.fs.FileSystem.getLocal(conf).setWriteChecksum(False)
 
 
 def _quiet(spark: SparkSession) -> SparkSession:

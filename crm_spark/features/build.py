@@ -190,11 +190,11 @@ def bring_up_to_date(run: LakeRun, dated: Dated) -> None:
         for target in stale
     }
     found = due(run, dated.table, {day: of_day for day, of_day in runs.items() if day})
-    if found.whole:
-        _write_whole(run, dated, found.whole)
+    written = _write_whole(run, dated, found.whole) if found.whole else None
     if found.touched is not None:
         _write_touched(run, dated, found)
-    _finish_dates(run, dated, stale)
+    is_one_date = written is not None and len(stale) == len(found.whole) == 1
+    _finish_dates(run, dated, stale, written.content_checksum if written and is_one_date else None)
 
 
 def _note_dates_unchanged(run: LakeRun, dated: Dated) -> None:
@@ -203,10 +203,10 @@ def _note_dates_unchanged(run: LakeRun, dated: Dated) -> None:
         run.note_unchanged(dated.table, max(rows, key=lambda row: row.version or 0))
 
 
-def _write_whole(run: LakeRun, dated: Dated, days: Sequence[date]) -> None:
+def _write_whole(run: LakeRun, dated: Dated, days: Sequence[date]) -> Written:
     log.info("%s of %s", dated.table.name, ", ".join(map(str, days)))
     with stage(run.spark, f"{dated.table.name} of {len(days)} dates"):
-        run.replace_dates(dated.table, dated.compute(days, None), days)
+        return run.replace_dates(dated.table, dated.compute(days, None), days)
 
 
 def _write_touched(run: LakeRun, dated: Dated, found: Due) -> None:
@@ -238,9 +238,14 @@ def _write_touched(run: LakeRun, dated: Dated, found: Due) -> None:
         touched.unpersist()
 
 
-def _finish_dates(run: LakeRun, dated: Dated, stale: Sequence[Target]) -> None:
+def _finish_dates(
+    run: LakeRun, dated: Dated, stale: Sequence[Target], checksum: str | None
+) -> None:
+    """Append the rows of dates; the checksum of a single one that was written is known."""
     days = [target.output.as_of_date for target in stale if target.output.as_of_date]
-    checksums = run.lake.checksums_by_date(dated.table, days)
+    checksums = (
+        dict.fromkeys(days, checksum) if checksum else run.lake.checksums_by_date(dated.table, days)
+    )
     version = run.lake.version(dated.table)
     run.finish(
         *[

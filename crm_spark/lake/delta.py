@@ -363,6 +363,9 @@ class Lake:
         rows = table.conform(df)
         self._create(table)
         base = self._base(table)
+        if replace_where and _is_guarded(table) and base < 0:
+            # There is nothing to replace yet, and Delta would look for it.
+            mode, replace_where = "append", None
         counts = ObservedCounts(rows, *checksum_aggregates(table.content_columns), *measures)
         writer = counts.rows.write.mode(mode)
         if replace_where:

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
-from crm_spark.lake.contract import Table
+from crm_spark.lake.contract import Table, checksum_rows
 from crm_spark.lake.delta import Lake, StorageSection, Written
 from crm_spark.lake.doubts import doubt_of, settle_doubts
 from crm_spark.lake.outputs import OutputLog
@@ -171,6 +171,12 @@ class LakeRun:
             raise DataError(f"{output} in {self.lake.root}: {reason}: run {job} first")
         row = self.state.newest(output)
         return row.facts if row else {}
+
+    def has_rows(self, output: Output) -> bool:
+        """Tell, without reading it, whether an output is whole and holds any row."""
+        row = self.state.newest(output)
+        is_whole = row is not None and self.state.is_whole(output)
+        return bool(row and is_whole and row.checksum and checksum_rows(row.checksum))
 
     def order_dates(self) -> tuple[date, date]:
         """Give the local dates of the first order and of the newest event.

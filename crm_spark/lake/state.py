@@ -11,8 +11,9 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+T = TypeVar("T")
 Status = Literal["written", "dropped", "erased", "torn", "unavailable"]
 # A commit that touched nothing of an output: later than any moment that a date can see.
 UNTOUCHED = datetime(9999, 1, 1, tzinfo=UTC)
@@ -128,6 +129,7 @@ class State:
         self._highest: dict[str, int] = {}
         self._doubt_of = doubt_of
         self._doubts: dict[str, Doubt | None] = {}
+        self._computed: dict[tuple[object, ...], Any] = {}
         self._midnight = midnight
         self._forced_before = 0
         self.next_sequence = 1
@@ -197,6 +199,15 @@ class State:
     def is_whole(self, output: Output) -> bool:
         """Whether an output stands as its newest row says."""
         return self.why_not_whole(output) is None
+
+    def once(self, name: str, outputs: Iterable[Output], compute: Callable[[], T]) -> T:
+        """Give what is computed of outputs, computed once for as long as they stand as they do."""
+        rows = [self.newest(output) for output in outputs]
+        key = (name, *[row and row.sequence for row in rows])
+        if key not in self._computed:
+            self._computed[key] = compute()
+        found: T = self._computed[key]
+        return found
 
     def why_not_current(self, target: Target) -> str | None:
         """Tell why a target has to be made; None where it is current."""

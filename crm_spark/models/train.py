@@ -84,7 +84,7 @@ def require_usable(model: AnyModel, run: ModelRun[Any], plan: Plan, data: Any) -
     """
     subject = model.section_name
     with stage(run.spark, f"checks of the data for {subject}"):
-        verdicts = model.judge(run, data_facts(run.lake, run.day), plan, data)
+        verdicts = model.judge(run, data_facts(run.run, run.day), plan, data)
         write_checks(run.run, run.day, verdicts)
     refuse_errors(subject, run.day, verdicts)
 

@@ -26,11 +26,11 @@ ACTIVE_DAYS = 84
 
 def subjects_of(run: Run, day: date) -> list[Subject]:
     """Give the base, RFM, each model, the data and the costs, as far as a run made them."""
-    lake, config = run.lake, run.config
+    config = run.config
     models = config.chosen_models
     counting = {model.registered_name: counting_runs(run, model) for model in models}
     request = ReportRequest(
-        lake,
+        run,
         day,
         config.mapped,
         config.report,

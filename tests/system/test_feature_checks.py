@@ -128,9 +128,9 @@ def test_the_report_and_the_results_know_nothing_of_a_model_named_features(
     spark: SparkSession, folder: Path, trained: RunSummary
 ) -> None:
     config = shop_config(folder, "lake")
-    lake = Lake(spark, config.storage, "run")
+    run = Run(spark, config, RunSummary("write_report", AS_OF))
     facts = read_churn(
-        ReportRequest(lake, AS_OF, config.mapped, config.report), config.section_of(Churn())
+        ReportRequest(run, AS_OF, config.mapped, config.report), config.section_of(Churn())
     )
     assert {row.model_name for row in facts.metrics} == {
         "forest",

@@ -180,7 +180,7 @@ def test_a_quarter_of_the_lines_without_a_customer_is_a_warning(
     config = _ingested(spark, tmp_path, spoiled="customer", spoiled_percent=25)
     build_features.run(spark, config, DAY)
     with job_run(spark, config, "a_test", DAY) as job:
-        verdicts = segments_verdicts(data_facts(job.lake, DAY), params=SegmentsSection())
+        verdicts = segments_verdicts(data_facts(job, DAY), params=SegmentsSection())
     levels = {held.check: held.level for held in verdicts}
     assert levels["missing_customer_ids"] == "warning"
     assert levels["rejected_rows"] == "ok"
@@ -191,7 +191,7 @@ def test_the_facts_of_a_past_date_know_nothing_of_what_came_later(
 ) -> None:
     past = date(2024, 3, 1)
     with job_run(spark, healthy.config, "a_test", past) as job:
-        found = data_facts(job.lake, past)
+        found = data_facts(job, past)
     source = healthy.config.sources.transactions.path
     assert source is not None
     with Path(source).open(encoding="utf-8") as file:

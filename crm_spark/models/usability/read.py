@@ -9,6 +9,8 @@ from pyspark.sql import functions as F
 from crm_spark.features.orders import changed_later, orders_as_of
 from crm_spark.features.tables import CUSTOMER_ORDERS, PRODUCT_PRICES
 from crm_spark.lake.delta import Lake
+from crm_spark.lake.run import LakeRun
+from crm_spark.lake.state import Output
 from crm_spark.models.usability.data_facts import (
     customer_shares,
     orders_per_day,
@@ -19,11 +21,18 @@ from crm_spark.models.usability.facts import DataFacts, IngestFacts, OrderDay, P
 from crm_spark.tables.core import TRANSACTIONS, rejected
 
 
-def data_facts(lake: Lake, day: date) -> DataFacts:
+def data_facts(run: LakeRun, day: date) -> DataFacts:
     """Count what was known of the orders before the midnight of the date.
 
-    Of rejected rows all count that core holds: they have no date that could be read.
+    Of rejected rows all count that core holds: they have no date that could be read. Models that
+    are trained in one process on the same data share the facts.
     """
+    read = [Output(table.name) for table in (CUSTOMER_ORDERS, TRANSACTIONS, rejected(TRANSACTIONS))]
+    read.append(Output(PRODUCT_PRICES.name, day))
+    return run.state.once(f"data facts as of {day}", read, lambda: _read(run.lake, day))
+
+
+def _read(lake: Lake, day: date) -> DataFacts:
     orders, lines = lake.read(CUSTOMER_ORDERS), lake.read(TRANSACTIONS)
     n_changed = changed_later(orders, dates=[day]).count()
     known = orders_as_of(orders, lines, dates=[day], n_changed=n_changed)

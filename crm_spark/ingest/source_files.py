@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from pyspark.sql import functions as F
-
 from crm_spark.ingest.schema import SourceSchema
 from crm_spark.ingest.settings import Source
 from crm_spark.lake.run import LakeRun
@@ -87,11 +85,8 @@ class SourceFiles:
     @cached_property
     def _rows(self) -> dict[str, dict[str, list[LoadedItem]]]:
         """All rows, by source and run; read once, before this run adds any."""
-        if not self._run.lake.exists(SOURCE_FILES):
-            return {}
-        columns = [F.col(column.name) for column in SOURCE_FILES.columns]
         found: dict[str, dict[str, list[LoadedItem]]] = {}
-        for row in self._run.lake.read(SOURCE_FILES).select(columns).collect():  # a row a file
+        for row in self._run.lake.rows(SOURCE_FILES):  # a row a file
             by_run = found.setdefault(row["source"], {})
             by_run.setdefault(row["run_id"], []).append(
                 LoadedItem(

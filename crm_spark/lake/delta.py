@@ -10,7 +10,7 @@ from typing import Any
 
 from delta.exceptions import DeltaConcurrentModificationException
 from delta.tables import DeltaMergeBuilder, DeltaTable
-from pydantic import BaseModel, ConfigDict, Field
+from pyarrow.compute import Expression
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
@@ -23,43 +23,21 @@ from crm_spark.lake.contract import (
     checksum_aggregates,
     format_checksum,
 )
-from crm_spark.lake.driver_rows import frame_of
+from crm_spark.lake.driver_rows import arrow_schema, frame_of
 from crm_spark.lake.lock import local_path
+from crm_spark.lake.maintenance import Maintained, maintain_files
+from crm_spark.lake.making import build_table, properties_of, register_table, require_version
+from crm_spark.lake.small_tables import NotReadableError, SmallTable
+from crm_spark.lake.storage import StorageSection
 from crm_spark.runtime.observed import ObservedCounts
+from crm_spark.runtime.progress import log
 
-VERSION_PROPERTY = "crm_spark.table_version"
 # The session's settings for writes that take no options of their own.
 _SESSION_SETTINGS = {
     "userMetadata": "spark.databricks.delta.commitInfo.userMetadata",
     "txnAppId": "spark.databricks.delta.write.txnAppId",
     "txnVersion": "spark.databricks.delta.write.txnVersion",
 }
-
-
-class StorageSection(BaseModel):
-    """Where the lake is, and how long maintain_tables keeps what is old.
-
-    `root` is a path on any Hadoop filesystem. With `catalog` every table is known by name, too, in
-    the schemas <catalog>_core, <catalog>_features, <catalog>_scores and <catalog>_ops. Of the
-    features and scores the newest `keep_dates` as-of dates are kept, without it all. Replaced files
-    stay for `keep_versions_days`: so long a reader may take, and so far back one can travel.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    root: str = Field(min_length=1)
-    catalog: str | None = None
-    keep_dates: int | None = Field(default=None, ge=1)
-    keep_versions_days: int = Field(default=30, ge=1, le=3650)
-
-    def retention_properties(self) -> dict[str, str]:
-        """Give the Delta properties of every table that say how long replaced files stay."""
-        days = self.keep_versions_days
-        return {
-            "delta.deletedFileRetentionDuration": f"interval {days} days",
-            # The log has to reach back at least as far as the files.
-            "delta.logRetentionDuration": f"interval {max(days, 30)} days",
-        }
 
 
 @dataclass(frozen=True)
@@ -70,15 +48,6 @@ class Written:
     version: int
     content_checksum: str
     measured: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Maintained:
-    """The files of a table before and after, and the bytes of those that are current."""
-
-    files_before: int
-    files_after: int
-    bytes_after: int
 
 
 def _date_literals(dates: Sequence[date]) -> str:
@@ -106,17 +75,6 @@ def _busy_on_conflict(table: Table) -> Iterator[None]:
 
 def _is_guarded(table: Table) -> bool:
     return table.layer != "ops"
-
-
-def _log_properties(table: Table) -> dict[str, str]:
-    """Give the Delta properties that say what the table's log keeps.
-
-    Each of ops gets a few rows with every job: statistics of their files and a checkpoint after
-    every tenth of them cost more than the rows.
-    """
-    if table.layer == "ops":
-        return {"delta.dataSkippingNumIndexedCols": "0", "delta.checkpointInterval": "50"}
-    return {"delta.dataSkippingStatsColumns": ",".join(table.statistics_columns)}
 
 
 class Lake:
@@ -182,6 +140,23 @@ class Lake:
     def read_date(self, table: Table, as_of: date) -> DataFrame:
         """Give the rows of one as-of date."""
         return self.read(table).where(F.col("as_of_date") == F.lit(as_of))
+
+    def rows(self, table: Table, where: Expression | None = None) -> list[dict[str, Any]]:
+        """Give rows of a table of ops as the driver has them, moments in UTC; none without a table.
+
+        Raises DataError where it was made by another version of crm_spark.
+        """
+        if not self.exists(table):
+            return []
+        schema = arrow_schema(table)
+        try:
+            stored = SmallTable.at(self.spark, self.path(table))
+            self._take_version(table, stored.properties)
+            found = stored.rows(schema)
+        except NotReadableError as reason:
+            log.debug("%s is read by Spark: %s", table.name, reason)
+            found = self.read(table).select(schema.names).toArrow().cast(schema)
+        return (found if where is None else found.filter(where)).to_pylist()
 
     def version(self, table: Table) -> int:
         """Give the newest version of a table that changed its rows."""
@@ -335,20 +310,7 @@ class Lake:
 
     def maintain(self, table: Table) -> Maintained:
         """Set the retention, put small files together, and remove those that it no longer keeps."""
-        delta = DeltaTable.forPath(self.spark, self.path(table))
-        before = delta.detail().select("numFiles", "sizeInBytes", "properties").collect()[0]
-        wanted = self._storage.retention_properties()
-        if any(before["properties"].get(key) != value for key, value in wanted.items()):
-            pairs = ", ".join(f"'{key}' = '{value}'" for key, value in wanted.items())
-            self.spark.sql(f"ALTER TABLE {self._as_sql(table)} SET TBLPROPERTIES ({pairs})")
-        delta.optimize().executeCompaction()
-        delta.vacuum()
-        after = delta.detail().select("numFiles", "sizeInBytes").collect()[0]
-        return Maintained(before["numFiles"], after["numFiles"], after["sizeInBytes"])
-
-    def _as_sql(self, table: Table) -> str:
-        path = self.path(table).replace("`", "``")
-        return f"delta.`{path}`"
+        return maintain_files(self.spark, self.path(table), self._storage)
 
     def _write(
         self,
@@ -472,64 +434,20 @@ class Lake:
         if is_new:
             commits.remove_leftovers()
             try:
-                self._build(table)
+                build_table(self.spark, self.path(table), table, self._storage)
             except DeltaConcurrentModificationException:
                 is_new = False  # another run made it at the same moment
         if is_new:
             self._known_versions.add(table.name)
-            self._register(table)
+            if self._storage.catalog is not None:
+                register_table(self.spark, self.path(table), table, self._storage.catalog)
         else:
             self._require_version(table)
 
-    def _build(self, table: Table) -> None:
-        builder = (
-            DeltaTable.createIfNotExists(self.spark)
-            .location(self.path(table))
-            .comment(table.comment)
-            .property(VERSION_PROPERTY, str(table.version))
-        )
-        for key, value in self._storage.retention_properties().items():
-            builder = builder.property(key, value)
-        for key, value in _log_properties(table).items():
-            builder = builder.property(key, value)
-        for name, condition in table.constraints.items():
-            builder = builder.property(f"delta.constraints.{name}", condition)
-        if table.event_time or table.layer == "features":
-            # A day that touches few customers must not rewrite the files that they lie in.
-            builder = builder.property("delta.enableDeletionVectors", "true")
-        builder = builder.addColumns(table.schema)
-        if table.partition_by:
-            builder = builder.partitionedBy(*table.partition_by)
-        builder.execute()
-
-    def _register(self, table: Table) -> None:
-        """Make the table known by name where a catalog schema is configured."""
-        if self._storage.catalog is None:
-            return
-        schema = f"{self._storage.catalog}_{table.layer}"
-        name = table.name.split(".")[1]
-        self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        location = self.path(table).replace("'", "\\'")
-        self.spark.sql(
-            f"CREATE TABLE IF NOT EXISTS {schema}.{name} USING DELTA LOCATION '{location}'"
-        )
-        if table.layer == "scores":
-            # For analysts: the rows of the newest date alone.
-            self.spark.sql(
-                f"CREATE OR REPLACE VIEW {schema}.{name}_latest AS SELECT * FROM {schema}.{name} "
-                f"WHERE as_of_date = (SELECT max(as_of_date) FROM {schema}.{name})"
-            )
-
     def _require_version(self, table: Table) -> None:
-        if table.name in self._known_versions:
-            return
-        # detail() would tell as well, but counts all files first.
-        properties = self.spark.sql(f"SHOW TBLPROPERTIES {self._as_sql(table)}").collect()
-        found = {row["key"]: row["value"] for row in properties}.get(VERSION_PROPERTY)
-        if found != str(table.version):
-            raise DataError(
-                f"table {table.name} in {self.root} has version {found}, this crm_spark works with "
-                f"{table.version}: run the migration {table.name}:{found}->{table.version}, or use "
-                "another storage.root"
-            )
+        if table.name not in self._known_versions:
+            self._take_version(table, properties_of(self.spark, self.path(table)))
+
+    def _take_version(self, table: Table, properties: Mapping[str, str]) -> None:
+        require_version(properties, table, root=self.root)
         self._known_versions.add(table.name)

@@ -1,4 +1,4 @@
-"""Rows that the driver has, as a frame of a table."""
+"""Rows of a table on the driver: their Arrow schema, and a frame of them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from crm_spark.lake.contract import ContractError, Table
 
 
+def arrow_schema(table: Table) -> pa.Schema:
+    """Give the table's columns as Arrow has them, moments in UTC."""
+    return to_arrow_schema(table.schema, timezone="UTC")
+
+
 def frame_of(spark: SparkSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
     """Give rows by column name as a frame with the table's schema; what a row lacks is null.
 
     By way of Arrow the rows become a part of the plan. From Python objects Spark would make an RDD,
     and start Python workers to read it.
     """
-    schema = to_arrow_schema(table.schema, timezone="UTC")
+    schema = arrow_schema(table)
     moments = [field.name for field in schema if pa.types.is_timestamp(field.type)]
     unknown = sorted({name for row in rows for name in row}.difference(schema.names))
     if unknown:

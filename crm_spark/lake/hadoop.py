@@ -88,6 +88,10 @@ class HadoopFile:
         buffered = self._java("java.io.BufferedReader")
         return str(self._read(lambda stream: buffered(reader(stream, "UTF-8")).readLine()) or "")
 
+    def content(self) -> bytes:
+        """Give the content of a small file."""
+        return bytes(self._read(self._java("org.apache.commons.io.IOUtils").toByteArray))
+
     def text(self) -> str:
         """Give the content of a small text file."""
         to_string = self._java("org.apache.commons.io.IOUtils").toString

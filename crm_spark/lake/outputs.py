@@ -83,8 +83,7 @@ class OutputLog:
         if not self._lake.exists(OUTPUTS):
             self._refuse_old_lake()
             return []
-        rows = self._lake.read(OUTPUTS).toArrow().to_pylist()  # some 20,000 after a year
-        return [_row_of(row) for row in rows]
+        return [_row_of(row) for row in self._lake.rows(OUTPUTS)]  # some 20,000 after a year
 
     def append(self, rows: Sequence[OutputRow]) -> None:
         """Append rows in one commit; now and then put the small files together."""

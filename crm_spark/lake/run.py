@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
 from crm_spark.lake.contract import Table, checksum_rows
-from crm_spark.lake.delta import Lake, StorageSection, Written
+from crm_spark.lake.delta import Lake, Written
 from crm_spark.lake.doubts import doubt_of, settle_doubts
 from crm_spark.lake.outputs import OutputLog
 from crm_spark.lake.state import (
@@ -24,6 +24,7 @@ from crm_spark.lake.state import (
     Target,
     why_made_otherwise,
 )
+from crm_spark.lake.storage import StorageSection
 from crm_spark.runtime.run import RunSummary
 
 # What every run asks its dates of: the order lines.

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+import pyarrow.compute as pc
 from pydantic import BaseModel
-from pyspark.sql import Column, Row
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
@@ -50,16 +51,14 @@ class Decision:
 
 def decisions(lake: Lake, model_name: str, *, until: date | None = None) -> list[Decision]:
     """Give the decisions on a model, as of dates until this one, the one that counts last."""
-    if not lake.exists(MODEL_DECISIONS):
-        return []
-    rows = lake.read(MODEL_DECISIONS).where(F.col("model_name") == model_name)
-    if until is not None:
-        rows = rows.where(F.col("as_of_date") <= F.lit(until))
-    found = [_decision(row) for row in rows.collect()]  # a few rows a training
+    rows = lake.rows(MODEL_DECISIONS, pc.field("model_name") == model_name)
+    found = [
+        _decision(row) for row in rows if until is None or row["as_of_date"] <= until
+    ]  # a few rows a training
     return sorted(found, key=lambda one: (one.as_of, one.decided_at, one.run_id, one.kind))
 
 
-def _decision(row: Row) -> Decision:
+def _decision(row: Mapping[str, Any]) -> Decision:
     return Decision(
         model_name=row["model_name"],
         version=row["model_version"],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -73,15 +74,10 @@ def _of_run(run: LakeRun, day: date) -> dict[str, Any]:
 
 def read_metrics(lake: Lake, job: str, day: date, run_id: str | None) -> list[MetricRow]:
     """Give the figures that a run of a job left for the day; without `run_id` its newest run's."""
-    if not lake.exists(METRICS):
-        return []
-    rows = lake.read(METRICS).where((F.col("job") == job) & (F.col("as_of_date") == F.lit(day)))
+    rows = lake.rows(METRICS, (pc.field("job") == job) & (pc.field("as_of_date") == day))
     run_id = run_id or _newest_run(rows)
-    found = (
-        rows.where(F.col("run_id") == F.lit(run_id))
-        .orderBy("model_name", "metric", "cutoff_date")
-        .collect()  # a few hundred
-    )
+    of_run = [row for row in rows if row["run_id"] == run_id]
+    of_run.sort(key=lambda row: (row["model_name"], row["metric"], row["cutoff_date"]))
     return [
         MetricRow(
             row["model_name"],
@@ -92,14 +88,13 @@ def read_metrics(lake: Lake, job: str, day: date, run_id: str | None) -> list[Me
             row["low"],
             row["high"],
         )
-        for row in found
+        for row in of_run
     ]
 
 
-def _newest_run(rows: DataFrame) -> str | None:
-    found = rows.agg(F.max_by("run_id", F.struct("recorded_at", "run_id"))).collect()
-    newest: str | None = found[0][0]
-    return newest
+def _newest_run(rows: Iterable[Mapping[str, Any]]) -> str | None:
+    """Give the run that began last."""
+    return max(((row["recorded_at"], row["run_id"]) for row in rows), default=(None, None))[1]
 
 
 def read_checks(lake: Lake, day: date, training_runs: Collection[str]) -> list[CheckRow]:
@@ -108,23 +103,22 @@ def read_checks(lake: Lake, day: date, training_runs: Collection[str]) -> list[C
     A run that reuses a version does not look at the features again: of these checks those of the
     run that trained it stand.
     """
-    if not lake.exists(CHECKS):
-        return []
-    rows = lake.read_date(CHECKS, day)
-    newest = rows.groupBy("job").agg(
-        F.max_by("run_id", F.struct("recorded_at", "run_id")).alias("newest_run")
-    )
-    kept = rows.join(F.broadcast(newest), "job").where(
-        (F.col("run_id") == F.col("newest_run")) | F.col("run_id").isin(list(training_runs))
-    )
-    found = kept.orderBy("job", "check", "subject").collect()  # a few hundred
-    checked_last = {
-        (row["job"], row["check"]) for row in found if row["run_id"] == row["newest_run"]
+    rows = lake.rows(CHECKS, pc.field("as_of_date") == day)
+    newest = {
+        job: _newest_run(row for row in rows if row["job"] == job)
+        for job in {row["job"] for row in rows}
     }
+    looked_at = {(row["job"], row["check"]) for row in rows if row["run_id"] == newest[row["job"]]}
+    kept = [
+        row
+        for row in rows
+        if row["run_id"] == newest[row["job"]]
+        or (row["run_id"] in training_runs and (row["job"], row["check"]) not in looked_at)
+    ]
+    kept.sort(key=lambda row: (row["job"], row["check"], row["subject"]))
     return [
         CheckRow(row["job"], row["check"], row["subject"], row["level"], row["message"])
-        for row in found
-        if row["run_id"] == row["newest_run"] or (row["job"], row["check"]) not in checked_last
+        for row in kept
     ]
 
 

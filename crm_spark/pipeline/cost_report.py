@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 
 from crm_spark.report.blocks import Section, Text, TextTable
 from crm_spark.report.subject import ReportRequest, Subject
@@ -26,17 +26,15 @@ class JobCost:
 def read_costs(request: ReportRequest) -> tuple[JobCost, ...]:
     """Give the cost of the newest succeeded run of each job that the date rests on."""
     figures = [name for name in JobCost.__dataclass_fields__ if name != "job"]
-    newest = (
-        request.lake.read(JOB_RUNS)
-        .where(F.col("status") == "succeeded")
-        .where((F.col("as_of_date") == F.lit(request.day)) | (F.col("job") == "ingest_sources"))
-        .where(~F.col("job").isin("run_pipeline", "write_report"))
-        .groupBy("job")
-        .agg(F.max_by(F.struct("started_at", *figures), "started_at").alias("newest"))
-        .orderBy("newest.started_at")
-    )
-    rows = newest.select("job", *[f"newest.{name}" for name in figures]).collect()  # a row a job
-    return tuple(JobCost(**row.asDict()) for row in rows)
+    is_of_day = (pc.field("as_of_date") == request.day) | (pc.field("job") == "ingest_sources")
+    rows = request.lake.rows(JOB_RUNS, is_of_day & (pc.field("status") == "succeeded"))
+    newest = {
+        row["job"]: row
+        for row in sorted(rows, key=lambda row: row["started_at"])
+        if row["job"] not in ("run_pipeline", "write_report")
+    }
+    in_order = sorted(newest.values(), key=lambda row: row["started_at"])
+    return tuple(JobCost(row["job"], **{name: row[name] for name in figures}) for row in in_order)
 
 
 def show_costs(costs: tuple[JobCost, ...]) -> Subject | None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from crm_spark.features.product_names import with_product_names
@@ -91,16 +92,10 @@ def read_data(
 
 
 def _sources(request: ReportRequest) -> tuple[SourceCounts, ...]:
-    newest = (
-        request.lake.read(JOB_RUNS)
-        .where((F.col("job") == "ingest_sources") & (F.col("status") == "succeeded"))
-        .orderBy(F.desc("started_at"))
-        .select("tables")
-        .limit(1)
-        .collect()
-    )
+    succeeded = (pc.field("job") == "ingest_sources") & (pc.field("status") == "succeeded")
+    rows = sorted(request.lake.rows(JOB_RUNS, succeeded), key=lambda row: row["started_at"])
     names = [table.name for table in SOURCE_TABLES.values()]
-    counts = [table for row in newest for table in row["tables"] if table["name"] in names]
+    counts = [table for row in rows[-1:] for table in row["tables"] if table["name"] in names]
     return tuple(
         SourceCounts(
             row["name"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.rfm_tables import RFM_CUT_POINTS
 from crm_spark.features.tables import CUSTOMER_DEPARTMENTS
-from crm_spark.lake.contract import content_checksum
-from crm_spark.lake.delta import Lake, StorageSection
+from crm_spark.lake.contract import ContractError, content_checksum
+from crm_spark.lake.delta import Lake
+from crm_spark.lake.storage import StorageSection
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.pipeline.tables import ALL_TABLES
 from crm_spark.tables.core import TRANSACTIONS, rejected
+from crm_spark.tables.ops import JOB_RUNS
 
 OLD, NEW = date(2024, 1, 1), date(2024, 1, 8)
 
@@ -64,6 +66,40 @@ def test_the_version_is_that_of_the_newest_write_whatever_maintenance_followed(
     lake.delete_dates(RFM_CUT_POINTS, [OLD])
     assert lake.version(RFM_CUT_POINTS) > newest["version"]
     assert lake.dates(RFM_CUT_POINTS) == []
+
+
+MOMENT = datetime(2024, 1, 8, 15, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("moment", [MOMENT, MOMENT.astimezone(None).replace(tzinfo=None)])
+def test_rows_of_the_driver_are_read_back_as_they_were(
+    spark: SparkSession, tmp_path: Path, moment: datetime
+) -> None:
+    lake = _lake(spark, tmp_path)
+    counts = {"name": "core.transactions", "cleaned": [{"effect": "trimmed", "n_rows": 3}]}
+    row = {"run_id": "r", "job": "j", "status": "failed", "started_at": moment, "seconds": 1}
+    written = lake.append_rows(JOB_RUNS, [{**row, "tables": [counts]}, row])
+    assert (written.rows, written.version) == (2, 1)
+    (full,) = lake.read(JOB_RUNS).where("tables IS NOT NULL").toArrow().to_pylist()
+    assert full["started_at"] == MOMENT
+    assert (full["seconds"], full["error"], full["as_of_date"]) == (1.0, None, None)
+    (table,) = full["tables"]
+    assert table["name"] == "core.transactions" and table["rows_read"] is None
+    assert table["cleaned"] == [{"effect": "trimmed", "n_rows": 3}]
+    with pytest.raises(ContractError, match=r"ops\.job_runs has no column second\b"):
+        lake.append_rows(JOB_RUNS, [{**row, "second": 1}])
+    assert lake.read(JOB_RUNS).count() == 2
+
+
+def test_no_file_of_a_local_lake_has_a_checksum_beside_it(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = _lake(spark, tmp_path)
+    lake.overwrite(RFM_CUT_POINTS, _cuts(spark, OLD, 7.0))
+    folder = Path(lake.path(RFM_CUT_POINTS))
+    names = [file.name for file in folder.rglob("*") if file.is_file()]
+    assert any(name.endswith(".parquet") for name in names)
+    assert [name for name in names if name.startswith(".")] == []
 
 
 def test_measures_of_an_overwrite_are_those_of_its_rows(

@@ -12,7 +12,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from crm_spark.features.rfm_tables import RFM_CUT_POINTS
 from crm_spark.lake.contract import content_checksum
-from crm_spark.lake.delta import Lake, StorageSection, Written
+from crm_spark.lake.delta import Lake, Written
+from crm_spark.lake.storage import StorageSection
 from crm_spark.runtime.observed import ObservedCounts
 
 OLD, NEW = date(2024, 1, 1), date(2024, 1, 8)

@@ -291,3 +291,20 @@ def test_rows_hold_by_their_sequence_in_whatever_order_they_are_read(lake: Lake)
     newest = turned.newest(LINES)
     assert newest is not None and newest.checksum == "lines 2"
     assert turned.next_sequence == len(lake.rows) + 1
+
+
+def test_what_is_computed_of_outputs_is_computed_again_when_one_of_them_changed(lake: Lake) -> None:
+    computed: list[str] = []
+    state = lake.state()
+
+    def ask(name: str, *outputs: Output) -> int:
+        def compute() -> int:
+            computed.append(name)
+            return len(computed)
+
+        return state.once(name, outputs, compute)
+
+    assert [ask("a", LINES, ORDERS), ask("a", LINES, ORDERS), ask("b", LINES, ORDERS)] == [1, 1, 2]
+    lake.make(Target(ORDERS, (LINES,)), "orders 2")
+    state.add(lake.rows[-1:])
+    assert [ask("a", LINES, ORDERS), ask("a", LINES, ORDERS), ask("b", LINES)] == [3, 3, 4]

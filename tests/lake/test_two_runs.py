@@ -16,7 +16,8 @@ from pyspark.sql import types as T
 from crm_spark.errors import BusyError
 from crm_spark.features.rfm_tables import RFM_CUT_POINTS
 from crm_spark.lake.contract import Column
-from crm_spark.lake.delta import Lake, StorageSection
+from crm_spark.lake.delta import Lake
+from crm_spark.lake.storage import StorageSection
 from crm_spark.tables.ops import REJECTIONS
 
 OLD, NEW = date(2024, 1, 1), date(2024, 1, 8)

@@ -20,17 +20,19 @@ Proof = Callable[[SparkSession, Path, argparse.Namespace], list[str]]
 
 
 def prove_kills(spark: SparkSession, folder: Path, given: argparse.Namespace) -> list[str]:
-    """Kill a pipeline, and print the moment of each kill."""
+    """Kill pipelines, and print the moment of each kill."""
     kills.run_undisturbed(spark, folder)
-    n_at_work = 0
-    for number, kill in enumerate(
-        kills.run_killed(spark, folder, n_kills=given.kills, seed=given.seed), start=1
-    ):
-        n_at_work += kill.was_at_work
+    lakes: dict[str, int] = {}
+    for kill in kills.run_killed(folder, n_kills=given.kills, seed=given.seed):
+        lakes[kill.lake] = lakes.get(kill.lake, 0) + kill.was_at_work
         state = "killed" if kill.was_at_work else "had ended"
-        print(f"kill {number:3}: {kill.seconds:5.1f} s after its start, {state}", flush=True)
-    print(f"{n_at_work} of {given.kills} runs were at work when they were killed")
-    return kills.differences(spark, folder)
+        print(f"{kill.lake}: {kill.seconds:4.1f} s after its start, {state}", flush=True)
+    differing = []
+    for lake, n_kills in lakes.items():
+        found = kills.differences(spark, folder, lake)
+        print(f"{lake}, killed {n_kills} times: {len(found)} differences", flush=True)
+        differing += [f"{lake}: {one}" for one in found]
+    return differing
 
 
 def prove_exits(spark: SparkSession, folder: Path, given: argparse.Namespace) -> list[str]:

@@ -1,4 +1,4 @@
-"""A pipeline killed at random moments goes on to the tables of an undisturbed run."""
+"""Pipelines killed at random moments go on to the tables of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from system.runs import REPOSITORY
 from crm_spark.jobs import run_pipeline
 
 AS_OF = date(2024, 7, 1)
-# A run writes from some 12 s after its start, and its longest job takes some 20 s.
-SECONDS = (15, 60)
+# A run writes from some 10 s after its start, and its longest job takes some 20 s.
+SECONDS = (10, 50)
 SPARK = {
     "spark.master": "local[2]",
     "spark.driver.memory": "2g",
@@ -35,8 +35,9 @@ SPARK = {
 
 @dataclass(frozen=True)
 class Kill:
-    """One run of the pipeline that was to be killed, and whether it was still at work then."""
+    """One run of a lake's pipeline that was to be killed, and whether it was still at work then."""
 
+    lake: str
     seconds: float
     was_at_work: bool
 
@@ -47,21 +48,28 @@ def run_undisturbed(spark: SparkSession, folder: Path, *overrides: str) -> None:
     run_pipeline.run(spark, shop_config(folder, "undisturbed", *overrides), AS_OF)
 
 
-def run_killed(
-    spark: SparkSession, folder: Path, *overrides: str, n_kills: int, seed: int
-) -> Iterator[Kill]:
-    """Kill the pipeline of another lake at random moments, telling each, then let it end."""
-    arguments = _pipeline(folder, "killed", *overrides)
+def run_killed(folder: Path, *overrides: str, n_kills: int, seed: int) -> Iterator[Kill]:
+    """Kill a pipeline at random moments until so many runs were at work; give each run.
+
+    Where a run had ended before it was to be killed, the next is of another lake.
+    """
     draw = random.Random(seed)
-    for _ in range(n_kills):
-        seconds = draw.uniform(*SECONDS)
-        yield Kill(seconds, _is_killed(arguments, seconds, folder / "killed.log"))
-    run_pipeline.run(spark, shop_config(folder, "killed", *overrides), AS_OF)
+    number, n_killed = 1, 0
+    while n_killed < n_kills:
+        lake, seconds = f"killed_{number}", draw.uniform(*SECONDS)
+        was_at_work = _is_killed(_pipeline(folder, lake, *overrides), seconds, folder / "log")
+        yield Kill(lake, seconds, was_at_work)
+        n_killed += was_at_work
+        number += not was_at_work
 
 
-def differences(spark: SparkSession, folder: Path) -> list[str]:
-    """Name what differs between the two lakes: tables, models, dates in any version of a table."""
-    killed, undisturbed = (shop_config(folder, lake) for lake in ("killed", "undisturbed"))
+def differences(spark: SparkSession, folder: Path, lake: str, *overrides: str) -> list[str]:
+    """Let a killed lake's pipeline end, and name what differs from the undisturbed one.
+
+    Tables, models, and dates in any version of a table.
+    """
+    run_pipeline.run(spark, shop_config(folder, lake, *overrides), AS_OF)
+    killed, undisturbed = (shop_config(folder, name) for name in (lake, "undisturbed"))
     tables = lakes.written(spark, undisturbed)
     found = lakes.checksums(spark, killed, tables)
     expected = lakes.checksums(spark, undisturbed, tables)

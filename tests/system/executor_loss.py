@@ -22,7 +22,8 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.rfm_tables import RFM_CUT_POINTS
 from crm_spark.lake.contract import content_checksum
-from crm_spark.lake.delta import Lake, StorageSection, Written
+from crm_spark.lake.delta import Lake, Written
+from crm_spark.lake.storage import StorageSection
 from crm_spark.runtime.observed import ObservedCounts
 from crm_spark.runtime.session import open_session
 

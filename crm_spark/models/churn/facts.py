@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
@@ -144,17 +145,10 @@ def _walked(request: ReportRequest, params: ChurnSection) -> tuple[WalkedAuc, ..
 
     A cut-off tested more than once counts with its newest test.
     """
-    if not request.lake.exists(METRICS):
-        return ()
-    rows = request.lake.read(METRICS).where(
-        (F.col("metric") == "auc")
-        & F.col("job").isin(TRAINED, WALKED)
-        & (F.col("cutoff_date") <= F.lit(latest_closed(params, request.day)))
+    known = pc.field("cutoff_date") <= latest_closed(params, request.day)
+    rows = request.lake.rows(
+        METRICS, (pc.field("metric") == "auc") & pc.field("job").isin([TRAINED, WALKED]) & known
     )
-    newest = rows.groupBy("model_name", "cutoff_date").agg(
-        F.max_by("value", F.struct("as_of_date", "job", "recorded_at")).alias("value")
-    )
-    return tuple(
-        WalkedAuc(row["model_name"], row["cutoff_date"], row["value"])
-        for row in newest.orderBy("cutoff_date", "model_name").collect()
-    )
+    rows.sort(key=lambda row: (row["as_of_date"], row["job"], row["recorded_at"]))
+    newest = {(row["cutoff_date"], row["model_name"]): row["value"] for row in rows}
+    return tuple(WalkedAuc(name, cutoff, value) for (cutoff, name), value in sorted(newest.items()))

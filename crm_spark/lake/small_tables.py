@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-from crm_spark.lake.hadoop import HadoopFile
+from crm_spark.lake.hadoop import HadoopFile, contents
 
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
@@ -49,18 +49,8 @@ class SmallTable:
 
     def rows(self, schema: pa.Schema) -> pa.Table:
         """Give all rows with the columns of the schema; one that a file lacks is null."""
-        parts = [self._rows_of(file, schema) for file in self._files]
-        return pa.concat_tables(parts) if parts else schema.empty_table()
-
-    def _rows_of(self, file: str, schema: pa.Schema) -> pa.Table:
-        stored = self._parquet(file)
-        columns = [
-            stored[one.name].cast(one.type)
-            if one.name in stored.column_names
-            else pa.nulls(stored.num_rows, one.type)
-            for one in schema
-        ]
-        return pa.table(columns, schema=schema)
+        stored = self._parquet(*self._files)
+        return pa.concat_tables([schema.empty_table(), *(_conform(one, schema) for one in stored)])
 
     def _actions(self) -> Iterator[Mapping[str, Any]]:
         names = HadoopFile(self.spark, f"{self.path}/_delta_log").names()
@@ -70,7 +60,7 @@ class SmallTable:
         if newer != list(range(checkpoint + 1, checkpoint + 1 + len(newer))):
             raise NotReadableError(f"the log of {self.path} begins at {newer[0]}")
         if checkpoint >= 0:
-            stored = self._parquet(f"_delta_log/{checkpoint:020}.checkpoint.parquet")
+            (stored,) = self._parquet(f"_delta_log/{checkpoint:020}.checkpoint.parquet")
             yield from stored.select([n for n in _ACTIONS if n in stored.column_names]).to_pylist()
         for number in newer:
             text = HadoopFile(self.spark, f"{self.path}/_delta_log/{number:020}.json").text()
@@ -91,10 +81,22 @@ class SmallTable:
         if removed := action.get("remove"):
             self._files.pop(unquote(removed["path"]), None)
 
-    def _parquet(self, file: str) -> pa.Table:
-        content = HadoopFile(self.spark, f"{self.path}/{file}").content()
+    def _parquet(self, *files: str) -> list[pa.Table]:
         # Spark writes moments as INT96, which would be nanoseconds: too narrow for the year 9999.
-        return pq.read_table(pa.BufferReader(content), coerce_int96_timestamp_unit="us")
+        return [
+            pq.ParquetFile(pa.BufferReader(content), coerce_int96_timestamp_unit="us").read()
+            for content in contents(self.spark, [f"{self.path}/{file}" for file in files])
+        ]
+
+
+def _conform(stored: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = [
+        stored[one.name].cast(one.type)
+        if one.name in stored.column_names
+        else pa.nulls(stored.num_rows, one.type)
+        for one in schema
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def _numbered(names: Iterable[str], pattern: re.Pattern[str]) -> list[int]:

@@ -14,6 +14,7 @@ from pyspark.sql import types as T
 from crm_spark.errors import DataError
 from crm_spark.lake.contract import Column, Table
 from crm_spark.lake.delta import Lake
+from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.lake.small_tables import NotReadableError, SmallTable
 from crm_spark.lake.storage import StorageSection
 
@@ -48,9 +49,16 @@ def note(number: int, **others: Any) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def lake(spark: SparkSession, tmp_path: Path) -> Lake:
-    """Give a lake with three commits of notes."""
+@pytest.fixture(params=["on this machine", "elsewhere"])
+def lake(
+    spark: SparkSession,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Lake:
+    """Give a lake with three commits of notes, on a local filesystem or as if on another."""
+    if request.param == "elsewhere":
+        monkeypatch.setattr(HadoopFile, "is_local", lambda _: False)
     lake = Lake(spark, StorageSection(root=str(tmp_path)), "run")
     lake.append_rows(NOTES, [note(1), note(2)])
     lake.append_rows(NOTES, [note(3, text=None, day=None, moment=None, value=None, parts=None)])

@@ -19,6 +19,7 @@ from crm_spark.ingest.rows import map_rows, origin_of
 from crm_spark.ingest.settings import Source
 from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.lake.run import LakeRun
+from crm_spark.runtime.progress import log
 from crm_spark.tables.core import EXCHANGE_RATES
 
 
@@ -87,18 +88,22 @@ class Delivery:
         )
 
     def inspect(self) -> BrokenFiles:
-        """Look for all files that were cut off, each as often as it was given."""
-        spark = self.run.spark
-        found = broken_among(spark, self.plan.read, self.source.section.format)
-        why_of_item = {comparable(uri): why for uri, why in found.items()}
-        broken = [item for item in self.plan.items if item.item in why_of_item]
-        why_of_content = {item.content: why_of_item[item.item] for item in broken}
-        copies = {
-            HadoopFile(spark, item.item).qualified(): why_of_content[item.content]
+        """Look for all files that were cut off."""
+        return broken_among(self.run.spark, self.plan.read, self.source.section.format)
+
+    def name_broken_copies(self) -> None:
+        """Name the copies of files that cannot be read: of each content one file alone is read."""
+        why_of_item = {comparable(uri): why for uri, why in self.broken.items()}
+        why_of_content = {
+            item.content: why_of_item[item.item]
             for item in self.plan.items
-            if item.content in why_of_content and item.item not in why_of_item
+            if item.content and item.item in why_of_item
         }
-        return {**found, **copies}
+        for item in self.plan.items:
+            if item.content in why_of_content and item.item not in why_of_item:
+                uri = HadoopFile(self.run.spark, item.item).qualified()
+                self.broken[uri] = why_of_content[item.content]
+                log.warning("%s has the content of a file that cannot be read", uri)
 
 
 def exchange_rates(run: LakeRun, source: Source) -> DataFrame | None:

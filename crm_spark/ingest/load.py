@@ -24,6 +24,7 @@ def load_source(delivery: Delivery, files: SourceFiles) -> None:
         log.info("%s: nothing new", source.name)
         return
     log.info("%s: %s", source.name, delivery.intent)
+    delivery.name_broken_copies()
     # Before the first write: it reads files, and what fails after a write is not begun again.
     n_of_copies = _n_rows_of_copies(delivery)
     loaded = load_whole(delivery) if plan.is_anew else load_increment(delivery)

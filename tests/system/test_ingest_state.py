@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import lakes
+import pandas as pd
 import pytest
 from delta.tables import DeltaTable
 from pydantic import create_model
@@ -448,3 +449,31 @@ def test_broken_files_begin_no_other_load_again_and_each_source_is_listed_once(
     statuses = shop.lake.read(SOURCE_FILES).where(F.col("item").contains("/broken_"))
     assert {row["status"] for row in statuses.collect()} == {"rejected"}
     assert shop.rows()[-1].facts["n_rejected"] == "4"
+
+
+def test_a_damaged_file_given_twice_is_rejected_twice_whatever_the_damage(shop: Shop) -> None:
+    folder = shop.folder / "parquet"
+    folder.mkdir()
+    names = HEADER.split(",")
+    rows = {name: [line(n, 9).split(",") for n in range(1, 500)] for name in ("good", "damaged")}
+    for name, values in rows.items():
+        pd.DataFrame(values, columns=names).to_parquet(folder / f"{name}.parquet")
+    # Both ends are as they should be: only who reads the rows can tell.
+    content = bytearray((folder / "damaged.parquet").read_bytes())
+    content[4:400] = bytes(396)
+    (folder / "damaged.parquet").write_bytes(content)
+    (folder / "damaged_again.parquet").write_bytes(content)
+    config = shop.config(
+        "",
+        f"sources.transactions.path={folder}",
+        "sources.transactions.format=parquet",
+        "sources.transactions.options={}",
+    )
+    counts = shop.load(config)
+    assert (counts.rows_read, counts.rows_written, counts.rows_rejected) == (501, 499, 2)
+    kept = shop.lake.read(rejected(TRANSACTIONS)).where("row IS NULL").collect()
+    names_of_kept = sorted(Path(row["source_file"]).name for row in kept)
+    assert names_of_kept == ["damaged.parquet", "damaged_again.parquet"]
+    noted = shop.lake.rows(SOURCE_FILES)
+    statuses = {Path(row["item"]).stem: row["status"] for row in noted if "parquet" in row["item"]}
+    assert statuses == {"good": "loaded", "damaged": "rejected", "damaged_again": "rejected"}

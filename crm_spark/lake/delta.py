@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -14,8 +13,8 @@ from pyarrow.compute import Expression
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
-from crm_spark.errors import BusyError, DataError
-from crm_spark.lake.commits import CREATION, Commit, CommitLog, user_metadata
+from crm_spark.errors import DataError
+from crm_spark.lake.commits import Commit
 from crm_spark.lake.contract import (
     CHECKSUM_FIELDS,
     Table,
@@ -24,6 +23,7 @@ from crm_spark.lake.contract import (
     format_checksum,
 )
 from crm_spark.lake.driver_rows import arrow_schema, frame_of
+from crm_spark.lake.guard import Guard, busy, busy_on_conflict, is_guarded
 from crm_spark.lake.lock import local_path
 from crm_spark.lake.maintenance import Maintained, maintain_files
 from crm_spark.lake.making import build_table, properties_of, register_table, require_version
@@ -31,13 +31,6 @@ from crm_spark.lake.small_tables import NotReadableError, SmallTable
 from crm_spark.lake.storage import StorageSection
 from crm_spark.runtime.observed import ObservedCounts
 from crm_spark.runtime.progress import log
-
-# The session's settings for writes that take no options of their own.
-_SESSION_SETTINGS = {
-    "userMetadata": "spark.databricks.delta.commitInfo.userMetadata",
-    "txnAppId": "spark.databricks.delta.write.txnAppId",
-    "txnVersion": "spark.databricks.delta.write.txnVersion",
-}
 
 
 @dataclass(frozen=True)
@@ -54,29 +47,6 @@ def _date_literals(dates: Sequence[date]) -> str:
     return ", ".join(f"DATE'{day.isoformat()}'" for day in sorted(set(dates)))
 
 
-def _busy(table: Table) -> BusyError:
-    return BusyError(
-        f"another run wrote {table.name} at the same time; this one changed nothing: "
-        "try again when it has ended"
-    )
-
-
-@contextmanager
-def _busy_on_conflict(table: Table) -> Iterator[None]:
-    """Raise BusyError where another run wrote the table at the same time."""
-    try:
-        yield
-    except Exception as error:
-        is_conflict = isinstance(error, DeltaConcurrentModificationException)
-        if is_conflict or "DELTA_CONCURRENT" in str(error):
-            raise _busy(table) from error
-        raise
-
-
-def _is_guarded(table: Table) -> bool:
-    return table.layer != "ops"
-
-
 class Lake:
     """The Delta tables below one root; every write is one atomic commit.
 
@@ -88,10 +58,9 @@ class Lake:
     def __init__(self, spark: SparkSession, storage: StorageSection, run_id: str) -> None:
         self.spark = spark
         self._storage = storage
-        self._run_id = run_id
         self._known_versions: set[str] = set()
         self._written: set[str] = set()
-        self._seen: dict[str, int] = {}
+        self._guard = Guard(spark, run_id, self.path)
 
     @property
     def root(self) -> str:
@@ -105,16 +74,9 @@ class Lake:
 
     def exists(self, table: Table) -> bool:
         """Tell whether the table has been written; one that was only made holds nothing yet."""
-        if table.name not in self._written and self._commits(table).has_write():
+        if table.name not in self._written and self._guard.commits(table).has_write():
             self._written.add(table.name)
         return table.name in self._written
-
-    def _commits(self, table: Table) -> CommitLog:
-        """Give the table's log, and remember how far it went when this run looked first."""
-        commits = CommitLog(self.spark, self.path(table))
-        if table.name not in self._seen:
-            self._seen[table.name] = next(iter(commits.versions()), -1)
-        return commits
 
     def read(self, table: Table, version: int | None = None) -> DataFrame:
         """Give the rows of a table, now or at an earlier version.
@@ -160,7 +122,7 @@ class Lake:
 
     def version(self, table: Table) -> int:
         """Give the newest version of a table that changed its rows."""
-        newest = self._commits(table).newest_write()
+        newest = self._guard.commits(table).newest_write()
         if newest is None:
             raise DataError(f"the history of {table.name} in {self.root} holds no write")
         return newest.version
@@ -170,7 +132,7 @@ class Lake:
 
         None where the log does not reach back that far any more.
         """
-        return self._commits(table).writes_since(version)
+        return self._guard.commits(table).writes_since(version)
 
     def overwrite(self, table: Table, df: DataFrame, *, measures: Sequence[Column] = ()) -> Written:
         """Replace all rows of a table.
@@ -199,11 +161,11 @@ class Lake:
         They are few, and no later run asks whether they are the same: they have no checksum.
         """
         self._create(table)
-        base = self._base(table)
+        base = self._guard.base(table)
         frame = frame_of(self.spark, table, rows)
         self._save(table, frame.write.mode("append"), base)
         self._written.add(table.name)
-        commit = self._own_commit(table, base)
+        commit = self._guard.own_commit(table, base)
         return Written(len(rows), commit.version if commit else self.version(table), "")
 
     def merge(
@@ -228,10 +190,10 @@ class Lake:
             removed.select(*table.key).withColumn("_is_removed", F.lit(True)),
             allowMissingColumns=True,
         )
-        base = self._base(table)
-        with self._session_commit(table, base, dates):
+        base = self._guard.base(table)
+        with self._guard.session_options(table, base, dates):
             self._merge_of(table, source, unless_same).execute()
-        commit = self._own_commit(table, base)
+        commit = self._guard.own_commit(table, base)
         version = commit.version if commit else self.version(table)
         if commit and counts.may_count_twice():
             n_rows = self.read(table, version).exceptAll(self.read(table, version - 1)).count()
@@ -270,16 +232,16 @@ class Lake:
 
     def delete_dates(self, table: Table, dates: Sequence[date]) -> None:
         """Delete whole as-of dates; their files stay until a vacuum, for those who read them."""
-        base = self._base(table)
-        with self._session_commit(table, base, dates):
+        base = self._guard.base(table)
+        with self._guard.session_options(table, base, dates):
             DeltaTable.forPath(self.spark, self.path(table)).delete(
                 f"as_of_date IN ({_date_literals(dates)})"
             )
-        self._own_commit(table, base)
+        self._guard.own_commit(table, base)
 
     def versions(self, table: Table) -> list[int]:
         """Give the versions that the table's log still has, the newest first."""
-        return self._commits(table).versions()
+        return self._guard.commits(table).versions()
 
     def compact(self, table: Table) -> None:
         """Put small files together; no row changes."""
@@ -290,10 +252,10 @@ class Lake:
 
         Raises whatever Delta raises where files of that version are gone.
         """
-        base = self._base(table)
-        with self._session_commit(table, base, ()):
+        base = self._guard.base(table)
+        with self._guard.session_options(table, base, ()):
             DeltaTable.forPath(self.spark, self.path(table)).restoreToVersion(version)
-        commit = self._own_commit(table, base)
+        commit = self._guard.own_commit(table, base)
         return commit.version if commit else self.version(table)
 
     def checksums_by_date(
@@ -324,8 +286,8 @@ class Lake:
     ) -> Written:
         rows = table.conform(df)
         self._create(table)
-        base = self._base(table)
-        if replace_where and _is_guarded(table) and base < 0:
+        base = self._guard.base(table)
+        if replace_where and is_guarded(table) and base < 0:
             # There is nothing to replace yet, and Delta would look for it.
             mode, replace_where = "append", None
         counts = ObservedCounts(rows, *checksum_aggregates(table.content_columns), *measures)
@@ -333,9 +295,9 @@ class Lake:
         if replace_where:
             writer = writer.option("replaceWhere", replace_where)
         self._save(table, writer, base, dates)
-        commit = self._own_commit(table, base)
-        if commit is None and _is_guarded(table):
-            raise _busy(table)  # Delta passed over the write, and nothing was observed
+        commit = self._guard.own_commit(table, base)
+        if commit is None and is_guarded(table):
+            raise busy(table)  # Delta passed over the write, and nothing was observed
         self._written.add(table.name)
         counted = counts.observed()
         measured = {name: counted[name] for name in counted.keys() - {*CHECKSUM_FIELDS}}
@@ -352,8 +314,8 @@ class Lake:
     def _save(
         self, table: Table, writer: DataFrameWriter, base: int, dates: Sequence[date] = ()
     ) -> None:
-        options = {"mergeSchema": "true", **self._commit_options(table, base, dates)}
-        with _busy_on_conflict(table):
+        options = {"mergeSchema": "true", **self._guard.options(table, base, dates)}
+        with busy_on_conflict(table):
             writer.format("delta").options(**options).save(self.path(table))
 
     def _count_written(
@@ -370,66 +332,13 @@ class Lake:
             return after
         return added_aggregates(counted_at(commit.version - 1), after)
 
-    def _base(self, table: Table) -> int:
-        """Give the newest version that wrote rows when this run first looked, else -1.
-
-        Raises BusyError where another run has written since.
-        """
-        commits = self._commits(table)
-        if not _is_guarded(table):
-            return next(iter(commits.versions()), -1)
-        seen = self._seen[table.name]
-        since = commits.writes_since(seen)
-        if since is None or any(commit.operation != CREATION for commit in since):
-            raise _busy(table)
-        return commits.base(seen)
-
-    def _commit_options(self, table: Table, base: int, dates: Sequence[date]) -> dict[str, str]:
-        """Give the options of a write: what its commit says, and that it follows on `base`.
-
-        Delta's appends never conflict. A number of the transaction that has to rise with each
-        makes Delta refuse the later of two that are under way, and pass over, in silence, one that
-        begins when the other has ended.
-        """
-        options = {"userMetadata": user_metadata(self._run_id, dates)}
-        if _is_guarded(table):
-            options |= {"txnAppId": f"crm_spark.{table.name}", "txnVersion": str(base + 1)}
-        return options
-
-    @contextmanager
-    def _session_commit(self, table: Table, base: int, dates: Sequence[date]) -> Iterator[None]:
-        """Give the options of a write to one that reads them from the session."""
-        options = self._commit_options(table, base, dates)
-        for name, value in options.items():
-            self.spark.conf.set(_SESSION_SETTINGS[name], value)
-        try:
-            with _busy_on_conflict(table):
-                yield
-        finally:
-            for name in options:
-                self.spark.conf.unset(_SESSION_SETTINGS[name])
-
-    def _own_commit(self, table: Table, base: int) -> Commit | None:
-        """Give the commit of the write just done; None where it had nothing to change.
-
-        Raises BusyError where others wrote since `base` and Delta passed over this write.
-        """
-        since = self._commits(table).writes_since(base) or []
-        for commit in since:
-            if commit.run_id == self._run_id:
-                self._seen[table.name] = commit.version
-                return commit
-        if _is_guarded(table) and any(commit.operation != CREATION for commit in since):
-            raise _busy(table)
-        return None
-
     def _create(self, table: Table) -> None:
         """Make the table with its comments, types and properties, where no run has made it.
 
         A table that was made stays, whatever becomes of its first write: until that has come, it
         does not exist for those who read. To remove it could remove the rows of another run.
         """
-        commits = self._commits(table)
+        commits = self._guard.commits(table)
         is_new = not self.exists(table) and not commits.versions()
         if is_new:
             commits.remove_leftovers()

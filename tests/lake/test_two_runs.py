@@ -69,7 +69,7 @@ def test_the_run_that_looked_before_anothers_write_changes_nothing(
     assert _values(winner) == sorted([*standing, (NEW, 2, 4.0), (NEW, 3, 5.0)])
 
 
-def _write_in_between(loser: Lake, step: str, others_write: Callable[[], object]) -> None:
+def _write_in_between(loser: object, step: str, others_write: Callable[[], object]) -> None:
     """Let another run write when the loser has done a step of its own write."""
     own: Any = getattr(loser, step)
 
@@ -87,7 +87,7 @@ def test_a_write_between_the_look_and_the_commit_is_not_written_over(
 ) -> None:
     winner, loser = (_lake(spark, tmp_path, run_id) for run_id in ("winner", "loser"))
     winner.append(RFM_CUT_POINTS, _cuts(spark, OLD, 1.0))
-    _write_in_between(loser, "_base", lambda: write(winner, _cuts(spark, NEW, 2.0)))
+    _write_in_between(loser._guard, "base", lambda: write(winner, _cuts(spark, NEW, 2.0)))
     with pytest.raises(BusyError, match=r"another run wrote scores.rfm_cut_points"):
         write(loser, _cuts(spark, NEW, 3.0))
     expected = {
@@ -100,7 +100,9 @@ def test_a_write_between_the_look_and_the_commit_is_not_written_over(
 def test_of_two_first_writes_one_stands_alone(spark: SparkSession, tmp_path: Path) -> None:
     winner, loser = (_lake(spark, tmp_path, run_id) for run_id in ("winner", "loser"))
     assert not loser.exists(RFM_CUT_POINTS)
-    _write_in_between(loser, "_base", lambda: winner.append(RFM_CUT_POINTS, _cuts(spark, NEW, 2.0)))
+    _write_in_between(
+        loser._guard, "base", lambda: winner.append(RFM_CUT_POINTS, _cuts(spark, NEW, 2.0))
+    )
     with pytest.raises(BusyError):
         loser.append(RFM_CUT_POINTS, _cuts(spark, NEW, 3.0))
     assert _values(winner) == [(NEW, 1, 2.0)]

@@ -1,7 +1,7 @@
 """Reads a small Delta table on the driver: its log and its files, without a Spark job.
 
 What a Spark job on a few rows costs is the planning: in a fresh process the state of a lake takes
-eight seconds by Spark, and less than one this way. Source: the Delta transaction protocol, reader
+eight seconds by Spark, and one this way. Source: the Delta transaction protocol, reader
 version 1 (delta-io/delta, PROTOCOL.md); of tables that need more a reader is told.
 """
 

@@ -193,8 +193,9 @@ def bring_up_to_date(run: LakeRun, dated: Dated) -> None:
     written = _write_whole(run, dated, found.whole) if found.whole else None
     if found.touched is not None:
         _write_touched(run, dated, found)
-    is_one_date = written is not None and len(stale) == len(found.whole) == 1
-    _finish_dates(run, dated, stale, written.content_checksum if written and is_one_date else None)
+    # Of a single date the write has told the checksum.
+    checksum = written.content_checksum if written and len(stale) == 1 else None
+    _finish_dates(run, dated, stale, checksum)
 
 
 def _note_dates_unchanged(run: LakeRun, dated: Dated) -> None:
@@ -241,7 +242,7 @@ def _write_touched(run: LakeRun, dated: Dated, found: Due) -> None:
 def _finish_dates(
     run: LakeRun, dated: Dated, stale: Sequence[Target], checksum: str | None
 ) -> None:
-    """Append the rows of dates; the checksum of a single one that was written is known."""
+    """Append the rows of dates; `checksum` is that of a single one, where it is known."""
     days = [target.output.as_of_date for target in stale if target.output.as_of_date]
     checksums = (
         dict.fromkeys(days, checksum) if checksum else run.lake.checksums_by_date(dated.table, days)

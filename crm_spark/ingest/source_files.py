@@ -78,9 +78,7 @@ class SourceFiles:
             }
             for item in items
         ]
-        written = self._run.note(SOURCE_FILES, lake.append_rows(SOURCE_FILES, rows))
-        if written.version and written.version % APPENDS_BETWEEN_COMPACTIONS == 0:
-            lake.compact(SOURCE_FILES)
+        self._run.note(SOURCE_FILES, lake.append_rows(SOURCE_FILES, rows))
 
     @cached_property
     def _rows(self) -> dict[str, dict[str, list[LoadedItem]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from crm_spark.lake.hadoop import HadoopFile
 
 _COMMIT_FILE = re.compile(r"(\d{20})\.json")
+_CHECKPOINT_FILE = re.compile(r"(\d{20})\.checkpoint\.parquet")
 
 # Commits that change no row.
 QUIET_OPERATIONS = (
@@ -77,6 +78,10 @@ def _commit_of(version: int, info: Mapping[str, Any]) -> Commit:
     )
 
 
+def _numbers(names: Iterable[str], pattern: re.Pattern[str]) -> list[int]:
+    return [int(match[1]) for name in names if (match := pattern.fullmatch(name))]
+
+
 class CommitLog:
     """The log of the Delta table at one path; asking Delta takes a Spark job each time."""
 
@@ -86,8 +91,7 @@ class CommitLog:
 
     def versions(self) -> list[int]:
         """Give the versions that the log still has, the newest first."""
-        matches = map(_COMMIT_FILE.fullmatch, self.folder.names("*.json"))
-        return sorted((int(match[1]) for match in matches if match), reverse=True)
+        return sorted(_numbers(self.folder.names("*.json"), _COMMIT_FILE), reverse=True)
 
     def commit(self, version: int) -> Commit:
         """Give the commit of a version that the log still has."""
@@ -95,9 +99,19 @@ class CommitLog:
         first = json.loads(file.first_line())
         if "commitInfo" in first:  # Delta writes it first; another writer may not
             return _commit_of(version, first["commitInfo"])
-        actions = map(json.loads, file.text().splitlines())
-        infos = (action["commitInfo"] for action in actions if "commitInfo" in action)
+        infos = (action["commitInfo"] for action in self.actions(version) if "commitInfo" in action)
         return _commit_of(version, next(infos, {}))
+
+    def actions(self, version: int) -> list[dict[str, Any]]:
+        """Give all actions of a version that the log still has."""
+        text = HadoopFile(self._spark, f"{self.folder.path}/{version:020}.json").text()
+        return [json.loads(line) for line in text.splitlines()]
+
+    def since_checkpoint(self) -> tuple[int, list[int]]:
+        """Give the version of the newest checkpoint, -1 for none, and those after it, in order."""
+        names = self.folder.names()
+        checkpoint = max(_numbers(names, _CHECKPOINT_FILE), default=-1)
+        return checkpoint, sorted(n for n in _numbers(names, _COMMIT_FILE) if n > checkpoint)
 
     def has_write(self) -> bool:
         """Tell whether a commit followed the table's creation.

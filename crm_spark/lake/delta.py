@@ -32,6 +32,9 @@ from crm_spark.lake.storage import StorageSection
 from crm_spark.runtime.observed import ObservedCounts
 from crm_spark.runtime.progress import log
 
+# So many appends of rows leave as many small files, all of which `rows` reads.
+APPENDS_BETWEEN_COMPACTIONS = 100
+
 
 @dataclass(frozen=True)
 class Written:
@@ -106,8 +109,11 @@ class Lake:
     def rows(self, table: Table, where: Expression | None = None) -> list[dict[str, Any]]:
         """Give rows of a table of ops as the driver has them, moments in UTC; none without a table.
 
-        Raises DataError where it was made by another version of crm_spark.
+        Raises DataError where it was made by another version of crm_spark, ValueError for a table
+        of another layer, which may grow with customers.
         """
+        if is_guarded(table):
+            raise ValueError(f"{table.name} is not read by the driver: it may be large")
         if not self.exists(table):
             return []
         schema = arrow_schema(table)
@@ -158,7 +164,8 @@ class Lake:
     def append_rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> Written:
         """Add rows that the driver has to a table of ops; what a row lacks is null.
 
-        They are few, and no later run asks whether they are the same: they have no checksum.
+        They are few, and no later run asks whether they are the same: they have no checksum. Now
+        and then the small files are put together.
         """
         self._create(table)
         base = self._guard.base(table)
@@ -166,7 +173,10 @@ class Lake:
         self._save(table, frame.write.mode("append"), base)
         self._written.add(table.name)
         commit = self._guard.own_commit(table, base)
-        return Written(len(rows), commit.version if commit else self.version(table), "")
+        version = commit.version if commit else self.version(table)
+        if version % APPENDS_BETWEEN_COMPACTIONS == 0:
+            self.compact(table)
+        return Written(len(rows), version, "")
 
     def merge(
         self,

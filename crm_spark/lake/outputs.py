@@ -66,8 +66,6 @@ OUTPUTS = Table(
     ),
 )
 
-# So many appends leave as many small files; then they are put together.
-APPENDS_BETWEEN_COMPACTIONS = 100
 # Tables that only lakes of versions before ops.outputs have.
 _OLD_TABLES = ("ops/source_ledger", "ops/feature_ledger")
 
@@ -86,11 +84,8 @@ class OutputLog:
         return [_row_of(row) for row in self._lake.rows(OUTPUTS)]  # some 20,000 after a year
 
     def append(self, rows: Sequence[OutputRow]) -> None:
-        """Append rows in one commit; now and then put the small files together."""
-        values = [_values_of(row) for row in rows]
-        written = self._lake.append_rows(OUTPUTS, values)
-        if written.version and written.version % APPENDS_BETWEEN_COMPACTIONS == 0:
-            self._lake.compact(OUTPUTS)
+        """Append rows in one commit."""
+        self._lake.append_rows(OUTPUTS, [_values_of(row) for row in rows])
 
     def _refuse_old_lake(self) -> None:
         for path in _OLD_TABLES:

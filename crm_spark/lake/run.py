@@ -176,8 +176,9 @@ class LakeRun:
     def has_rows(self, output: Output) -> bool:
         """Tell, without reading it, whether an output is whole and holds any row."""
         row = self.state.newest(output)
-        is_whole = row is not None and self.state.is_whole(output)
-        return bool(row and is_whole and row.checksum and checksum_rows(row.checksum))
+        if row is None or row.checksum is None or not self.state.is_whole(output):
+            return False
+        return checksum_rows(row.checksum) > 0
 
     def order_dates(self) -> tuple[date, date]:
         """Give the local dates of the first order and of the newest event.

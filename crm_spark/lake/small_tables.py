@@ -7,9 +7,7 @@ version 1 (delta-io/delta, PROTOCOL.md); of tables that need more a reader is to
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -18,10 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-from crm_spark.lake.hadoop import HadoopFile, contents
+from crm_spark.lake.commits import CommitLog
+from crm_spark.lake.hadoop import contents
 
-_COMMIT = re.compile(r"(\d{20})\.json")
-_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
 _ACTIONS = ("protocol", "metaData", "add", "remove")
 _READER_VERSION = 1
 
@@ -53,18 +50,15 @@ class SmallTable:
         return pa.concat_tables([schema.empty_table(), *(_conform(one, schema) for one in stored)])
 
     def _actions(self) -> Iterator[Mapping[str, Any]]:
-        names = HadoopFile(self.spark, f"{self.path}/_delta_log").names()
-        commits = _numbered(names, _COMMIT)
-        checkpoint = max(_numbered(names, _CHECKPOINT), default=-1)
-        newer = sorted(number for number in commits if number > checkpoint)
+        log = CommitLog(self.spark, self.path)
+        checkpoint, newer = log.since_checkpoint()
         if newer != list(range(checkpoint + 1, checkpoint + 1 + len(newer))):
             raise NotReadableError(f"the log of {self.path} begins at {newer[0]}")
         if checkpoint >= 0:
             (stored,) = self._parquet(f"_delta_log/{checkpoint:020}.checkpoint.parquet")
             yield from stored.select([n for n in _ACTIONS if n in stored.column_names]).to_pylist()
         for number in newer:
-            text = HadoopFile(self.spark, f"{self.path}/_delta_log/{number:020}.json").text()
-            yield from map(json.loads, text.splitlines())
+            yield from log.actions(number)
 
     def _take(self, action: Mapping[str, Any]) -> None:
         protocol = action.get("protocol")
@@ -97,7 +91,3 @@ def _conform(stored: pa.Table, schema: pa.Schema) -> pa.Table:
         for one in schema
     ]
     return pa.table(columns, schema=schema)
-
-
-def _numbered(names: Iterable[str], pattern: re.Pattern[str]) -> list[int]:
-    return [int(match[1]) for name in names if (match := pattern.fullmatch(name))]

@@ -75,7 +75,8 @@ def _of_run(run: LakeRun, day: date) -> dict[str, Any]:
 def read_metrics(lake: Lake, job: str, day: date, run_id: str | None) -> list[MetricRow]:
     """Give the figures that a run of a job left for the day; without `run_id` its newest run's."""
     rows = lake.rows(METRICS, (pc.field("job") == job) & (pc.field("as_of_date") == day))
-    run_id = run_id or _newest_run(rows)
+    if run_id is None and rows:
+        run_id = max(rows, key=_by_age)["run_id"]
     of_run = [row for row in rows if row["run_id"] == run_id]
     of_run.sort(key=lambda row: (row["model_name"], row["metric"], row["cutoff_date"]))
     return [
@@ -92,9 +93,8 @@ def read_metrics(lake: Lake, job: str, day: date, run_id: str | None) -> list[Me
     ]
 
 
-def _newest_run(rows: Iterable[Mapping[str, Any]]) -> str | None:
-    """Give the run that began last."""
-    return max(((row["recorded_at"], row["run_id"]) for row in rows), default=(None, None))[1]
+def _by_age(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["recorded_at"], row["run_id"]
 
 
 def read_checks(lake: Lake, day: date, training_runs: Collection[str]) -> list[CheckRow]:
@@ -104,10 +104,7 @@ def read_checks(lake: Lake, day: date, training_runs: Collection[str]) -> list[C
     run that trained it stand.
     """
     rows = lake.rows(CHECKS, pc.field("as_of_date") == day)
-    newest = {
-        job: _newest_run(row for row in rows if row["job"] == job)
-        for job in {row["job"] for row in rows}
-    }
+    newest = {row["job"]: row["run_id"] for row in sorted(rows, key=_by_age)}
     looked_at = {(row["job"], row["check"]) for row in rows if row["run_id"] == newest[row["job"]]}
     kept = [
         row

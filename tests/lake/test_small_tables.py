@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pytest
+from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
@@ -17,6 +18,7 @@ from crm_spark.lake.delta import Lake
 from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.lake.small_tables import NotReadableError, SmallTable
 from crm_spark.lake.storage import StorageSection
+from crm_spark.tables.core import TRANSACTIONS
 
 _PART = T.StructType([T.StructField("name", T.StringType()), T.StructField("n", T.LongType())])
 COLUMNS = (
@@ -141,3 +143,17 @@ def test_a_table_of_another_version_is_refused(lake: Lake) -> None:
     reader = Lake(lake.spark, StorageSection(root=lake.root), "reader")
     with pytest.raises(DataError, match=r"ops\.notes .* has version 1"):
         reader.rows(other)
+
+
+def test_small_files_are_put_together_now_and_then(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crm_spark.lake.delta.APPENDS_BETWEEN_COMPACTIONS", 4)
+    lake.append_rows(NOTES, [note(5)])
+    assert DeltaTable.forPath(lake.spark, lake.path(NOTES)).detail().collect()[0]["numFiles"] == 1
+    assert [row["number"] for row in directly(lake, monkeypatch)] == [1, 2, 3, 4, 5]
+
+
+def test_tables_that_may_grow_with_customers_are_not_brought_to_the_driver(lake: Lake) -> None:
+    with pytest.raises(ValueError, match=r"core\.transactions is not read by the driver"):
+        lake.rows(TRANSACTIONS)

@@ -15,8 +15,8 @@ from pathlib import Path
 from conftest import REPOSITORY
 from pyspark.sql import SparkSession
 
-from crm_spark.lake.delta import Lake
-from crm_spark.lake.outputs import APPENDS_BETWEEN_COMPACTIONS, OutputLog
+from crm_spark.lake.delta import APPENDS_BETWEEN_COMPACTIONS, Lake
+from crm_spark.lake.outputs import OutputLog
 from crm_spark.lake.run import LakeRun
 from crm_spark.lake.state import InputVersion, Output, OutputRow
 from crm_spark.lake.storage import StorageSection

@@ -127,7 +127,7 @@ def _run(options: argparse.Namespace) -> RunSummary:
         properties=config.spark.as_properties() if config else {},
     ) as spark:
         if config is None:
-            from crm_spark.ingest.reading import read_text
+            from crm_spark.ingest.reading.rows import read_text
 
             config = _load(options, read_text(spark, options.config))
             check_tracking(config.tracking)

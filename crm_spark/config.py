@@ -30,7 +30,7 @@ from pydantic import (
 
 from crm_spark.errors import ConfigError, listed, nearest
 from crm_spark.features.rfm import RfmSection
-from crm_spark.ingest.currency import CurrenciesSection
+from crm_spark.ingest.mapping.currency import CurrenciesSection
 from crm_spark.ingest.sources import SourcesSection, known_time_zone, mapping_key_faults
 from crm_spark.lake.storage import StorageSection
 from crm_spark.models.contract import AnyModel

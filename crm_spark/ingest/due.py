@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from crm_spark.errors import DataError
-from crm_spark.ingest.check import Checked
-from crm_spark.ingest.content import items_of
-from crm_spark.ingest.files import list_files
-from crm_spark.ingest.plan import Plan, plan_source
+from crm_spark.ingest.planning.check import Checked
+from crm_spark.ingest.planning.content import items_of
+from crm_spark.ingest.planning.plan import Plan, plan_source
+from crm_spark.ingest.planning.source_files import SourceFiles
+from crm_spark.ingest.reading.files import list_files
 from crm_spark.ingest.settings import IngestSettings, Source
-from crm_spark.ingest.source_files import SourceFiles
 from crm_spark.lake.run import LakeRun
 
 

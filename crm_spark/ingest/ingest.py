@@ -9,17 +9,17 @@ from functools import partial
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
-from crm_spark.ingest.check import Checked, check_sources
-from crm_spark.ingest.content import items_of
-from crm_spark.ingest.delivery import Delivery, require_usable
-from crm_spark.ingest.facts import LineDates
-from crm_spark.ingest.files import without_broken_files
-from crm_spark.ingest.load import load_source
-from crm_spark.ingest.mapping import REASONS
-from crm_spark.ingest.plan import plan_source
+from crm_spark.ingest.loading.delivery import Delivery, require_usable
+from crm_spark.ingest.loading.load import load_source
+from crm_spark.ingest.mapping.expressions import REASONS
+from crm_spark.ingest.planning.check import Checked, check_sources
+from crm_spark.ingest.planning.content import items_of
+from crm_spark.ingest.planning.plan import plan_source
+from crm_spark.ingest.planning.source_files import SourceFiles
+from crm_spark.ingest.reading.files import without_broken_files
 from crm_spark.ingest.rejections import write_rejections
 from crm_spark.ingest.settings import IngestSettings
-from crm_spark.ingest.source_files import SourceFiles
+from crm_spark.ingest.versions.facts import LineDates
 from crm_spark.lake.run import LakeRun
 from crm_spark.tables.core import TRANSACTIONS
 

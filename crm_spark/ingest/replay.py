@@ -10,21 +10,21 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.errors import ConfigError, DataError, listed
-from crm_spark.ingest.check import expression_faults
-from crm_spark.ingest.delivery import exchange_rates
-from crm_spark.ingest.finish import N_REJECTED, finish_load
-from crm_spark.ingest.increment import resolved_changes
-from crm_spark.ingest.keeping import kept_on_disk
-from crm_spark.ingest.mapping import ROW_JSON
-from crm_spark.ingest.rejected import N_BROKEN_FILES, StoredRejected, displaced_rows
+from crm_spark.ingest.loading.delivery import exchange_rates
+from crm_spark.ingest.loading.finish import N_REJECTED, finish_load
+from crm_spark.ingest.loading.increment import resolved_changes
+from crm_spark.ingest.loading.keeping import kept_on_disk
+from crm_spark.ingest.loading.rejected import N_BROKEN_FILES, StoredRejected, displaced_rows
+from crm_spark.ingest.loading.store import store_changes
+from crm_spark.ingest.mapping.expressions import ROW_JSON
+from crm_spark.ingest.mapping.rows import Origin, map_rows
+from crm_spark.ingest.planning.check import expression_faults
+from crm_spark.ingest.planning.source_files import LoadedItem, SourceFiles
+from crm_spark.ingest.reading.schema import SourceSchema
 from crm_spark.ingest.rejections import write_rejections
-from crm_spark.ingest.rows import Origin, map_rows
-from crm_spark.ingest.schema import SourceSchema
 from crm_spark.ingest.settings import IngestSettings, Source
-from crm_spark.ingest.source_files import LoadedItem, SourceFiles
-from crm_spark.ingest.store import store_changes
 from crm_spark.ingest.targets import rejected_target, source_target
-from crm_spark.ingest.versions import CONFLICT, IS_STORED, KEPT, STATUS
+from crm_spark.ingest.versions.resolve import CONFLICT, IS_STORED, KEPT, STATUS
 from crm_spark.lake.run import LakeRun
 from crm_spark.lake.state import OutputRow
 from crm_spark.runtime.progress import log, stage

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crm_spark.ingest.currency import CurrenciesSection
+from crm_spark.ingest.mapping.currency import CurrenciesSection
 from crm_spark.ingest.sources import FILE_FORMATS, SourceSection, SourcesSection
-from crm_spark.ingest.versions import Identity
+from crm_spark.ingest.versions.resolve import Identity
 from crm_spark.lake.contract import Table
 from crm_spark.tables.core import EXCHANGE_RATES, SOURCE_TABLES, TRANSACTIONS, rejected
 from crm_spark.tables.history import VALID_FROM

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from crm_spark.errors import nearest
-from crm_spark.ingest.cleaning import CleaningSection
+from crm_spark.ingest.mapping.cleaning import CleaningSection
 from crm_spark.lake.contract import Table
 from crm_spark.tables.core import SOURCE_TABLES
 

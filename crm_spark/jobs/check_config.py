@@ -7,7 +7,7 @@ from datetime import date
 from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
-from crm_spark.ingest.check import check_sources
+from crm_spark.ingest.planning.check import check_sources
 from crm_spark.pipeline.settings import ingest_settings
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm_spark.ingest.due import why_due
-from crm_spark.ingest.source_files import SourceFiles
+from crm_spark.ingest.planning.source_files import SourceFiles
 from crm_spark.ingest.targets import source_target
 from crm_spark.pipeline.graph import Standing
 from crm_spark.pipeline.lifecycle import Run

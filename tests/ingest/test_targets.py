@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import create_model
 
-from crm_spark.ingest.currency import CurrenciesSection
+from crm_spark.ingest.mapping.currency import CurrenciesSection
 from crm_spark.ingest.settings import IngestSettings, Source
 from crm_spark.ingest.sources import SourceSection, SourcesSection
 from crm_spark.ingest.targets import rejected_target, source_settings, source_target

@@ -1,0 +1,101 @@
+"""Counts: what became of each row of a source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from crm_spark.ingest.mapping.cleaning import cleaning_effects
+from crm_spark.ingest.mapping.expressions import REASONS
+from crm_spark.ingest.settings import Source
+from crm_spark.ingest.versions.resolve import CONFLICT, DUPLICATE, KEPT
+from crm_spark.runtime.progress import log
+from crm_spark.runtime.run import TableCounts
+
+STATUSES = (KEPT, DUPLICATE, CONFLICT)
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """How many rows were read, mapped (`where` kept them), and could not be used by themselves.
+
+    Of those that could be used, `n_by_status` counts them by what other rows made of them;
+    `cleaned` those that a cleaning rule had changed or marked. `n_displaced` rows of the table are
+    no more, since a new row contradicts them.
+    """
+
+    n_read: int = 0
+    n_mapped: int = 0
+    n_unusable: int = 0
+    cleaned: Mapping[str, int] = field(default_factory=dict)
+    n_by_status: Mapping[str, int] = field(default_factory=dict)
+    n_displaced: int = 0
+
+    @property
+    def n_conflicts(self) -> int:
+        """The new rows that contradict another and are not kept."""
+        return self.n_by_status.get(CONFLICT, 0)
+
+    @property
+    def n_rejected(self) -> int:
+        """The rows that are to be kept as rejected."""
+        return self.n_unusable + self.n_conflicts + self.n_displaced
+
+
+def count_aggregates(source: Source) -> list[Column]:
+    """Aggregates over the mapped rows of a source, to be read by row_counts."""
+    is_usable = F.size(REASONS) == 0
+    effects = enumerate(_effects(source).values())
+    return [
+        F.count(F.lit(1)).alias("n_mapped"),
+        F.count_if(~is_usable).alias("n_unusable"),
+        *[F.count_if(is_usable & effect).alias(f"cleaned_{i}") for i, effect in effects],
+    ]
+
+
+def row_counts(
+    source: Source,
+    aggregates: Mapping[str, int],
+    *,
+    n_read: int,
+    n_by_status: Mapping[str, int],
+    n_displaced: int = 0,
+) -> RowCounts:
+    """Give the counts from the values of count_aggregates."""
+    cleaned = {effect: aggregates[f"cleaned_{i}"] for i, effect in enumerate(_effects(source))}
+    n_mapped, n_unusable = aggregates["n_mapped"], aggregates["n_unusable"]
+    return RowCounts(n_read, n_mapped, n_unusable, cleaned, n_by_status, n_displaced)
+
+
+def _effects(source: Source) -> dict[str, Column]:
+    return cleaning_effects(source.table, source.section.cleaning, source.section.columns)
+
+
+def fill_summary(
+    summary: TableCounts, counts: RowCounts, *, n_broken_files: int, n_of_copies: int
+) -> None:
+    """Put into the summary what became of each row, and of each file that is not read."""
+    summary.rows_rejected = counts.n_unusable + counts.n_conflicts + n_broken_files
+    summary.rows_duplicate = counts.n_by_status.get(DUPLICATE, 0) + n_of_copies
+    summary.rows_filtered = counts.n_read - counts.n_mapped
+    summary.rows_read = counts.n_read + n_of_copies + n_broken_files
+    summary.cleaned = {effect: n for effect, n in counts.cleaned.items() if n}
+
+
+def log_summary(name: str, summary: TableCounts) -> None:
+    """Say what became of the rows of a table's source."""
+    figures = (
+        summary.rows_read,
+        summary.rows_written,
+        summary.rows_rejected,
+        summary.rows_filtered,
+        summary.rows_duplicate,
+    )
+    text = "%s: %s read = %s accepted + %s rejected + %s filtered + %s duplicate"
+    log.info(text, name, *(f"{n:,}" for n in figures))
+    if summary.cleaned:
+        effects = ", ".join(f"{n:,} {effect}" for effect, n in summary.cleaned.items())
+        log.info("%s: cleaned: %s", name, effects)

@@ -1,0 +1,134 @@
+"""A delivery: a source with what is to be loaded of it, and its rows as they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from crm_spark.errors import DataError, listed
+from crm_spark.ingest.mapping.expressions import REASONS
+from crm_spark.ingest.mapping.rows import map_rows, origin_of
+from crm_spark.ingest.planning.check import Checked
+from crm_spark.ingest.planning.plan import Plan
+from crm_spark.ingest.reading.delta_source import read_appended
+from crm_spark.ingest.reading.files import BrokenFiles, comparable, is_broken, readable_files
+from crm_spark.ingest.reading.integrity import broken_among
+from crm_spark.ingest.reading.rows import read_above, read_files, read_whole
+from crm_spark.ingest.settings import Source
+from crm_spark.lake.hadoop import HadoopFile
+from crm_spark.lake.run import LakeRun
+from crm_spark.runtime.progress import log
+from crm_spark.tables.core import EXCHANGE_RATES
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A source with what is to be loaded of it; `broken` files are left out and named."""
+
+    run: LakeRun
+    checked: Checked
+    plan: Plan
+
+    @property
+    def source(self) -> Source:
+        """The source."""
+        return self.checked.source
+
+    @property
+    def broken(self) -> BrokenFiles:
+        """Its files that cannot be read; they may become more while it is loaded."""
+        return self.checked.broken
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether anything is to be read."""
+        plan, section = self.plan, self.source.section
+        if not self.source.is_files:
+            has_new = bool(plan.appended) if section.format == "delta" else plan.up_to is not None
+            return plan.is_anew or has_new
+        return any(not is_broken(uri, self.broken) for uri in plan.read)
+
+    @property
+    def intent(self) -> str:
+        """What is to be loaded, in words."""
+        if self.plan.is_anew:
+            return f"loading all of it: {self.plan.why}"
+        if self.source.section.format == "delta":
+            return f"loading {len(self.plan.appended):,} appended files"
+        if not self.source.is_files:
+            return f"loading what is above {self.plan.after}"
+        return f"loading {len(self.plan.read):,} new files"
+
+    def rows(self) -> DataFrame:
+        """Give the source's own rows that are to be loaded."""
+        spark, source, plan = self.run.spark, self.source, self.plan
+        if source.is_files:
+            uris = readable_files(source.section, plan.read, self.broken)
+            is_all = plan.is_all_files and len(uris) == len(plan.read)
+            return read_files(spark, source, uris, is_all=is_all)
+        if plan.appended and plan.up_to:
+            path, options = source.section.paths[0], source.section.options
+            given = {key: str(value) for key, value in options.items()}
+            return read_appended(spark, path, plan.up_to, plan.appended, **given)
+        df = read_whole(spark, source.section)
+        if source.section.watermark is None or plan.up_to is None:
+            return df
+        return read_above(source, df, after=plan.after, up_to=plan.up_to)
+
+    def mapped(self, rows: DataFrame, *, keep_row: bool = False) -> DataFrame:
+        """Give rows of the source in our columns, with their reasons."""
+        return map_rows(
+            rows,
+            self.source,
+            origin_of(self.source),
+            rates=exchange_rates(self.run, self.source),
+            keep_row=keep_row,
+        )
+
+    def inspect(self) -> BrokenFiles:
+        """Look for all files that were cut off."""
+        return broken_among(self.run.spark, self.plan.read, self.source.section.format)
+
+    def name_broken_copies(self) -> None:
+        """Name the copies of files that cannot be read: of each content one file alone is read."""
+        why_of_item = {comparable(uri): why for uri, why in self.broken.items()}
+        why_of_content = {
+            item.content: why_of_item[item.item]
+            for item in self.plan.items
+            if item.content and item.item in why_of_item
+        }
+        for item in self.plan.items:
+            if item.content in why_of_content and item.item not in why_of_item:
+                uri = HadoopFile(self.run.spark, item.item).qualified()
+                self.broken[uri] = why_of_content[item.content]
+                log.warning("%s has the content of a file that cannot be read", uri)
+
+
+def exchange_rates(run: LakeRun, source: Source) -> DataFrame | None:
+    """Give the rates that a source's amounts are converted by; they are loaded before it."""
+    if source.currencies is None:
+        return None
+    return run.lake.read(EXCHANGE_RATES).select("currency", "rate_date", "rate")
+
+
+def require_usable(delivery: Delivery) -> None:
+    """Refuse a source without one usable row, before anything is written."""
+    source = delivery.source
+    mapped = delivery.mapped(delivery.rows())
+    if not mapped.where(F.size(REASONS) == 0).isEmpty():
+        return
+    counted = mapped.select(F.explode(REASONS).alias("reason")).groupBy("reason").count()
+    reasons = counted.orderBy(F.desc("count"), "reason").limit(10).collect()
+    faults = [f"{row['count']:,} rows: {row['reason']}" for row in reasons]
+    faults += [f"{file}: {why}" for file, why in delivery.broken.items()]
+    if not faults:
+        faults = ["where leaves out every row" if source.section.where else "it is empty"]
+    start = f"sources.{source.name}: {source.description} holds no row that can be used"
+    raise DataError(listed(start, faults))
+
+
+def usable_rows(run: LakeRun, mapped: DataFrame) -> DataFrame:
+    """Give the mapped rows without a reason for rejection, stamped with the run."""
+    return run.stamp(mapped.where(F.size(REASONS) == 0))

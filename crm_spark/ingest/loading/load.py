@@ -1,0 +1,78 @@
+"""The load of one source, and what is noted of it."""
+
+from __future__ import annotations
+
+from crm_spark.ingest.loading.counts import RowCounts, fill_summary, log_summary
+from crm_spark.ingest.loading.delivery import Delivery
+from crm_spark.ingest.loading.finish import N_REJECTED, finish_load, leave_unchanged
+from crm_spark.ingest.loading.increment import load_increment
+from crm_spark.ingest.loading.loaded import row_of_rejected
+from crm_spark.ingest.loading.rejected import N_BROKEN_FILES
+from crm_spark.ingest.loading.whole import load_whole
+from crm_spark.ingest.planning.source_files import LoadedItem, SourceFiles
+from crm_spark.ingest.reading.files import is_broken
+from crm_spark.ingest.reading.rows import read_files
+from crm_spark.ingest.reading.schema import SourceSchema
+from crm_spark.runtime.progress import log
+
+
+def load_source(delivery: Delivery, files: SourceFiles) -> None:
+    """Load what the plan says of one source; it counts from the last step, the note, on."""
+    run, source, plan = delivery.run, delivery.source, delivery.plan
+    if plan.mode == "unchanged":
+        leave_unchanged(run, source)
+        log.info("%s: nothing new", source.name)
+        return
+    log.info("%s: %s", source.name, delivery.intent)
+    delivery.name_broken_copies()
+    # Before the first write: it reads files, and what fails after a write is not begun again.
+    n_of_copies = _n_rows_of_copies(delivery)
+    loaded = load_whole(delivery) if plan.is_anew else load_increment(delivery)
+    finish_load(
+        run,
+        files,
+        source,
+        loaded.stored,
+        loaded.rejected,
+        _loaded_items(delivery, loaded.schema),
+        n_rejected=_n_rejected(delivery, loaded.counts),
+        added_to=None if plan.is_anew else plan.row,
+    )
+    counts = run.summary.table(source.table.name)
+    fill_summary(
+        counts, loaded.counts, n_broken_files=len(delivery.broken), n_of_copies=n_of_copies
+    )
+    log_summary(source.table.name, counts)
+
+
+def _n_rejected(delivery: Delivery, counts: RowCounts) -> int:
+    """Count what stands as rejected of the source after this load."""
+    n_now = counts.n_rejected + len(delivery.broken)
+    row, of_rejected = delivery.plan.row, row_of_rejected(delivery)
+    if delivery.plan.is_anew or row is None or of_rejected is None:
+        return n_now
+    n_before = int(row.facts.get(N_REJECTED, 0))
+    return n_before - int(of_rejected.facts.get(N_BROKEN_FILES, 0)) + n_now
+
+
+def _loaded_items(delivery: Delivery, schema: SourceSchema) -> list[LoadedItem]:
+    return [
+        LoadedItem(
+            item.item,
+            item.content,
+            item.n_bytes,
+            item.modified_at,
+            schema,
+            "rejected" if is_broken(item.item, delivery.broken) else "loaded",
+        )
+        for item in delivery.plan.items
+    ]
+
+
+def _n_rows_of_copies(delivery: Delivery) -> int:
+    """Count the rows of files whose content had been given before."""
+    return sum(
+        times * read_files(delivery.run.spark, delivery.source, [uri]).count()
+        for uri, times in delivery.plan.copies.items()
+        if not is_broken(uri, delivery.broken)
+    )

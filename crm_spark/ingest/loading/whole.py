@@ -1,0 +1,78 @@
+"""All of a source: read, map, clean, resolve versions, write, reject; both tables are replaced."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from crm_spark.ingest.loading.counts import STATUSES, count_aggregates, row_counts
+from crm_spark.ingest.loading.delivery import Delivery, require_usable, usable_rows
+from crm_spark.ingest.loading.loaded import Loaded, rejected_of_delivery, with_rejected
+from crm_spark.ingest.loading.store import Stored, store_history, store_whole
+from crm_spark.ingest.reading.schema import SourceSchema
+from crm_spark.ingest.targets import source_target
+from crm_spark.ingest.versions.history import HistoryRules
+from crm_spark.ingest.versions.resolve import (
+    DUPLICATE,
+    KEPT,
+    STATUS,
+    add_content_hashes,
+    close_versions,
+    resolve,
+)
+from crm_spark.lake.state import why_made_otherwise
+from crm_spark.runtime.observed import ObservedCounts
+from crm_spark.runtime.progress import stage
+from crm_spark.tables.history import VALID_FROM, is_history
+
+
+def load_whole(delivery: Delivery) -> Loaded:
+    """Load all of a source. Counts are taken in passing: it is read once."""
+    run, source = delivery.run, delivery.source
+    if delivery.broken:
+        require_usable(delivery)  # what is left may be nothing
+    rows = delivery.rows()
+    read = ObservedCounts(rows, F.count(F.lit(1)).alias("n"))
+    mapped = ObservedCounts(delivery.mapped(read.rows), *count_aggregates(source))
+    resolved = ObservedCounts(
+        resolve(usable_rows(run, mapped.rows), None, source.identity),
+        *[F.count_if(F.col(STATUS) == status).alias(status) for status in STATUSES],
+    )
+    kept = resolved.rows.where(F.col(STATUS) == KEPT)
+    with stage(run.spark, f"read {source.name}"):
+        stored = _store(delivery, kept)
+    n_by_status = resolved.exact()
+    # What a delivery repeats of a history is a duplicate of what is known.
+    n_by_status[DUPLICATE] += n_by_status[KEPT] - stored.n_written
+    counts = row_counts(source, mapped.exact(), n_read=read.exact()["n"], n_by_status=n_by_status)
+    parts = []
+    if counts.n_rejected:
+        is_kept_apart = is_history(source.table)
+        winners = kept if is_kept_apart else run.lake.read(source.table)
+        winners = add_content_hashes(winners, source.table)
+        parts = [rejected_of_delivery(delivery, counts, winners)]
+    return with_rejected(delivery, stored, counts, parts, SourceSchema.of(rows))
+
+
+def _store(delivery: Delivery, kept: DataFrame) -> Stored:
+    """Write the core table: as a whole, or what is new of a history."""
+    run, source, row = delivery.run, delivery.source, delivery.plan.row
+    if not is_history(source.table):
+        return store_whole(run, source.table, _closed(delivery, kept))
+    target = source_target(source)
+    is_known = not delivery.plan.is_rebuild and run.state.is_whole(target.output)
+    rules = HistoryRules(
+        is_dated=VALID_FROM in source.section.columns,
+        is_remapped=row is not None and why_made_otherwise(row, target) is not None,
+        loaded_at=run.summary.started_at,
+    )
+    return store_history(run, source.table, kept, rules, row if is_known else None)
+
+
+def _closed(delivery: Delivery, kept: DataFrame) -> DataFrame:
+    """Add to each row when it was superseded, and by a row of which run."""
+    if not delivery.source.table.event_time:
+        return kept
+    closing_run = F.when(F.col("superseded_at").isNotNull(), F.lit(delivery.run.summary.run_id))
+    closed = close_versions(kept, delivery.source.identity)
+    return closed.withColumn("closing_run_id", closing_run)

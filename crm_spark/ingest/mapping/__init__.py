@@ -1,0 +1,1 @@
+"""Mapping: the source's columns to ours, cleaned and in one currency."""

@@ -1,0 +1,1 @@
+"""Versions: what delivered rows add to a table, close and displace."""

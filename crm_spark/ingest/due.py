@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from crm_spark.errors import DataError
-from crm_spark.ingest.planning.check import Checked
 from crm_spark.ingest.planning.content import items_of
+from crm_spark.ingest.planning.found import look_at
 from crm_spark.ingest.planning.plan import Plan, plan_source
 from crm_spark.ingest.planning.source_files import SourceFiles
-from crm_spark.ingest.reading.files import list_files
 from crm_spark.ingest.settings import IngestSettings, Source
 from crm_spark.lake.run import LakeRun
 
@@ -26,9 +25,9 @@ def sources_due(run: LakeRun, settings: IngestSettings) -> dict[str, str]:
 def why_due(run: LakeRun, files: SourceFiles, source: Source) -> str | None:
     """Tell why a source is to be loaded; None where core has all of it."""
     try:
-        listed = list_files(run.spark, source.section) if source.is_files else ()
+        there = look_at(run.spark, source)
         loaded = files.loaded(source)
-        found = items_of(run.spark, Checked(source, listed), loaded)
+        found = items_of(run.spark, there, loaded)
         plan = plan_source(run.spark, run.state, source, found, loaded, rebuild=False)
     except DataError as error:
         return str(error)

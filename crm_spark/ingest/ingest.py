@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 
 from pyspark.sql import functions as F
 
-from crm_spark.errors import DataError
+from crm_spark.errors import ConfigError, DataError, listed
+from crm_spark.ingest.check import check_sources
 from crm_spark.ingest.loading.delivery import Delivery, require_usable
 from crm_spark.ingest.loading.load import load_source
-from crm_spark.ingest.mapping.expressions import REASONS
-from crm_spark.ingest.planning.check import Checked, check_sources
+from crm_spark.ingest.mapping.columns import is_usable
+from crm_spark.ingest.mapping.trial import explained
 from crm_spark.ingest.planning.content import items_of
+from crm_spark.ingest.planning.found import Found, look_at, look_into
 from crm_spark.ingest.planning.plan import plan_source
 from crm_spark.ingest.planning.source_files import SourceFiles
-from crm_spark.ingest.reading.files import without_broken_files
+from crm_spark.ingest.reading.broken import without_broken_files
 from crm_spark.ingest.rejections import write_rejections
-from crm_spark.ingest.settings import IngestSettings
+from crm_spark.ingest.settings import IngestSettings, Source
+from crm_spark.ingest.verdicts import log_verdicts
 from crm_spark.ingest.versions.facts import LineDates
 from crm_spark.lake.run import LakeRun
+from crm_spark.tables.checks import Verdict
 from crm_spark.tables.core import TRANSACTIONS
 
 
@@ -32,37 +36,102 @@ def ingest_sources(
     With `first_day`, an as-of date, sources without an order before it are refused, too.
     """
     files = SourceFiles(run)
-    checked = {one.source.name: one for one in check_sources(run.spark, settings.given())}
+    look = partial(_look, run, files, rebuild=rebuild)
+    there = {found.source.name: found for found in check_sources(settings.given(), look)}
+    for found in there.values():
+        _stop_at_broken_files(run, found)
+    verdicts: list[Verdict] = []
     for wave in settings.waves():
-        of_wave = [checked[source.name] for source in wave]
-        deliveries = [_planned(run, files, one, rebuild=rebuild) for one in of_wave]
+        of_wave = [there[source.name] for source in wave]
+        deliveries = [_planned(run, files, found, rebuild=rebuild) for found in of_wave]
         _require_loadable(deliveries, first_day)
         for delivery in deliveries:
-            load = partial(load_source, delivery, files)
-            without_broken_files(delivery.broken, load, delivery.inspect)
+            load = partial(_load, delivery, files, verdicts)
+            _do(delivery, load)
     write_rejections(run)
+    log_verdicts(verdicts)
 
 
-def _planned(run: LakeRun, files: SourceFiles, checked: Checked, *, rebuild: bool) -> Delivery:
-    """Put right what a run that was cut off left of a source, and plan what to load of it."""
-    source = checked.source
+def _load(delivery: Delivery, files: SourceFiles, verdicts: list[Verdict]) -> None:
+    verdicts += load_source(delivery, files)
+
+
+def _stop_at_broken_files(run: LakeRun, found: Found) -> None:
+    """Refuse a source of which a file cannot be used, where the user says so; reads all of it."""
+    if found.source.section.cleaning.broken_files != "stop":
+        return
+
+    def read() -> None:
+        for part in found.parts(run.spark, found.layouts):
+            part.rows.write.format("noop").mode("overwrite").save()
+
+    without_broken_files(found.broken, read)
+    if found.broken:
+        faults = [f"{file}: {why}" for file, why in found.broken.items()]
+        start = f"sources.{found.source.name}: nothing is loaded (cleaning.broken_files: stop)"
+        raise DataError(listed(start, faults))
+
+
+def _look(
+    run: LakeRun, files: SourceFiles, source: Source, *, rebuild: bool
+) -> tuple[Found, list[str]]:
+    """Look into the files of a source that are new, as the lake stands now."""
+    found = look_at(run.spark, source)
+    delivery, faults = _with_plan(run, files, found, rebuild=rebuild)
+    return delivery.found, faults
+
+
+def _planned(run: LakeRun, files: SourceFiles, found: Found, *, rebuild: bool) -> Delivery:
+    """Put right what a run that was cut off left of a source, and plan what to load of it.
+
+    Raises ConfigError where more is to be loaded than at first, and the mapping does not fit it.
+    """
+    source = found.source
     if not rebuild:
         run.settle(source.table, source.rejected)
+    delivery, faults = _with_plan(run, files, found, rebuild=rebuild)
+    if faults:
+        named = [f"sources.{source.name}.{fault}" for fault in faults]
+        raise ConfigError(listed("the mapping does not fit the sources", named))
+    return delivery
+
+
+def _with_plan(
+    run: LakeRun, files: SourceFiles, found: Found, *, rebuild: bool
+) -> tuple[Delivery, list[str]]:
+    """Plan what to load of a source, and give what of its mapping does not fit that."""
+    source, spark = found.source, run.spark
     loaded = files.loaded(source)
-    found = items_of(run.spark, checked, loaded)
-    plan = plan_source(run.spark, run.state, source, found, loaded, rebuild=rebuild)
-    return Delivery(run, checked, plan)
+    items = items_of(spark, found, loaded)
+    plan = plan_source(spark, run.state, source, items, loaded, rebuild=rebuild)
+    if plan.mode == "unchanged":
+        return Delivery(run, found, plan), []
+    known = () if plan.is_anew else [item.schema for item in loaded]
+    faults = look_into(spark, found, [*plan.read, *plan.copies], known)
+    return Delivery(run, found, plan), faults
 
 
 def _require_loadable(deliveries: Sequence[Delivery], first_day: date | None) -> None:
     """Refuse sources without a usable row, and transactions without one before a date."""
     for delivery in deliveries:
         if delivery.plan.is_anew:
-            check = partial(require_usable, delivery)
-            without_broken_files(delivery.broken, check, delivery.inspect)
+            _do(delivery, partial(require_usable, delivery))
         if first_day is not None and delivery.source.table is TRANSACTIONS:
-            check = partial(_require_order_before, delivery, first_day)
-            without_broken_files(delivery.broken, check, delivery.inspect)
+            _do(delivery, partial(_require_order_before, delivery, first_day))
+
+
+def _do(delivery: Delivery, action: Callable[[], None]) -> None:
+    """Do something with the rows of a delivery, without the files that cannot be read.
+
+    Raises ConfigError where an expression of the mapping fails on a row.
+    """
+    try:
+        without_broken_files(delivery.broken, action)
+    except Exception as error:
+        frames = [part.rows for part in delivery.parts()] if delivery.has_rows else []
+        if reason := explained(error, delivery.source, frames):
+            raise reason from error
+        raise
 
 
 def _require_order_before(delivery: Delivery, day: date) -> None:
@@ -75,7 +144,7 @@ def _require_order_before(delivery: Delivery, day: date) -> None:
     if not delivery.has_rows:
         first = known
     else:
-        rows = delivery.mapped(delivery.rows()).where(F.size(REASONS) == 0)
+        rows = delivery.mapped().where(is_usable())
         if not rows.where(F.col("ordered_at") < cut).isEmpty():
             return
         first = rows.agg(F.to_date(F.min("ordered_at"))).collect()[0][0]

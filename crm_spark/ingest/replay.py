@@ -16,9 +16,9 @@ from crm_spark.ingest.loading.increment import resolved_changes
 from crm_spark.ingest.loading.keeping import kept_on_disk
 from crm_spark.ingest.loading.rejected import N_BROKEN_FILES, StoredRejected, displaced_rows
 from crm_spark.ingest.loading.store import store_changes
-from crm_spark.ingest.mapping.expressions import ROW_JSON
+from crm_spark.ingest.mapping.columns import IS_WANTED, ROW_JSON
 from crm_spark.ingest.mapping.rows import Origin, map_rows
-from crm_spark.ingest.planning.check import expression_faults
+from crm_spark.ingest.planning.fit import expression_faults
 from crm_spark.ingest.planning.source_files import LoadedItem, SourceFiles
 from crm_spark.ingest.reading.schema import SourceSchema
 from crm_spark.ingest.rejections import write_rejections
@@ -58,7 +58,7 @@ def _replay(run: LakeRun, files: SourceFiles, source: Source) -> None:
         Origin(F.col(_FILE), F.lit(None)),
         rates=exchange_rates(run, source),
         keep={_ROW: F.col(_ROW)},
-    )
+    ).where(IS_WANTED)
     with (
         kept_on_disk(mapped),
         stage(run.spark, f"replay rejected {source.name}"),

@@ -78,6 +78,12 @@ class SourceSection(BaseModel):
         return [self.path] if isinstance(self.path, str) else list(self.path)
 
     @property
+    def expressions(self) -> dict[str, str]:
+        """The expressions over the source's columns, by their keys."""
+        expressions = {f"columns.{name}": text for name, text in self.columns.items()}
+        return expressions | ({"where": self.where} if self.where else {})
+
+    @property
     def description(self) -> str:
         """What a message or a row calls this source; no URL, since it may hold a password."""
         if self.path is not None:

@@ -1,13 +1,14 @@
-"""check_config: read the sources' schemas and check every expression, without running anything."""
+"""check_config: read the sources' columns, check every expression and run it on first rows."""
 
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
 from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
-from crm_spark.ingest.planning.check import check_sources
+from crm_spark.ingest.check import check_sources, look_at_all, require_runs
 from crm_spark.pipeline.settings import ingest_settings
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary
@@ -19,8 +20,10 @@ NEEDS_AS_OF = False
 def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     """Raise ConfigError or DataError with every fault; touch nothing."""
     summary = RunSummary("check_config")
-    for checked in check_sources(spark, ingest_settings(config).given()):
-        section = checked.source.section
+    checked = check_sources(ingest_settings(config).given(), partial(look_at_all, spark))
+    require_runs(spark, checked)
+    for found in checked:
+        section = found.source.section
         n_columns, place = len(section.columns), section.description
-        log.info("sources.%s: %s columns of %s fit", checked.source.name, n_columns, place)
+        log.info("sources.%s: %s columns of %s fit", found.source.name, n_columns, place)
     return summary.finish("succeeded")

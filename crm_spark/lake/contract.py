@@ -64,6 +64,10 @@ class Table:
         """The stage that the table belongs to: core, features, scores or ops."""
         return self.name.split(".")[0]
 
+    def column(self, name: str) -> Column:
+        """Give the column of this name. Raises KeyError where there is none."""
+        return {column.name: column for column in self.columns}[name]
+
     @property
     def schema(self) -> T.StructType:
         """The Spark schema, comments included."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from itertools import accumulate
 from pathlib import Path
@@ -90,14 +91,16 @@ class HadoopFile:
         if len(self._filesystem.listStatus(folder)) == 0:
             self._filesystem.delete(folder, False)
 
-    def unpack(self) -> None:
-        """Read a packed file (gz, bz2, zst) to its end. Raises what its codec raises."""
+    @contextmanager
+    def _unpacked(self) -> Iterator[Any]:
+        """Give a stream of what a file holds, packed (gz, bz2, zst) or not."""
         factory = self._java("org.apache.hadoop.io.compress.CompressionCodecFactory")
         codec = factory(self._filesystem.getConf()).getCodec(self._path)
-        if codec is not None:
-            nothing = self._java("org.apache.commons.io.output.NullOutputStream").INSTANCE
-            copy = self._java("org.apache.commons.io.IOUtils").copyLarge
-            self._read(lambda stream: copy(codec.createInputStream(stream), nothing))
+        stream = self.open()
+        try:
+            yield stream if codec is None else codec.createInputStream(stream)
+        finally:
+            stream.close()
 
     def last_bytes(self, n: int) -> bytes:
         """Give the last `n` bytes of a file, or all of a shorter one."""
@@ -116,9 +119,17 @@ class HadoopFile:
         """Give a stream of the file's bytes, which the caller closes."""
         return self._filesystem.open(self._path)
 
+    @contextmanager
+    def reader(self, charset: str) -> Iterator[Any]:
+        """Give a reader of a text file, which is unpacked on the way."""
+        with self._unpacked() as stream:
+            to_text = self._java("java.io.InputStreamReader")(stream, charset)
+            yield self._java("java.io.BufferedReader")(to_text)
+
     def sha256(self) -> str:
-        """Give the hash of the file's content."""
-        return str(self._read(self._java("org.apache.commons.codec.digest.DigestUtils").sha256Hex))
+        """Give the hash of what the file holds, unpacked."""
+        with self._unpacked() as stream:
+            return str(self._java("org.apache.commons.codec.digest.DigestUtils").sha256Hex(stream))
 
     def first_line(self) -> str:
         """Give the first line of a text file, which may be large; empty where there is none."""

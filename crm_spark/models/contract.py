@@ -28,9 +28,10 @@ from crm_spark.models.model_run import (
     StoredVersion,
 )
 from crm_spark.models.results import Measured, Tested
-from crm_spark.models.usability.facts import DataFacts, Verdict
+from crm_spark.models.usability.facts import DataFacts
 from crm_spark.report.subject import ReportRequest, Subject
 from crm_spark.runtime.progress import stage
+from crm_spark.tables.checks import Verdict
 from crm_spark.tables.mapped import Mapped
 
 S = TypeVar("S", bound=BaseModel)

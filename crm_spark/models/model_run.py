@@ -18,7 +18,7 @@ from crm_spark.lake.delta import Lake
 from crm_spark.lake.run import LakeRun
 from crm_spark.models.records import MetricRow
 from crm_spark.models.tracking import LoggedPipeline
-from crm_spark.models.usability.facts import Verdict
+from crm_spark.tables.checks import Verdict
 from crm_spark.tables.mapped import Mapped
 
 S = TypeVar("S", bound=BaseModel)

@@ -22,17 +22,12 @@ from crm_spark.models.contract import (
     Tested,
 )
 from crm_spark.models.decisions import conclude_training, reuse
-from crm_spark.models.records import (
-    MetricRow,
-    input_versions,
-    write_checks,
-    write_metrics,
-)
+from crm_spark.models.records import MetricRow, input_versions, write_metrics
 from crm_spark.models.targets import training_target
 from crm_spark.models.tracking import ModelVersion, Tracker, TrackingSection
-from crm_spark.models.usability.facts import Verdict
 from crm_spark.models.usability.read import data_facts
 from crm_spark.runtime.progress import log, stage
+from crm_spark.tables.checks import Verdict, write_checks
 
 
 class UnusableError(DataError):

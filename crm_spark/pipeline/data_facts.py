@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from crm_spark.features.product_names import with_product_names
 from crm_spark.features.tables import PRODUCT_PRICES
-from crm_spark.models.records import CheckRow, read_checks
 from crm_spark.report.subject import ReportRequest
+from crm_spark.tables.checks import CheckRow, read_checks, read_checks_of_run
 from crm_spark.tables.core import SOURCE_TABLES
 from crm_spark.tables.ops import JOB_RUNS, REJECTIONS
 
@@ -70,12 +71,13 @@ class DataFacts:
     rejected: tuple[RejectedReason, ...] = ()
     unusual_prices: tuple[UnusualPrice, ...] = ()
     checks: tuple[CheckRow, ...] = ()
+    ingest_checks: tuple[CheckRow, ...] = ()
 
 
 def read_data(
     request: ReportRequest, *, training_runs: Collection[str], quiet_advice: Collection[str]
 ) -> DataFacts:
-    """Read the counts of the newest ingest, what was rejected, odd prices, and verdicts.
+    """Read what the newest ingest counted and said, what was rejected, odd prices, and verdicts.
 
     Advice of the checks `quiet_advice` stays in ops.checks: there is some on every run.
     """
@@ -86,16 +88,26 @@ def read_data(
         if row.level in LEVELS and not (row.level == "advice" and row.check in quiet_advice)
     ]
     bad.sort(key=lambda row: (LEVELS.index(row.level), row.job, row.check, row.subject))
+    ingest = _newest_ingest(request)
     return DataFacts(
-        _sources(request), _rejected(request), _unusual_prices(request), tuple(bad[:N_REASONS])
+        _sources(ingest) if ingest else (),
+        _rejected(request),
+        _unusual_prices(request),
+        tuple(bad[:N_REASONS]),
+        tuple(read_checks_of_run(request.lake, ingest["run_id"])) if ingest else (),
     )
 
 
-def _sources(request: ReportRequest) -> tuple[SourceCounts, ...]:
+def _newest_ingest(request: ReportRequest) -> Mapping[str, Any] | None:
+    """Give the row of the newest ingest in ops.job_runs."""
     succeeded = (pc.field("job") == "ingest_sources") & (pc.field("status") == "succeeded")
-    rows = sorted(request.lake.rows(JOB_RUNS, succeeded), key=lambda row: row["started_at"])
+    rows = request.lake.rows(JOB_RUNS, succeeded)
+    return max(rows, key=lambda row: row["started_at"], default=None)
+
+
+def _sources(ingest: Mapping[str, Any]) -> tuple[SourceCounts, ...]:
     names = [table.name for table in SOURCE_TABLES.values()]
-    counts = [table for row in rows[-1:] for table in row["tables"] if table["name"] in names]
+    counts = [table for table in ingest["tables"] if table["name"] in names]
     return tuple(
         SourceCounts(
             row["name"],

@@ -26,16 +26,20 @@ def show_data(facts: DataFacts, style: ReportSection) -> Subject:
         blocks.append(Text("No row was rejected."))
     if facts.unusual_prices:
         blocks.append(_prices_table(facts.unusual_prices, style))
-    if facts.checks:
+    if facts.checks or facts.ingest_checks:
         blocks.append(
             TextTable(
                 "What the data lack, and what to do (ops.checks)",
                 ["Job", "Level", "Verdict"],
-                [[row.job, row.level, row.message] for row in facts.checks],
+                [
+                    [row.job, row.level, row.message]
+                    for row in (*facts.ingest_checks, *facts.checks)
+                ],
             )
         )
     section = Section("data", "What the numbers rest on", blocks)
-    return Subject((section,), _tiles(facts.sources), _lines(facts))
+    alerts = tuple(row.message for row in facts.ingest_checks if row.level == "error")
+    return Subject((section,), _tiles(facts.sources), _lines(facts), alerts)
 
 
 def _tiles(sources: Sequence[SourceCounts]) -> tuple[Tile, ...]:
@@ -47,11 +51,13 @@ def _tiles(sources: Sequence[SourceCounts]) -> tuple[Tile, ...]:
 def _lines(facts: DataFacts) -> tuple[str, ...]:
     still_out = sum(row.n for row in facts.rejected if row.table == TRANSACTIONS.name)
     of_lines = [row for row in facts.sources if row.name == TRANSACTIONS.name]
-    return tuple(
+    lost = [f"Attention: {row.message}" for row in facts.ingest_checks if row.level == "error"]
+    read = [
         f"Data: the newest ingest read {row.rows_read:,} order lines; of all, {still_out:,} are "
         "rejected"
         for row in of_lines
-    )
+    ]
+    return (*lost, *read)
 
 
 def _sources_table(sources: Sequence[SourceCounts]) -> TextTable:

@@ -123,7 +123,8 @@ def record_run(lake: Lake, config: Config, summary: RunSummary) -> None:
 
 def _counts_row(name: str, counts: TableCounts) -> dict[str, Any]:
     cleaned = [{"effect": effect, "n_rows": n} for effect, n in sorted(counts.cleaned.items())]
-    return {**asdict(counts), "name": name, "cleaned": cleaned}
+    figures = {key: value for key, value in asdict(counts).items() if "files_" not in key}
+    return {**figures, "name": name, "cleaned": cleaned}
 
 
 def _record_failure(lake: Lake, config: Config, summary: RunSummary) -> None:

@@ -115,13 +115,14 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """The whole page."""
+    """The whole page; `alerts` stand above all else."""
 
     title: str
     subtitle: str
     tiles: Sequence[Tile]
     sections: Sequence[Section]
     footer: str
+    alerts: Sequence[str] = ()
 
 
 def render(page: Page) -> str:

@@ -35,6 +35,7 @@ def build_page(
             *[section for subject in shown for section in subject.sections],
             glossary_section(glossary),
         ],
+        alerts=[alert for subject in shown for alert in subject.alerts],
         footer=f"Written by crm_spark {heading.package_version} from the tables of the lake.",
     )
 

@@ -50,8 +50,10 @@ class Subject:
     """What one subject shows of a date, all of it from the same facts.
 
     `sections` are parts of the page, `tiles` figures at its head, `lines` what the console says.
+    `alerts` stand above all else: what makes the figures wrong until it is mended.
     """
 
     sections: tuple[Section, ...] = ()
     tiles: tuple[Tile, ...] = ()
     lines: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()

@@ -18,6 +18,8 @@ class TableCounts:
     """What one run did to one table; rows_read = accepted + rejected + filtered + duplicate.
 
     `cleaned` counts the accepted rows that a cleaning rule changed or marked, by what it did.
+    `files_rejected` are files that are not loaded, each counted as one rejected row;
+    `files_skipped` are left out for their name.
     """
 
     rows_read: int = 0
@@ -28,6 +30,8 @@ class TableCounts:
     version: int | None = None
     content_checksum: str | None = None
     cleaned: dict[str, int] = field(default_factory=dict)
+    files_rejected: list[str] = field(default_factory=list)
+    files_skipped: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -39,6 +39,10 @@ RUNTIME_SETTINGS = {
     "spark.sql.csv.parser.columnPruning.enabled": "false",
     # Parquet stamps in nanoseconds, as pandas writes them, are read as BIGINT and can be mapped.
     "spark.sql.legacy.parquet.nanosAsLong": "true",
+    # Any encoding that Java knows, as windows-1252, not just the few that every Java has to.
+    "spark.sql.legacy.javaCharsets": "true",
+    # What stands in the name of a folder, as in store=007, is text.
+    "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     # The snapshot has about a hundred aggregates; beyond 100 columns Spark would interpret them.
     "spark.sql.codegen.maxFields": "500",
 }

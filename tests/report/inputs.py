@@ -26,7 +26,7 @@ from crm_spark.models.recommender.facts import (
     RecommendationsFacts,
 )
 from crm_spark.models.recommender.report import show_recommendations
-from crm_spark.models.records import CheckRow, MetricRow
+from crm_spark.models.records import MetricRow
 from crm_spark.models.registry import MODELS
 from crm_spark.models.segments.facts import ApartFeature, SegmentFacts, SegmentsFacts
 from crm_spark.models.segments.report import show_segments
@@ -42,6 +42,7 @@ from crm_spark.report.blocks import Page
 from crm_spark.report.page import Heading, build_page
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import Subject
+from crm_spark.tables.checks import CheckRow
 
 Row = dict[str, Any]
 
@@ -73,6 +74,7 @@ class Inputs:
     rejected: Sequence[Row] = ()
     unusual_prices: Sequence[Row] = ()
     checks: Sequence[Row] = ()
+    ingest_checks: Sequence[Row] = ()
     runs: Sequence[Row] = ()
 
 
@@ -210,6 +212,7 @@ def _data(inputs: Inputs) -> DataFacts:
         tuple(RejectedReason(**row) for row in inputs.rejected),
         tuple(UnusualPrice(**row) for row in inputs.unusual_prices),
         tuple(CheckRow(subject="a subject", **row) for row in inputs.checks),
+        tuple(CheckRow(subject="a subject", **row) for row in inputs.ingest_checks),
     )
 
 

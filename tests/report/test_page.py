@@ -496,6 +496,22 @@ def test_what_is_missing_of_a_section_is_not_spoken_of() -> None:
     assert "Whom to call first" not in root.text
 
 
+def test_a_lost_file_stands_above_the_figures_and_leads_what_the_console_says() -> None:
+    lost = {"job": "ingest_sources", "check": "rejected_file", "level": "error"}
+    hidden = {"job": "ingest_sources", "check": "hidden_file", "level": "warning"}
+    checks = [{**lost, "message": "the file b.csv <is> lost"}, {**hidden, "message": "c is hidden"}]
+    inputs = rich(ingest_checks=checks)
+    html = render(page_of(inputs))
+    (alerts,) = read(html).all("div", class_="alerts")
+    assert "the file b.csv <is> lost" in alerts.text
+    assert "c is hidden" not in alerts.text
+    assert html.index('class="alerts"') < html.index('class="tiles"')
+    assert "c is hidden" in html
+    lines = [line for subject in subjects_of(inputs) for line in subject.lines]
+    assert "Attention: the file b.csv <is> lost" in lines
+    assert tree(rich()).all("div", class_="alerts") == []
+
+
 # --- the head and the base
 
 

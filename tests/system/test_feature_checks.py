@@ -29,11 +29,10 @@ from crm_spark.models.churn.feature_checks import (
 )
 from crm_spark.models.churn.report import show_churn
 from crm_spark.models.feature_selection import Dropped, Selection, Suspicion
-from crm_spark.models.records import read_checks, write_checks
-from crm_spark.models.usability.facts import Verdict
 from crm_spark.pipeline.lifecycle import Run
 from crm_spark.report.subject import ReportRequest
 from crm_spark.runtime.run import RunSummary
+from crm_spark.tables.checks import Verdict, read_checks, write_checks
 from crm_spark.tables.ops import CHECKS, METRICS
 
 AS_OF = date(2024, 7, 1)

@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 from crm_spark.config import Config, load_config
 from crm_spark.errors import DataError
 from crm_spark.ingest import ingest as ingest_module
+from crm_spark.ingest.planning import found as found_module
 from crm_spark.ingest.sources import SourceSection
 from crm_spark.jobs import ingest_sources
 from crm_spark.lake.contract import Table, content_checksum
@@ -408,7 +409,7 @@ def test_rows_that_another_program_changed_are_refused_until_they_are_put_back(s
 # --- files that cannot be read -------------------------------------------------------------------
 
 
-def test_broken_files_begin_no_other_load_again_and_each_source_is_listed_once(
+def test_broken_files_begin_no_load_again_and_each_source_is_listed_once(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import gzip
@@ -420,26 +421,26 @@ def test_broken_files_begin_no_other_load_again_and_each_source_is_listed_once(
         (shop.folder / "in" / f"broken_{number}.csv.gz").write_bytes(packed[: len(packed) // 2])
     begun: list[str] = []
     listed: list[str] = []
-    load, listing = ingest_module.load_source, ingest_module.check_sources.__globals__["list_files"]
+    load, listing = ingest_module.load_source, found_module.list_files
 
-    def counted_load(delivery: Any, files: Any) -> None:
+    def counted_load(delivery: Any, files: Any) -> Any:
         begun.append(delivery.source.name)
-        load(delivery, files)
+        return load(delivery, files)
 
     def counted_listing(spark: SparkSession, section: SourceSection) -> Any:
         listed.append(section.description)
         return listing(spark, section)
 
     monkeypatch.setattr(ingest_module, "load_source", counted_load)
-    monkeypatch.setattr("crm_spark.ingest.check.list_files", counted_listing)
+    monkeypatch.setattr(found_module, "list_files", counted_listing)
     shop.load()
     shop.deliver("day_11", line(4, 11))
     begun.clear()
     listed.clear()
     counts = shop.load()
     assert (counts.rows_read, counts.rows_written, counts.rows_rejected) == (4, 1, 3)
-    # All three are found at the first one's failure: one more attempt, of this source alone.
-    assert begun == ["transactions", "transactions", "exchange_rates"]
+    # All three are found before a row is read.
+    assert begun == ["transactions", "exchange_rates"]
     assert len(listed) == 2
     kept = shop.lake.read(rejected(TRANSACTIONS)).where("row IS NULL").collect()
     names = {Path(row["source_file"]).name for row in kept}

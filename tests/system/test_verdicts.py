@@ -24,13 +24,13 @@ from crm_spark.jobs import (
     train_segments,
 )
 from crm_spark.lake.delta import Lake
-from crm_spark.models.records import read_checks, write_checks
 from crm_spark.models.segments.section import SegmentsSection
 from crm_spark.models.segments.verdicts import segments_verdicts
 from crm_spark.models.train import refuse_errors
-from crm_spark.models.usability.facts import OrderDay, Verdict
+from crm_spark.models.usability.facts import OrderDay
 from crm_spark.models.usability.read import data_facts
 from crm_spark.pipeline.lifecycle import job_run
+from crm_spark.tables.checks import Verdict, read_checks, write_checks
 from crm_spark.tables.ops import CHECKS
 
 DAY = date(2024, 7, 1)

@@ -9,7 +9,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from crm_spark.ingest.mapping.cleaning import cleaning_effects
-from crm_spark.ingest.mapping.expressions import REASONS
+from crm_spark.ingest.mapping.columns import IS_WANTED, is_usable
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.versions.resolve import CONFLICT, DUPLICATE, KEPT
 from crm_spark.runtime.progress import log
@@ -47,12 +47,12 @@ class RowCounts:
 
 def count_aggregates(source: Source) -> list[Column]:
     """Aggregates over the mapped rows of a source, to be read by row_counts."""
-    is_usable = F.size(REASONS) == 0
     effects = enumerate(_effects(source).values())
     return [
-        F.count(F.lit(1)).alias("n_mapped"),
-        F.count_if(~is_usable).alias("n_unusable"),
-        *[F.count_if(is_usable & effect).alias(f"cleaned_{i}") for i, effect in effects],
+        F.count(F.lit(1)).alias("n_read"),
+        F.count_if(IS_WANTED).alias("n_mapped"),
+        F.count_if(F.col(IS_WANTED) & ~is_usable()).alias("n_unusable"),
+        *[F.count_if(is_usable() & effect).alias(f"cleaned_{i}") for i, effect in effects],
     ]
 
 
@@ -60,13 +60,14 @@ def row_counts(
     source: Source,
     aggregates: Mapping[str, int],
     *,
-    n_read: int,
     n_by_status: Mapping[str, int],
     n_displaced: int = 0,
 ) -> RowCounts:
     """Give the counts from the values of count_aggregates."""
     cleaned = {effect: aggregates[f"cleaned_{i}"] for i, effect in enumerate(_effects(source))}
-    n_mapped, n_unusable = aggregates["n_mapped"], aggregates["n_unusable"]
+    n_read, n_mapped, n_unusable = (
+        aggregates[name] for name in ("n_read", "n_mapped", "n_unusable")
+    )
     return RowCounts(n_read, n_mapped, n_unusable, cleaned, n_by_status, n_displaced)
 
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError, listed
-from crm_spark.ingest.mapping.expressions import REASONS
+from crm_spark.ingest.mapping.columns import IS_WANTED, REASONS, is_usable
 from crm_spark.ingest.mapping.rows import map_rows, origin_of
-from crm_spark.ingest.planning.check import Checked
+from crm_spark.ingest.planning.found import Found, Part
 from crm_spark.ingest.planning.plan import Plan
+from crm_spark.ingest.reading.broken import (
+    BrokenFiles,
+    comparable,
+    is_broken,
+    readable,
+)
 from crm_spark.ingest.reading.delta_source import read_appended
-from crm_spark.ingest.reading.files import BrokenFiles, comparable, is_broken, readable_files
-from crm_spark.ingest.reading.integrity import broken_among
-from crm_spark.ingest.reading.rows import read_above, read_files, read_whole
+from crm_spark.ingest.reading.rows import read_above, read_whole
+from crm_spark.ingest.reading.schema import SourceSchema
 from crm_spark.ingest.settings import Source
 from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.lake.run import LakeRun
@@ -28,18 +34,18 @@ class Delivery:
     """A source with what is to be loaded of it; `broken` files are left out and named."""
 
     run: LakeRun
-    checked: Checked
+    found: Found
     plan: Plan
 
     @property
     def source(self) -> Source:
         """The source."""
-        return self.checked.source
+        return self.found.source
 
     @property
     def broken(self) -> BrokenFiles:
         """Its files that cannot be read; they may become more while it is loaded."""
-        return self.checked.broken
+        return self.found.broken
 
     @property
     def has_rows(self) -> bool:
@@ -48,7 +54,8 @@ class Delivery:
         if not self.source.is_files:
             has_new = bool(plan.appended) if section.format == "delta" else plan.up_to is not None
             return plan.is_anew or has_new
-        return any(not is_broken(uri, self.broken) for uri in plan.read)
+        layouts = self.found.layouts
+        return any(not is_broken(uri, self.broken) and layouts[uri].ddl for uri in plan.read)
 
     @property
     def intent(self) -> str:
@@ -61,13 +68,16 @@ class Delivery:
             return f"loading what is above {self.plan.after}"
         return f"loading {len(self.plan.read):,} new files"
 
-    def rows(self) -> DataFrame:
-        """Give the source's own rows that are to be loaded."""
+    def parts(self) -> list[Part]:
+        """Give the source's own rows that are to be loaded, those of the same columns together."""
+        if self.source.is_files:
+            uris = readable(self.source.description, self.plan.read, self.broken)
+            return self.found.parts(self.run.spark, uris)
+        rows = self._rows_of_table()
+        return [Part(rows, SourceSchema.of(rows))]
+
+    def _rows_of_table(self) -> DataFrame:
         spark, source, plan = self.run.spark, self.source, self.plan
-        if source.is_files:
-            uris = readable_files(source.section, plan.read, self.broken)
-            is_all = plan.is_all_files and len(uris) == len(plan.read)
-            return read_files(spark, source, uris, is_all=is_all)
         if plan.appended and plan.up_to:
             path, options = source.section.paths[0], source.section.options
             given = {key: str(value) for key, value in options.items()}
@@ -77,19 +87,21 @@ class Delivery:
             return df
         return read_above(source, df, after=plan.after, up_to=plan.up_to)
 
-    def mapped(self, rows: DataFrame, *, keep_row: bool = False) -> DataFrame:
-        """Give rows of the source in our columns, with their reasons."""
-        return map_rows(
-            rows,
-            self.source,
-            origin_of(self.source),
-            rates=exchange_rates(self.run, self.source),
-            keep_row=keep_row,
-        )
-
-    def inspect(self) -> BrokenFiles:
-        """Look for all files that were cut off."""
-        return broken_among(self.run.spark, self.plan.read, self.source.section.format)
+    def mapped(self, *, keep_row: bool = False) -> DataFrame:
+        """Give the source's rows in our columns, those that `where` leaves out, too."""
+        rates = exchange_rates(self.run, self.source)
+        mapped = [
+            map_rows(
+                part.rows,
+                self.source,
+                origin_of(self.source),
+                rates=rates,
+                misfit=part.misfit,
+                row_columns=part.schema.fields.names if keep_row else None,
+            )
+            for part in self.parts()
+        ]
+        return reduce(DataFrame.unionByName, mapped)
 
     def name_broken_copies(self) -> None:
         """Name the copies of files that cannot be read: of each content one file alone is read."""
@@ -116,10 +128,11 @@ def exchange_rates(run: LakeRun, source: Source) -> DataFrame | None:
 def require_usable(delivery: Delivery) -> None:
     """Refuse a source without one usable row, before anything is written."""
     source = delivery.source
-    mapped = delivery.mapped(delivery.rows())
-    if not mapped.where(F.size(REASONS) == 0).isEmpty():
+    mapped = delivery.mapped()
+    if not mapped.where(is_usable()).isEmpty():
         return
-    counted = mapped.select(F.explode(REASONS).alias("reason")).groupBy("reason").count()
+    reason = F.explode(REASONS).alias("reason")
+    counted = mapped.where(IS_WANTED).select(reason).groupBy("reason").count()
     reasons = counted.orderBy(F.desc("count"), "reason").limit(10).collect()
     faults = [f"{row['count']:,} rows: {row['reason']}" for row in reasons]
     faults += [f"{file}: {why}" for file, why in delivery.broken.items()]
@@ -131,4 +144,4 @@ def require_usable(delivery: Delivery) -> None:
 
 def usable_rows(run: LakeRun, mapped: DataFrame) -> DataFrame:
     """Give the mapped rows without a reason for rejection, stamped with the run."""
-    return run.stamp(mapped.where(F.size(REASONS) == 0))
+    return run.stamp(mapped.where(is_usable()))

@@ -18,7 +18,6 @@ from crm_spark.ingest.loading.keeping import kept_on_disk
 from crm_spark.ingest.loading.loaded import Loaded, rejected_of_delivery, with_rejected
 from crm_spark.ingest.loading.rejected import displaced_rows
 from crm_spark.ingest.loading.store import store_changes, store_unchanged
-from crm_spark.ingest.reading.schema import SourceSchema
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.versions.changes import Changes, changes
 from crm_spark.ingest.versions.effect import Effect, measure
@@ -34,21 +33,18 @@ def load_increment(delivery: Delivery) -> Loaded:
     if not delivery.has_rows:  # nothing new can be read, or all was there under another name
         stored = store_unchanged(run, source.table, row)
         return with_rejected(delivery, stored, RowCounts(), [])
-    rows = delivery.rows()
-    with kept_on_disk(delivery.mapped(rows)) as mapped, stage(run.spark, f"read {source.name}"):
+    with kept_on_disk(delivery.mapped()) as mapped, stage(run.spark, f"read {source.name}"):
         figures = mapped.agg(*count_aggregates(source)).collect()[0].asDict()
-        n_read = rows.count() if source.section.where else figures["n_mapped"]
         with resolved_changes(run, source, mapped) as resolved:
             counts = row_counts(
                 source,
                 figures,
-                n_read=n_read,
                 n_by_status=resolved.n_by_status,
                 n_displaced=resolved.effect.n_displaced,
             )
             stored = store_changes(run, source.table, resolved.changes, resolved.effect, row)
             parts = _rejected_parts(delivery, counts, resolved)
-            return with_rejected(delivery, stored, counts, parts, SourceSchema.of(rows))
+            return with_rejected(delivery, stored, counts, parts)
 
 
 @dataclass(frozen=True)

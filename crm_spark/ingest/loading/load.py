@@ -10,19 +10,24 @@ from crm_spark.ingest.loading.loaded import row_of_rejected
 from crm_spark.ingest.loading.rejected import N_BROKEN_FILES
 from crm_spark.ingest.loading.whole import load_whole
 from crm_spark.ingest.planning.source_files import LoadedItem, SourceFiles
-from crm_spark.ingest.reading.files import is_broken
-from crm_spark.ingest.reading.rows import read_files
+from crm_spark.ingest.reading.broken import comparable, is_broken
 from crm_spark.ingest.reading.schema import SourceSchema
+from crm_spark.ingest.verdicts import file_verdicts, name_files
 from crm_spark.runtime.progress import log
+from crm_spark.tables.checks import Verdict, write_checks
 
 
-def load_source(delivery: Delivery, files: SourceFiles) -> None:
-    """Load what the plan says of one source; it counts from the last step, the note, on."""
+def load_source(delivery: Delivery, files: SourceFiles) -> list[Verdict]:
+    """Load what the plan says of one source, and give what is to be said of it.
+
+    It counts from the last step, the note, on.
+    """
     run, source, plan = delivery.run, delivery.source, delivery.plan
     if plan.mode == "unchanged":
         leave_unchanged(run, source)
         log.info("%s: nothing new", source.name)
-        return
+        name_files(run.summary.table(source.table.name), delivery.found)
+        return []
     log.info("%s: %s", source.name, delivery.intent)
     delivery.name_broken_copies()
     # Before the first write: it reads files, and what fails after a write is not begun again.
@@ -34,7 +39,7 @@ def load_source(delivery: Delivery, files: SourceFiles) -> None:
         source,
         loaded.stored,
         loaded.rejected,
-        _loaded_items(delivery, loaded.schema),
+        _loaded_items(delivery),
         n_rejected=_n_rejected(delivery, loaded.counts),
         added_to=None if plan.is_anew else plan.row,
     )
@@ -43,6 +48,10 @@ def load_source(delivery: Delivery, files: SourceFiles) -> None:
         counts, loaded.counts, n_broken_files=len(delivery.broken), n_of_copies=n_of_copies
     )
     log_summary(source.table.name, counts)
+    name_files(counts, delivery.found)
+    verdicts = file_verdicts(delivery.found)
+    write_checks(run, None, verdicts)
+    return verdicts
 
 
 def _n_rejected(delivery: Delivery, counts: RowCounts) -> int:
@@ -55,14 +64,15 @@ def _n_rejected(delivery: Delivery, counts: RowCounts) -> int:
     return n_before - int(of_rejected.facts.get(N_BROKEN_FILES, 0)) + n_now
 
 
-def _loaded_items(delivery: Delivery, schema: SourceSchema) -> list[LoadedItem]:
+def _loaded_items(delivery: Delivery) -> list[LoadedItem]:
+    schemas = _schemas(delivery)
     return [
         LoadedItem(
             item.item,
             item.content,
             item.n_bytes,
             item.modified_at,
-            schema,
+            schemas.get(item.content, SourceSchema()),
             "rejected" if is_broken(item.item, delivery.broken) else "loaded",
         )
         for item in delivery.plan.items
@@ -72,7 +82,21 @@ def _loaded_items(delivery: Delivery, schema: SourceSchema) -> list[LoadedItem]:
 def _n_rows_of_copies(delivery: Delivery) -> int:
     """Count the rows of files whose content had been given before."""
     return sum(
-        times * read_files(delivery.run.spark, delivery.source, [uri]).count()
+        times * part.rows.count()
         for uri, times in delivery.plan.copies.items()
-        if not is_broken(uri, delivery.broken)
+        for part in delivery.found.parts(delivery.run.spark, [uri])
     )
+
+
+def _schemas(delivery: Delivery) -> dict[str | None, SourceSchema]:
+    """Give the columns of each content that was read."""
+    if not delivery.source.is_files:
+        (part,) = delivery.parts()
+        return {item.content: part.schema for item in delivery.plan.items}
+    by_file = {
+        comparable(uri): part.schema
+        for part in delivery.found.parts(delivery.run.spark, delivery.plan.read)
+        for uri in part.uris
+    }
+    items = [item for item in delivery.plan.items if item.item in by_file]
+    return {item.content: by_file[item.item] for item in items}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 
@@ -10,7 +10,7 @@ from crm_spark.ingest.loading.counts import RowCounts
 from crm_spark.ingest.loading.delivery import Delivery
 from crm_spark.ingest.loading.rejected import StoredRejected, rejected_rows, store_rejected
 from crm_spark.ingest.loading.store import Stored
-from crm_spark.ingest.reading.schema import SourceSchema
+from crm_spark.ingest.mapping.columns import IS_WANTED
 from crm_spark.ingest.targets import rejected_target
 from crm_spark.ingest.versions.resolve import conflicting
 from crm_spark.lake.state import OutputRow
@@ -23,7 +23,6 @@ class Loaded:
     stored: Stored
     rejected: StoredRejected
     counts: RowCounts
-    schema: SourceSchema = field(default_factory=SourceSchema)
 
 
 def with_rejected(
@@ -31,7 +30,6 @@ def with_rejected(
     stored: Stored,
     counts: RowCounts,
     parts: list[DataFrame],
-    schema: SourceSchema | None = None,
 ) -> Loaded:
     """Write the rejected rows, after the accepted ones."""
     rejected = store_rejected(
@@ -42,7 +40,7 @@ def with_rejected(
         broken=delivery.broken,
         row=None if delivery.plan.is_anew else row_of_rejected(delivery),
     )
-    return Loaded(stored, rejected, counts, schema or SourceSchema())
+    return Loaded(stored, rejected, counts)
 
 
 def rejected_of_delivery(delivery: Delivery, counts: RowCounts, winners: DataFrame) -> DataFrame:
@@ -50,7 +48,7 @@ def rejected_of_delivery(delivery: Delivery, counts: RowCounts, winners: DataFra
 
     `winners` are the rows of the table, with their content hashes, that contradict others.
     """
-    mapped = delivery.mapped(delivery.rows(), keep_row=True)
+    mapped = delivery.mapped(keep_row=True).where(IS_WANTED)
     if counts.n_conflicts:
         mapped = conflicting(mapped, winners, delivery.source.identity)
     return rejected_rows(mapped)

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
-from crm_spark.ingest.mapping.expressions import REASONS, SOURCE_ROW
+from crm_spark.ingest.mapping.columns import REASONS, SOURCE_ROW
 from crm_spark.ingest.reading.files import BrokenFiles
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.versions.changes import Changes
@@ -67,7 +67,7 @@ def displaced_rows(changes: Changes, source: Source) -> DataFrame:
 def broken_file_rows(run: LakeRun, broken: BrokenFiles) -> DataFrame:
     """Give a row for each file that could not be read."""
     return run.spark.createDataFrame(
-        [(None, [f"the file cannot be read: {why}"], file, None) for file, why in broken.items()],
+        [(None, [why], file, None) for file, why in broken.items()],
         "row string, reasons array<string>, source_file string, replay_run_id string",
     )
 

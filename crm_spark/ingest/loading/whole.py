@@ -9,7 +9,6 @@ from crm_spark.ingest.loading.counts import STATUSES, count_aggregates, row_coun
 from crm_spark.ingest.loading.delivery import Delivery, require_usable, usable_rows
 from crm_spark.ingest.loading.loaded import Loaded, rejected_of_delivery, with_rejected
 from crm_spark.ingest.loading.store import Stored, store_history, store_whole
-from crm_spark.ingest.reading.schema import SourceSchema
 from crm_spark.ingest.targets import source_target
 from crm_spark.ingest.versions.history import HistoryRules
 from crm_spark.ingest.versions.resolve import (
@@ -31,9 +30,7 @@ def load_whole(delivery: Delivery) -> Loaded:
     run, source = delivery.run, delivery.source
     if delivery.broken:
         require_usable(delivery)  # what is left may be nothing
-    rows = delivery.rows()
-    read = ObservedCounts(rows, F.count(F.lit(1)).alias("n"))
-    mapped = ObservedCounts(delivery.mapped(read.rows), *count_aggregates(source))
+    mapped = ObservedCounts(delivery.mapped(), *count_aggregates(source))
     resolved = ObservedCounts(
         resolve(usable_rows(run, mapped.rows), None, source.identity),
         *[F.count_if(F.col(STATUS) == status).alias(status) for status in STATUSES],
@@ -44,14 +41,14 @@ def load_whole(delivery: Delivery) -> Loaded:
     n_by_status = resolved.exact()
     # What a delivery repeats of a history is a duplicate of what is known.
     n_by_status[DUPLICATE] += n_by_status[KEPT] - stored.n_written
-    counts = row_counts(source, mapped.exact(), n_read=read.exact()["n"], n_by_status=n_by_status)
+    counts = row_counts(source, mapped.exact(), n_by_status=n_by_status)
     parts = []
     if counts.n_rejected:
         is_kept_apart = is_history(source.table)
         winners = kept if is_kept_apart else run.lake.read(source.table)
         winners = add_content_hashes(winners, source.table)
         parts = [rejected_of_delivery(delivery, counts, winners)]
-    return with_rejected(delivery, stored, counts, parts, SourceSchema.of(rows))
+    return with_rejected(delivery, stored, counts, parts)
 
 
 def _store(delivery: Delivery, kept: DataFrame) -> Stored:

@@ -15,11 +15,18 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from crm_spark.ingest.mapping.expressions import is_filled
+from crm_spark.ingest.mapping.columns import is_filled
 from crm_spark.lake.contract import Table
 
 # What a decoder puts where bytes are none of its encoding.
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+# What programs and people write where a sale has no customer.
+PLACEHOLDERS = (
+    *("-1", "0", "nan", "null", "none", "nil", "\\N", "n/a", "#n/a", "na", "<na>", "undefined"),
+    *("unknown", "guest", "anonymous", "-", "?"),
+)
 
 
 class CleaningSection(BaseModel):
@@ -30,9 +37,11 @@ class CleaningSection(BaseModel):
     believed. `ahead_days`: by how much a row may lie after its own arrival, or after its file was
     written where no arrival is mapped; null: any. `negative_amounts`: whether a line below zero is
     a return, an adjustment to keep, or unusable. `zero_amounts`: whether they are kept, flagged.
-    `test_customers`: regular expressions that a whole customer_id matches. `missing`: constants in
-    place of missing values, by column. `broken_text`: whether ids with characters that could not be
-    decoded are kept.
+    `test_customers`: regular expressions that a whole customer_id matches. `placeholders`: what
+    stands in place of a customer_id where there is none, whatever the case of its letters.
+    `missing`: constants in place of missing values, by column. `broken_text`: whether ids with
+    characters that could not be decoded are kept. `broken_files`: whether a file that cannot be
+    used is rejected whole, or ends the run before anything is written.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,8 +53,10 @@ class CleaningSection(BaseModel):
     negative_amounts: Literal["return", "keep", "reject"] = "return"
     zero_amounts: Literal["keep", "reject"] = "keep"
     test_customers: tuple[str, ...] = ()
+    placeholders: tuple[str, ...] = PLACEHOLDERS
     missing: Mapping[str, str] = {}
     broken_text: Literal["keep", "reject"] = "reject"
+    broken_files: Literal["reject", "stop"] = "reject"
 
     @field_validator("test_customers")
     @classmethod
@@ -95,6 +106,11 @@ def _ids(columns: set[str], rules: CleaningSection) -> list[Column]:
             message = f"{name} holds characters that could not be decoded: is the encoding right?"
             reasons.append(F.when(F.contains(F.col(name), F.lit(REPLACEMENT)), F.lit(message)))
     if "customer_id" in columns:
+        if rules.placeholders:
+            named = F.lower("customer_id").isin([text.lower() for text in rules.placeholders])
+            end = ", which stands for no customer (cleaning.placeholders)"
+            told = F.concat(F.lit("customer_id is "), F.col("customer_id"), F.lit(end))
+            reasons.append(F.when(named, told))
         for pattern in rules.test_customers:
             message = f"customer_id is of a test account ({pattern})"
             reasons.append(F.when(F.col("customer_id").rlike(f"^(?:{pattern})$"), F.lit(message)))

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.ingest.mapping.cleaning import cleaning_reasons
+from crm_spark.ingest.mapping.columns import REASONS, map_source
+from crm_spark.ingest.mapping.complete import complete_versions
 from crm_spark.ingest.mapping.currency import RATE, convert
-from crm_spark.ingest.mapping.expressions import (
-    REASONS,
-    complete_versions,
-    keep_where,
-    map_source,
-    refuse_cut_decimals,
-)
+from crm_spark.ingest.mapping.numbers import refuse_cut_decimals
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.versions.resolve import add_content_hashes
 from crm_spark.tables.history import VALID_FROM, is_history
@@ -45,22 +41,26 @@ def map_rows(
     origin: Origin,
     *,
     rates: DataFrame | None = None,
-    keep_row: bool = False,
+    misfit: Column | None = None,
+    row_columns: Sequence[str] | None = None,
     keep: Mapping[str, Column] | None = None,
 ) -> DataFrame:
-    """Give the rows that `where` keeps, in our columns, with their reasons and content hashes.
+    """Give rows in our columns, with their reasons and hashes, and whether `where` keeps them.
 
     `rates` are core.exchange_rates, for a source whose amounts are converted; the columns in `keep`
-    are carried along, with `keep_row` the row as it came, too.
+    are carried along, with `row_columns` these of the row as it came, too. `misfit` is the reason
+    of a line that does not fit its file.
     """
     table, section = source.table, source.section
     mapped = map_source(
-        _wanted_rows(df, source),
+        _without_cut_decimals(df, source),
         table,
         section.columns,
         time_zone=source.time_zone,
         source_file=origin.source_file,
-        keep_row=keep_row,
+        where=section.where,
+        misfit=misfit,
+        row_columns=row_columns,
         keep={**(keep or {}), _WRITTEN_AT: origin.written_at.cast("timestamp")},
         missing=section.cleaning.missing,
     )
@@ -81,11 +81,10 @@ def map_rows(
     return add_content_hashes(mapped.drop(_WRITTEN_AT, RATE), table)
 
 
-def _wanted_rows(df: DataFrame, source: Source) -> DataFrame:
+def _without_cut_decimals(df: DataFrame, source: Source) -> DataFrame:
     section = source.section
     expressions = [*section.columns.values(), *([section.where] if section.where else [])]
-    df = refuse_cut_decimals(df, expressions, time_zone=source.time_zone)
-    return keep_where(df, section.where, time_zone=source.time_zone) if section.where else df
+    return refuse_cut_decimals(df, expressions, time_zone=source.time_zone)
 
 
 def _no_rate() -> Column:

@@ -7,21 +7,33 @@ from collections.abc import Sequence
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from crm_spark.ingest.mapping.expressions import lenient_analysis
-from crm_spark.ingest.planning.check import Checked
+from crm_spark.errors import DataError
+from crm_spark.ingest.analysis import lenient_analysis
+from crm_spark.ingest.messages import first_line
+from crm_spark.ingest.planning.found import Found
 from crm_spark.ingest.planning.source_files import Item, LoadedItem
+from crm_spark.ingest.reading.broken import (
+    BrokenFiles,
+    cannot_be_read,
+    comparable,
+    is_broken,
+    reject_files,
+)
 from crm_spark.ingest.reading.delta_source import DeltaVersion
-from crm_spark.ingest.reading.files import SourceFile, comparable, content_of
+from crm_spark.ingest.reading.files import SourceFile, content_of
 from crm_spark.ingest.reading.rows import read_whole
 from crm_spark.ingest.settings import Source
 
 
-def items_of(spark: SparkSession, checked: Checked, loaded: Sequence[LoadedItem]) -> list[Item]:
+def items_of(spark: SparkSession, there: Found, loaded: Sequence[LoadedItem]) -> list[Item]:
     """Give what is there now. A file that has not changed since it was loaded is not opened."""
-    source = checked.source
+    source = there.source
     if source.is_files:
         known = {item.item: item for item in loaded}
-        return [_file_item(spark, file, known.get(comparable(file.uri))) for file in checked.files]
+        return [
+            _file_item(spark, file, known.get(comparable(file.uri)), there.broken)
+            for file in there.listing.files
+        ]
     if source.section.watermark is not None:
         return [Item(source.description, _highest_watermark(spark, source))]
     if source.section.format == "delta":
@@ -30,12 +42,24 @@ def items_of(spark: SparkSession, checked: Checked, loaded: Sequence[LoadedItem]
     return [Item(source.description, None)]
 
 
-def _file_item(spark: SparkSession, file: SourceFile, before: LoadedItem | None) -> Item:
+def _file_item(
+    spark: SparkSession, file: SourceFile, before: LoadedItem | None, broken: BrokenFiles
+) -> Item:
+    """Give a file with its content; one that cannot be opened is like no other."""
     is_same = before is not None and (before.n_bytes, before.modified_at) == (
         file.n_bytes,
         file.modified_at,
     )
-    content = before.content if before and is_same else content_of(spark, file.uri)
+    content = before.content if before and is_same else None
+    try:
+        if content is None and not is_broken(file.uri, broken):
+            content = content_of(spark, file.uri)
+    except Exception as error:
+        if before is not None:  # to reject it now would take its rows out of core
+            text = f"{file.uri} was loaded before and cannot be read any more: {first_line(error)}"
+            raise DataError(text) from error
+        reject_files(broken, {file.uri: cannot_be_read(first_line(error))})
+    content = content or f"unreadable {comparable(file.uri)}"
     return Item(file.uri, content, file.n_bytes, file.modified_at)
 
 

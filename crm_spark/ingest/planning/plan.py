@@ -29,7 +29,6 @@ class Plan:
     mode: Literal["anew", "increment", "unchanged"]
     items: tuple[Item, ...] = ()
     read: tuple[str, ...] = ()
-    is_all_files: bool = False
     copies: Mapping[str, int] = field(default_factory=dict)
     after: str | None = None
     up_to: str | None = None
@@ -69,8 +68,7 @@ def plan_source(
 def _whole(source: Source, found: Sequence[Item]) -> Plan:
     read, copies = _distinct(found)
     mark = found[0].content if source.section.watermark is not None and found else None
-    is_all_files = source.is_files and len(read) == len(found)
-    return Plan("anew", _noted(found), read, is_all_files, copies, up_to=mark)
+    return Plan("anew", _noted(found), read, copies, up_to=mark)
 
 
 def _noted(items: Sequence[Item]) -> tuple[Item, ...]:

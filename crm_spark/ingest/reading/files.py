@@ -1,66 +1,153 @@
-"""Files of a source: listed once, told apart by content, and which of them cannot be read."""
+"""Files of a source: listed once, and those that cannot be had of it."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Any
-from urllib.parse import unquote
 
 from pyspark.sql import SparkSession
 
 from crm_spark.errors import DataError, EnvironmentFault
-from crm_spark.ingest.mapping.expressions import CUT_DECIMALS
 from crm_spark.ingest.messages import first_line
+from crm_spark.ingest.reading.broken import BrokenFiles, comparable
 from crm_spark.ingest.sources import SourceSection
 from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.runtime.progress import log
 
 _LISTING_OPTIONS = ("pathGlobFilter", "recursiveFileLookup", "modifiedBefore", "modifiedAfter")
-_FAILED_FILE = re.compile(
-    r"\[FAILED_READ_FILE[^\]]*\] Encountered error while reading file (\S+?)\.\s"
+_GLOB = re.compile(r"[*?\[{]")
+# Spark takes names that begin so for notes of programs; these are such notes.
+_HIDDEN = ("_", ".")
+_NOTES_OF_PROGRAMS = re.compile(
+    r"_SUCCESS|_temporary|_metadata|_common_metadata|_delta_log|_spark_metadata|_started_.*"
+    r"|_committed_.*|\.DS_Store|\._.*|.*\.crc|.*\._COPYING_"
 )
-_CUT_DECIMALS = re.compile(re.escape(CUT_DECIMALS) + r" (.+?)(?: SQLSTATE.*)?$", re.MULTILINE)
-
-# Files that cannot be read, by URI, with the reason.
-BrokenFiles = dict[str, str]
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file of a source: its URI, its length, and when it was changed (ms since 1970)."""
+    """A file of a source: its URI, its length, and when it was changed (ms since 1970).
+
+    Below the folder `base`, names of folders such as store=007 are columns of its rows.
+    """
 
     uri: str
     n_bytes: int
     modified_at: int
+    base: str | None = None
+
+    @property
+    def folder_columns(self) -> tuple[str, ...]:
+        """The columns that stand in the names of its folders."""
+        if self.base is None:
+            return ()
+        folders = comparable(self.uri).removeprefix(comparable(self.base)).split("/")[:-1]
+        return tuple(folder.partition("=")[0] for folder in folders if "=" in folder)
 
 
-def list_files(spark: SparkSession, section: SourceSection) -> tuple[SourceFile, ...]:
-    """Give the files of a source of files, in the order of their names; no file is opened.
+@dataclass(frozen=True)
+class Listing:
+    """What lies in the paths of a source: its files, and those that are left out for their name."""
 
-    Raises DataError for a path that is missing, EnvironmentFault where it cannot be reached.
+    files: tuple[SourceFile, ...] = ()
+    hidden: tuple[str, ...] = ()
+    broken: BrokenFiles = field(default_factory=dict)
+
+
+def list_files(spark: SparkSession, section: SourceSection) -> Listing:
+    """List the files of a source of files, in the order of their names; no file is opened.
+
+    Raises DataError for a path that is missing or cannot be, EnvironmentFault where it cannot be
+    reached.
     """
-    _require_paths(spark, section)
-    options = {key: str(section.options[key]) for key in _LISTING_OPTIONS if key in section.options}
-    df = spark.read.format("binaryFile").options(**options).load(section.paths)
+    found: dict[str, SourceFile] = {}
+    hidden: set[str] = set()
+    for path in section.paths:
+        _require_path(spark, path)
+        base = _base(spark, section, path)
+        for file in _files_of(spark, section, path, base):
+            found.setdefault(file.uri, file)
+        hidden.update(_hidden_files(spark, path))
+    files = tuple(sorted(found.values(), key=lambda file: file.uri))
+    broken = {file.uri: _COLON for file in files if _has_impossible_name(file)}
+    return Listing(files, tuple(sorted(hidden)), broken)
+
+
+_COLON = "a colon cannot stand in a file's name here: rename the file"
+
+
+def _has_impossible_name(file: SourceFile) -> bool:
+    """Whether Hadoop can list a file on a local disk, but not open it."""
+    return file.uri.startswith("file:") and ":" in file.uri.rpartition("/")[2]
+
+
+def _files_of(
+    spark: SparkSession, section: SourceSection, path: str, base: str | None
+) -> list[SourceFile]:
     # Spark's own listing of the folders knows length and change of every file already.
+    options = {key: str(section.options[key]) for key in _LISTING_OPTIONS if key in section.options}
+    reader = spark.read.format("binaryFile").options(**options)
+    try:
+        df = reader.load(path)
+    except Exception as error:
+        if not _is_impossible(error):
+            raise EnvironmentFault(
+                f"source {path} cannot be reached: {first_line(error)}"
+            ) from error
+        # A glob stumbles over names that a listing of the folder gives.
+        df = reader.option("__globPaths__", "false").load(_matching(spark, path))
     relation: Any = df._jdf.queryExecution().analyzed()
     statuses = relation.relation().location().allFiles()
-    files = [_source_file(statuses.apply(place)) for place in range(statuses.length())]
-    return tuple(sorted(set(files), key=lambda file: file.uri))
+    return [_source_file(statuses.apply(place), base) for place in range(statuses.length())]
 
 
-def _source_file(status: Any) -> SourceFile:
+def _source_file(status: Any, base: str | None) -> SourceFile:
     uri = str(status.getPath().toUri().toString())
-    return SourceFile(uri, int(status.getLen()), int(status.getModificationTime()))
+    return SourceFile(uri, int(status.getLen()), int(status.getModificationTime()), base)
 
 
-def comparable(file: str) -> str:
-    """Spark writes one file as file:/a%20b, file:///a%20b or file:/a b; give one of them."""
-    return unquote(re.sub(r"^file:/+", "/", file))
+def _matching(spark: SparkSession, path: str) -> list[str]:
+    folder, _, pattern = path.rpartition("/")
+    if _GLOB.search(folder):
+        raise DataError(f"source {path}: a file below {folder} has a colon in its name: rename it")
+    names = [name for name in HadoopFile(spark, folder).names(pattern) if name[0] not in _HIDDEN]
+    return [f"{HadoopFile(spark, folder).qualified()}/{name}" for name in names]
+
+
+def _base(spark: SparkSession, section: SourceSection, path: str) -> str | None:
+    """Give the folder below which names such as store=007 are columns."""
+    if section.options.get("recursiveFileLookup"):
+        return None
+    if given := section.options.get("basePath"):
+        return HadoopFile(spark, str(given)).qualified()
+    fixed = []
+    for part in path.split("/"):
+        if _GLOB.search(part):
+            break
+        fixed.append(part)
+    folder = HadoopFile(spark, "/".join(fixed) or ("/" if path.startswith("/") else "."))
+    return folder.qualified() if folder.is_directory() else None
+
+
+def _hidden_files(spark: SparkSession, path: str) -> list[str]:
+    """Give the files that a path names, but Spark passes over for their name."""
+    folder, pattern = path, "*"
+    if _GLOB.search(path.rpartition("/")[2]):
+        folder, _, pattern = path.rpartition("/")
+    if _GLOB.search(folder):
+        return []
+    names = HadoopFile(spark, folder or ".").names(pattern)
+    hidden = [name for name in names if name.startswith(_HIDDEN) and "=" not in name]
+    places = [
+        f"{folder}/{name}" if folder else name
+        for name in hidden
+        if not _NOTES_OF_PROGRAMS.fullmatch(name)
+    ]
+    return [place for place in places if not HadoopFile(spark, place).is_directory()]
 
 
 def is_below(spark: SparkSession, section: SourceSection, file: str) -> bool:
@@ -73,80 +160,36 @@ def is_below(spark: SparkSession, section: SourceSection, file: str) -> bool:
 
 
 def content_of(spark: SparkSession, uri: str) -> str:
-    """Give the SHA-256 of a file."""
+    """Give the SHA-256 of what a file holds: packed or not, the same."""
     return HadoopFile(spark, uri, is_uri=True).sha256()
 
 
-def readable_files(
-    section: SourceSection, uris: Iterable[str], broken: BrokenFiles
-) -> tuple[str, ...]:
-    """Leave out the files that cannot be read. Raises DataError where none is left."""
-    left = tuple(uri for uri in uris if not is_broken(uri, broken))
-    if not left:
-        reasons = "; ".join(f"{file} cannot be read: {why}" for file, why in broken.items())
-        raise DataError(f"source {section.description}: {reasons or 'it holds no file'}")
-    return left
+def name_hidden_files(name: str, hidden: Sequence[str]) -> None:
+    """Say which files are left out for their name."""
+    if hidden:
+        named = ", ".join(hidden[:5]) + (f" and {len(hidden) - 5:,} more" if hidden[5:] else "")
+        log.warning(
+            "%s: %s left out, as names that begin with _ or . are of no data: rename to load: %s",
+            name,
+            "1 file is" if len(hidden) == 1 else f"{len(hidden):,} files are",
+            named,
+        )
 
 
-def is_broken(uri: str, broken: BrokenFiles) -> bool:
-    """Whether a file is among those that cannot be read."""
-    return comparable(uri) in {comparable(file) for file in broken}
+def _is_impossible(error: Exception) -> bool:
+    """Whether a path cannot be had for a name in it: no use to try again."""
+    return "Relative path in absolute URI" in str(error)
 
 
-def without_broken_files(
-    broken: BrokenFiles,
-    action: Callable[[], None],
-    inspect: Callable[[], BrokenFiles] = dict,
-) -> None:
-    """Do `action`, leaving out whole, and naming, each file that turns out to be unreadable.
-
-    At the first of them `inspect` looks for all others, so that the action is not begun again for
-    each.
-    """
-    is_inspected = False
-    while True:
-        try:
-            action()
+def _require_path(spark: SparkSession, path: str) -> None:
+    try:
+        is_found = HadoopFile(spark, path).is_found()
+    except Exception as error:
+        if _is_impossible(error):
             return
-        except Exception as error:
-            refuse_cut_decimals(error)
-            failed = broken_file(error)
-            if failed is None or is_broken(failed[0], broken):
-                raise
-            found = {} if is_inspected else inspect()
-            is_inspected = True
-            if not is_broken(failed[0], found):
-                found[failed[0]] = failed[1]
-            for file, why in found.items():
-                if not is_broken(file, broken):
-                    broken[file] = why
-                    log.warning("%s cannot be read and is rejected whole: %s", file, why)
-
-
-def refuse_cut_decimals(error: Exception) -> None:
-    """Raise DataError where a row has shown that an expression cuts decimals off."""
-    if found := _CUT_DECIMALS.search(str(error)):
-        raise DataError(f"the mapping does not fit the data: {found[1]}") from error
-
-
-def broken_file(error: BaseException) -> tuple[str, str] | None:
-    """Give the file that an action failed to read, and why; None where it failed otherwise."""
-    text = str(error)
-    match = _FAILED_FILE.search(text)
-    if not match:
-        return None
-    causes = re.findall(r"Caused by: ([^\n]+)", text)
-    return match[1], (causes[-1] if causes else "it cannot be read").strip()
-
-
-def _require_paths(spark: SparkSession, section: SourceSection) -> None:
-    for path in section.paths:
-        try:
-            is_found = HadoopFile(spark, path).is_found()
-        except Exception as error:
-            message = f"source {path} cannot be reached: {first_line(error)}"
-            raise EnvironmentFault(message) from error
-        if not is_found:
-            is_relative = not os.path.isabs(path) and ":" not in path
-            where = f" (looked in {os.getcwd()})" if is_relative else ""
-            raise DataError(f"source {path} does not exist{where}")
+        message = f"source {path} cannot be reached: {first_line(error)}"
+        raise EnvironmentFault(message) from error
+    if not is_found:
+        is_relative = not os.path.isabs(path) and ":" not in path
+        where = f" (looked in {os.getcwd()})" if is_relative else ""
+        raise DataError(f"source {path} does not exist{where}")

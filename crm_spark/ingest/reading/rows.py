@@ -8,32 +8,48 @@ from typing import Any
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from crm_spark.errors import ConfigError, DataError, EnvironmentFault
-from crm_spark.ingest.mapping.expressions import CORRUPT_RECORD, lenient_analysis
+from crm_spark.ingest.analysis import lenient_analysis
 from crm_spark.ingest.messages import first_line
-from crm_spark.ingest.reading.files import broken_file
+from crm_spark.ingest.reading.broken import broken_file
+from crm_spark.ingest.reading.csv import CORRUPT_RECORD
+from crm_spark.ingest.reading.layout import Layout
+from crm_spark.ingest.reading.parquet import with_stamps
+from crm_spark.ingest.reading.reader import file_reader, paths_of
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.sources import SourceSection
 from crm_spark.lake.hadoop import HadoopFile
 
 
 def read_files(
-    spark: SparkSession, source: Source, uris: Sequence[str], *, is_all: bool = False
+    spark: SparkSession, source: Source, layout: Layout, uris: Sequence[str]
 ) -> DataFrame:
-    """Give the rows of these files of a source; with `is_all` they are all that it has.
+    """Give the rows of files of one layout.
 
-    Raises DataError for an unreadable schema.
+    A line of a CSV file that has too few or too many columns is kept as it came (_corrupt_record).
     """
-    section = source.section
-    paths = [HadoopFile(spark, uri, is_uri=True).path for uri in uris]
-    if len(section.paths) == 1 and is_all:
-        paths = section.paths
-    with lenient_analysis(spark, source.time_zone):
-        df = _load_files(spark, section, paths, source.time_zone)
-    if not [name for name in df.columns if name != CORRUPT_RECORD]:
-        raise DataError(f"source {section.description} is empty: it has no column")
-    return df
+    reader = file_reader(spark, source)
+    if layout.base is not None:
+        reader = reader.option("basePath", layout.base)
+    schema = layout.schema
+    if source.section.format in ("csv", "json"):
+        schema = schema.add(CORRUPT_RECORD, T.StringType())
+        reader = reader.option("columnNameOfCorruptRecord", CORRUPT_RECORD)
+        reader = reader.option("mode", "PERMISSIVE")
+    if source.section.format == "csv":
+        # The header was read already: names that are empty or repeated have become others.
+        reader = reader.option("enforceSchema", "true")
+    try:
+        with lenient_analysis(spark, source.time_zone):
+            rows = reader.schema(schema).load(paths_of(spark, uris))
+        return with_stamps(rows, layout.nanoseconds)
+    except (AnalysisException, PySparkException) as error:
+        if broken_file(error):
+            raise
+        message = f"source {source.description} cannot be read: {first_line(error)}"
+        raise DataError(message) from error
 
 
 def read_above(source: Source, df: DataFrame, *, after: str | None, up_to: str) -> DataFrame:
@@ -61,7 +77,7 @@ def read_whole(spark: SparkSession, section: SourceSection) -> DataFrame:
         if section.jdbc:
             jdbc = {key: str(value) for key, value in section.jdbc.items()}
             # Stamps without a zone stay so, to be read in the source's time zone like any others.
-            reader = spark.read.format("jdbc").option("preferTimestampNTZ", "true")
+            reader: Any = spark.read.format("jdbc").option("preferTimestampNTZ", "true")
             return reader.options(**jdbc).options(**options).load()
         return spark.read.format("delta").options(**options).load(section.paths)
     except AnalysisException as error:
@@ -79,42 +95,3 @@ def read_text(spark: SparkSession, path: str) -> str:
         return HadoopFile(spark, path).text()
     except Exception as error:
         raise ConfigError(f"configuration file {path}: {first_line(error)}") from error
-
-
-def _load_files(
-    spark: SparkSession, section: SourceSection, paths: Sequence[str], time_zone: str
-) -> DataFrame:
-    assert section.format is not None
-    options = {key: str(value) for key, value in section.options.items()}
-    reader = spark.read.format(section.format).options(**options)
-    if len(section.paths) == 1 and list(paths) != section.paths and "basePath" not in options:
-        base = section.paths[0]
-        if HadoopFile(spark, base).is_directory():
-            reader = reader.option("basePath", base)
-    try:
-        if section.format in ("csv", "json"):
-            reader = reader.option("timeZone", options.get("timeZone", time_zone))
-        if section.format == "csv":
-            return _load_csv(reader, list(paths))
-        if section.format == "json":
-            reader = reader.option("columnNameOfCorruptRecord", CORRUPT_RECORD)
-        return reader.load(list(paths))
-    except (AnalysisException, PySparkException) as error:
-        if broken_file(error):
-            raise
-        message = f"source {section.description} cannot be read: {first_line(error)}"
-        raise DataError(message) from error
-
-
-def _load_csv(reader: Any, paths: list[str]) -> DataFrame:
-    """Read CSV so that a line with too few or too many columns is seen, not silently bent."""
-    schema = reader.load(paths).schema
-    with_corrupt = schema.add(CORRUPT_RECORD, "string")
-    return (
-        reader.option("mode", "PERMISSIVE")
-        # A file whose header names other columns, or the same in another order, breaks when read.
-        .option("enforceSchema", "false")
-        .option("columnNameOfCorruptRecord", CORRUPT_RECORD)
-        .schema(with_corrupt)
-        .load(paths)
-    )

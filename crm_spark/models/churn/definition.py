@@ -71,8 +71,9 @@ from crm_spark.models.cutoffs import plan_with_choice
 from crm_spark.models.feature_selection import Selection
 from crm_spark.models.records import rows_hash
 from crm_spark.models.tracking import LoggedPipeline
-from crm_spark.models.usability.facts import DataFacts, Verdict
+from crm_spark.models.usability.facts import DataFacts
 from crm_spark.runtime.progress import stage
+from crm_spark.tables.checks import Verdict
 
 DECILES = 10
 IMPORTANCE = "importance."

@@ -31,8 +31,8 @@ from crm_spark.models.feature_selection import (
     suspicion_at,
 )
 from crm_spark.models.records import MetricRow
-from crm_spark.models.usability.facts import Level, Verdict
 from crm_spark.runtime.progress import log
+from crm_spark.tables.checks import Level, Verdict
 
 # What ops.metrics calls them: they are no model.
 FEATURES_MODEL = "features"

@@ -9,7 +9,8 @@ from crm_spark.models.churn.candidates import RULES
 from crm_spark.models.churn.section import ChurnSection
 from crm_spark.models.cutoffs import Cutoffs
 from crm_spark.models.usability.data import data_verdicts
-from crm_spark.models.usability.facts import DataFacts, Level, Verdict
+from crm_spark.models.usability.facts import DataFacts
+from crm_spark.tables.checks import Level, Verdict
 
 CHURN = "churn"
 

@@ -50,8 +50,9 @@ from crm_spark.models.recommender.train import (
 )
 from crm_spark.models.recommender.verdicts import recommendations_verdicts
 from crm_spark.models.records import rows_hash
-from crm_spark.models.usability.facts import DataFacts, Verdict
+from crm_spark.models.usability.facts import DataFacts
 from crm_spark.runtime.progress import log, stage
+from crm_spark.tables.checks import Verdict
 from crm_spark.tables.core import CUSTOMERS, TRANSACTIONS
 from crm_spark.tables.history import as_of
 from crm_spark.tables.mapped import Mapped

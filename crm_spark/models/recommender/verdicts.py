@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from crm_spark.models.recommender.section import RecommendationsSection
 from crm_spark.models.usability.data import data_verdicts
-from crm_spark.models.usability.facts import DataFacts, Verdict
+from crm_spark.models.usability.facts import DataFacts
+from crm_spark.tables.checks import Verdict
 
 RECOMMENDATIONS = "recommendations"
 

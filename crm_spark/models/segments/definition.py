@@ -51,8 +51,9 @@ from crm_spark.models.segments.train import (
 )
 from crm_spark.models.segments.verdicts import segments_verdicts
 from crm_spark.models.tracking import LoggedPipeline
-from crm_spark.models.usability.facts import DataFacts, Verdict
+from crm_spark.models.usability.facts import DataFacts
 from crm_spark.runtime.progress import log, stage
+from crm_spark.tables.checks import Verdict
 
 
 class Segments(Model[SegmentsSection, DataFrame, SegmentModel | None]):

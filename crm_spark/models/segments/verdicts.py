@@ -7,7 +7,8 @@ import re
 from crm_spark.models.segments.section import SegmentsSection
 from crm_spark.models.segments.train import FEWEST_PER_SEGMENT
 from crm_spark.models.usability.data import data_verdicts
-from crm_spark.models.usability.facts import DataFacts, Verdict
+from crm_spark.models.usability.facts import DataFacts
+from crm_spark.tables.checks import Verdict
 
 SEGMENTS = "segments"
 

@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from itertools import pairwise
 from statistics import median
 
-from crm_spark.models.usability.facts import DataFacts, Level, OrderDay, PriceFacts, Verdict
+from crm_spark.models.usability.facts import DataFacts, OrderDay, PriceFacts
+from crm_spark.tables.checks import Level, Verdict
 
 # Schafer (1999): with at most 5 % missing the result is hardly touched. The 20 % are a convention
 # of ours: with one line in five lost, whole orders are, and an order that is lost looks like a

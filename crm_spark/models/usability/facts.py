@@ -4,25 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
-
-Level = Literal["error", "warning", "advice", "ok"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One check of one model: what was found, what would do, and what to do about it.
-
-    An error stops the model, a warning makes its results doubtful, advice names what would make
-    them better.
-    """
-
-    check: str
-    subject: str
-    found: str
-    needed: str
-    level: Level
-    message: str
 
 
 @dataclass(frozen=True)

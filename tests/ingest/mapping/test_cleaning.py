@@ -31,7 +31,7 @@ STRICT = CleaningSection(
     latest_date=date(2017, 12, 31),
     negative_amounts="reject",
     zero_amounts="reject",
-    test_customers=("TEST.*", "0"),
+    test_customers=("TEST.*", "7"),
 )
 
 # What is wrong, the rules, and the reason.
@@ -62,7 +62,13 @@ CASES: list[tuple[dict[str, Any], CleaningSection, list[str]]] = [
     ({"amount": Decimal(0)}, STRICT, ["amount is zero"]),
     ({"customer_id": "TEST 7"}, STRICT, ["customer_id is of a test account (TEST.*)"]),
     ({"customer_id": "MY TEST"}, STRICT, []),
-    ({"customer_id": "0"}, STRICT, ["customer_id is of a test account (0)"]),
+    ({"customer_id": "7"}, STRICT, ["customer_id is of a test account (7)"]),
+    (
+        {"customer_id": "Guest"},
+        CleaningSection(),
+        ["customer_id is Guest, which stands for no customer (cleaning.placeholders)"],
+    ),
+    ({"customer_id": "0"}, CleaningSection(placeholders=("-1",)), []),
     (
         {"product_id": "caf\ufffd"},
         CleaningSection(),

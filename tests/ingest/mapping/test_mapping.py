@@ -14,18 +14,17 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from crm_spark.ingest.mapping.expressions import (
-    CORRUPT_RECORD,
+from crm_spark.ingest.mapping.columns import (
+    IS_WANTED,
     REASONS,
-    SOURCE_FILE,
     SOURCE_ROW,
-    complete_versions,
     is_filled,
-    keep_where,
     map_source,
-    mapping_faults,
 )
-from crm_spark.tables.core import FEEDBACK, TRANSACTIONS
+from crm_spark.ingest.mapping.complete import complete_versions
+from crm_spark.ingest.mapping.expressions import mapping_faults
+from crm_spark.ingest.reading.csv import CORRUPT_RECORD
+from crm_spark.tables.core import FEEDBACK, SOURCE_FILE, TRANSACTIONS
 
 INVOICES = "Case string, CustomerID string, InvoiceNo string, InvoiceDate string, " + (
     "Quantity string, Price string"
@@ -47,7 +46,6 @@ def mapped(df: DataFrame, mapping: dict[str, str] | None = None, **others: Any) 
         "table": TRANSACTIONS,
         "time_zone": "UTC",
         "source_file": F.lit("a.csv"),
-        "keep_row": False,
         **others,
     }
     return map_source(df, mapping=MAPPING if mapping is None else mapping, **arguments)
@@ -152,8 +150,8 @@ def test_the_columns_are_those_that_can_be_mapped_then_file_and_reasons(
     mappable = [column for column in TRANSACTIONS.columns if column.mapping is not None]
     found = mapped(df)
     known = found.select([name for name in found.columns if not name.startswith("_is_zero_")])
-    assert known.columns == [*[column.name for column in mappable], SOURCE_FILE, REASONS]
-    assert [field.dataType for field in known.schema][:-2] == [column.type for column in mappable]
+    assert known.columns == [*[column.name for column in mappable], SOURCE_FILE, REASONS, IS_WANTED]
+    assert [field.dataType for field in known.schema][:-3] == [column.type for column in mappable]
     assert found.collect() == []
 
 
@@ -263,7 +261,7 @@ def test_a_field_inside_a_column_can_be_mapped_and_has_reasons(spark: SparkSessi
 
 def test_the_row_as_it_came_keeps_every_cell_nulls_too(spark: SparkSession) -> None:
     df = spark.createDataFrame([("17", None, "x")], "`a.b` string, c string, `d e` string")
-    row = mapped(df, required(customer_id="`a.b`"), keep_row=True).collect()[0]
+    row = mapped(df, required(customer_id="`a.b`"), row_columns=df.columns).collect()[0]
     assert json.loads(row[SOURCE_ROW]) == {"a.b": "17", "c": None, "d e": "x"}
 
 
@@ -275,10 +273,10 @@ def test_a_row_that_does_not_fit_the_file_has_that_one_reason_and_its_text(
         f"id string, price string, {CORRUPT_RECORD} string",
     )
     mapping = required(customer_id="id", amount="price")
-    good, broken = mapped(df, mapping, keep_row=True).collect()
+    good, broken = mapped(df, mapping, row_columns=df.columns).collect()
     assert good[REASONS] == []
     assert json.loads(good[SOURCE_ROW]) == {"id": "17", "price": "9.99"}
-    assert broken[REASONS] == ["the row does not fit the file's header or format"]
+    assert broken[REASONS] == ["the row does not fit the file's format"]
     assert broken[SOURCE_ROW] == "17;oops;1;2"
 
 
@@ -336,8 +334,8 @@ def test_stamps_that_are_instants_stay_where_they_are(spark: SparkSession) -> No
 def test_a_condition_on_text_that_is_no_number_leaves_the_row_out(spark: SparkSession) -> None:
     df = spark.createDataFrame([("2",), ("-1",), ("many",), (None,)], "n string")
     with settings_kept(spark):
-        kept = keep_where(df, "n > 0", time_zone="UTC")
-    assert [row["n"] for row in kept.collect()] == ["2"]
+        rows = mapped(df, required(customer_id="n"), where="n > 0").collect()
+    assert [row["customer_id"] for row in rows if row[IS_WANTED]] == ["2"]
 
 
 # --- faults of the mapping -----------------------------------------------------------------------

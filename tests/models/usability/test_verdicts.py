@@ -15,13 +15,8 @@ from crm_spark.models.recommender.verdicts import recommendations_verdicts
 from crm_spark.models.segments.section import SegmentsSection
 from crm_spark.models.segments.verdicts import segments_verdicts
 from crm_spark.models.usability.data import data_verdicts
-from crm_spark.models.usability.facts import (
-    DataFacts,
-    IngestFacts,
-    OrderDay,
-    PriceFacts,
-    Verdict,
-)
+from crm_spark.models.usability.facts import DataFacts, IngestFacts, OrderDay, PriceFacts
+from crm_spark.tables.checks import Verdict
 
 AS_OF = date(2024, 7, 1)
 CLASSES = ChurnClasses(20_000, 20_000, 500, 500)

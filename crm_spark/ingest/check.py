@@ -1,0 +1,65 @@
+"""Whether the sources are there and their expressions fit, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pyspark.sql import DataFrame, SparkSession
+
+from crm_spark.errors import ConfigError, DataError, listed
+from crm_spark.ingest.mapping.trial import run_faults
+from crm_spark.ingest.planning.found import Found, look_at, look_into
+from crm_spark.ingest.reading.rows import read_whole
+from crm_spark.ingest.settings import Source
+
+# Gives what there is of a source, and what of its mapping does not fit.
+Look = Callable[[Source], tuple[Found, list[str]]]
+
+
+def check_sources(sources: Sequence[Source], look: Look) -> list[Found]:
+    """Look at each source once, and check every expression.
+
+    Raises DataError or ConfigError that lists every fault of every source at once.
+    """
+    found: list[Found] = []
+    unreadable: list[str] = []
+    misfits: list[str] = []
+    for source in sources:
+        try:
+            there, faults = look(source)
+            found.append(there)
+            misfits += [f"sources.{source.name}.{fault}" for fault in faults]
+        except DataError as error:
+            unreadable.append(f"sources.{source.name}: {error}")
+    if unreadable:
+        raise DataError(listed("the sources cannot be read", unreadable + misfits))
+    if misfits:
+        raise ConfigError(listed("the mapping does not fit the sources", misfits))
+    return found
+
+
+def require_runs(spark: SparkSession, found: Sequence[Found]) -> None:
+    """Run every expression on the first rows of what each source has.
+
+    Raises ConfigError that lists every expression that fails, with a value that it fails on.
+    """
+    faults = [
+        f"sources.{one.source.name}.{fault}"
+        for one in found
+        for rows in _rows_of(spark, one)
+        for fault in run_faults(one.source, rows)
+    ]
+    if faults:
+        raise ConfigError(listed("the mapping fails on rows of the sources", faults))
+
+
+def _rows_of(spark: SparkSession, found: Found) -> list[DataFrame]:
+    if not found.source.is_files:
+        return [read_whole(spark, found.source.section)]
+    return [part.rows for part in found.parts(spark, found.layouts)]
+
+
+def look_at_all(spark: SparkSession, source: Source) -> tuple[Found, list[str]]:
+    """Look into every file of a source, as if none had been loaded."""
+    found = look_at(spark, source)
+    return found, look_into(spark, found, [file.uri for file in found.listing.files])

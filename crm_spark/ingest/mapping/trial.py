@@ -1,0 +1,85 @@
+"""What an expression raises when it runs, as a fault of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from crm_spark.errors import ConfigError, DataError, listed
+from crm_spark.ingest.analysis import lenient_analysis
+from crm_spark.ingest.mapping.expressions import quoted, referenced_columns, short
+from crm_spark.ingest.mapping.numbers import cut_decimals
+from crm_spark.ingest.reading.broken import broken_file
+from crm_spark.ingest.settings import Source
+
+N_ROWS = 1000
+_HINTS = {
+    "DATETIME_PATTERN": (
+        "dates are not read by that pattern: of its letters E, u, w and others only write; cut the "
+        "day of the week off, as in to_timestamp(substr(day, 5), 'MMM dd HH:mm:ss z yyyy')"
+    ),
+    "Unclosed": "it is no regular expression of Java",
+    "Dangling meta": "it is no regular expression of Java",
+}
+
+
+def explained(
+    error: Exception, source: Source, frames: Iterable[DataFrame]
+) -> ConfigError | DataError | None:
+    """Give the error of an expression that fails on rows of the source; None where none does.
+
+    Runs each expression by itself on the first rows of each frame.
+    """
+    if found := cut_decimals(error):
+        return DataError(f"the mapping does not fit the data: {found}")
+    if not isinstance(error, PySparkException | Py4JJavaError) or broken_file(error):
+        return None
+    faults = list(dict.fromkeys(fault for rows in frames for fault in run_faults(source, rows)))
+    if not faults:
+        return None
+    return ConfigError(listed(f"sources.{source.name}: the mapping fails on its rows", faults))
+
+
+def run_faults(source: Source, rows: DataFrame) -> Iterator[str]:
+    """Give what expressions raise on the first rows, with a value that they raise it for."""
+    first = rows.limit(N_ROWS)
+    for key, text in source.section.expressions.items():
+        error = _raised(first, text, source.time_zone)
+        if error is not None and broken_file(error) is None:
+            value = _value(first, text, source.time_zone)
+            shown = f", for {value}" if value else ""
+            yield f"{key}: {text!r}: {_why(error)}{shown}"
+
+
+def _raised(rows: DataFrame, text: str, time_zone: str) -> Exception | None:
+    try:
+        with lenient_analysis(rows.sparkSession, time_zone):
+            rows.select(F.expr(text)).write.format("noop").mode("overwrite").save()
+    except (PySparkException, Py4JJavaError) as error:
+        return error
+    return None
+
+
+def _value(rows: DataFrame, text: str, time_zone: str) -> str | None:
+    """Give the values of the first row that an expression fails on."""
+    with lenient_analysis(rows.sparkSession, time_zone):
+        names = referenced_columns(rows, text)
+    if not names:
+        return None
+    few = rows.select(*[F.col(quoted(name)) for name in names]).distinct().limit(20)
+    schema: Any = few.schema
+    for row in few.collect():
+        if _raised(rows.sparkSession.createDataFrame([row], schema), text, time_zone):
+            return ", ".join(f"{name} = {row[name]!r}" for name in names)
+    return None
+
+
+def _why(error: Exception) -> str:
+    text = str(error)
+    hint = next((hint for part, hint in _HINTS.items() if part in text), None)
+    return hint or short(error)

@@ -1,0 +1,169 @@
+"""Whether the mapping fits a source: all of it, or files that lack a column of others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from crm_spark.ingest.analysis import lenient_analysis
+from crm_spark.ingest.mapping.columns import gives_null_on_purpose, is_required
+from crm_spark.ingest.mapping.expressions import as_sql, mapping_faults, referenced_columns
+from crm_spark.ingest.reading.broken import BrokenFiles
+from crm_spark.ingest.reading.csv import CORRUPT_RECORD
+from crm_spark.ingest.reading.schema import SourceSchema
+from crm_spark.ingest.settings import Source
+
+# Files that are read alike, and their rows.
+RowsOfFiles = Mapping[tuple[str, ...], DataFrame]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What does not fit: faults of the mapping, and files that are rejected for theirs.
+
+    `absent` are, by file, the columns that it lacks and that stand as null.
+    """
+
+    faults: tuple[str, ...] = ()
+    rejected: BrokenFiles = field(default_factory=dict)
+    absent: Mapping[str, T.StructType] = field(default_factory=dict)
+
+
+def expression_faults(source: Source, rows: DataFrame) -> list[str]:
+    """Give what of a source's expressions does not fit these rows of it."""
+    section, zone = source.section, source.time_zone
+    faults = mapping_faults(
+        rows, section.columns, where=section.where, time_zone=zone, table=source.table
+    )
+    if section.watermark is not None:
+        of_mark = mapping_faults(rows, {"_": section.watermark}, where=None, time_zone=zone)
+        faults += [fault.replace("columns._", "watermark", 1) for fault in of_mark]
+    return faults
+
+
+def fit_files(source: Source, files: RowsOfFiles, known: Sequence[SourceSchema]) -> Fit:
+    """Judge files by all columns that any file of the source has; `known` are those of others.
+
+    What fits no file is a fault of the mapping. What fits some, and not others, rejects these: a
+    column that is needed and not there, or one that looks renamed. The outcome depends on the set
+    of files alone, not on which come together.
+    """
+    schemas = [rows.schema for rows in files.values()] + [schema.fields for schema in known]
+    columns = _all_columns(schemas)
+    faults = {
+        uris: expression_faults(source, _with_nulls(rows, _lacking(rows, columns)))
+        for uris, rows in files.items()
+    }
+    if not known and all(faults.values()):
+        return Fit(tuple(dict.fromkeys(fault for found in faults.values() for fault in found)))
+    rejected: BrokenFiles = {}
+    absent: dict[str, T.StructType] = {}
+    for uris, rows in files.items():
+        found = faults[uris]
+        lacking = T.StructType()
+        if not found:
+            found, lacking = _absence(source, rows, columns, schemas)
+        for uri in uris:
+            if found:
+                rejected[uri] = "; ".join(found)
+            elif lacking.fields:
+                absent[uri] = lacking
+    if not known and len(rejected) == sum(map(len, files)) > 0:
+        return Fit(tuple(_fits_no_file(rejected)))
+    return Fit(rejected=rejected, absent=absent)
+
+
+def _fits_no_file(rejected: BrokenFiles) -> list[str]:
+    """Tell what each file lacks, where none has all: most often they are to be joined first."""
+    lacks = "; ".join(f"{file}: {why}" for file, why in rejected.items())
+    return [
+        "path: no file has all columns that are mapped. Files of a source are parts of one table "
+        f"and are not joined: join them first. {lacks}"
+    ]
+
+
+def _all_columns(schemas: Iterable[T.StructType]) -> dict[str, T.StructField]:
+    """Give a column of each name, whatever its letters' case."""
+    columns: dict[str, T.StructField] = {}
+    for schema in schemas:
+        for column in schema.fields:
+            columns.setdefault(column.name.lower(), column)
+    columns.pop(CORRUPT_RECORD, None)
+    return columns
+
+
+def _lacking(rows: DataFrame, columns: Mapping[str, T.StructField]) -> T.StructType:
+    own = {name.lower() for name in rows.columns}
+    return T.StructType([column for name, column in columns.items() if name not in own])
+
+
+def _with_nulls(rows: DataFrame, lacking: T.StructType) -> DataFrame:
+    if not lacking.fields:
+        return rows
+    return rows.withColumns({f.name: F.lit(None).cast(f.dataType) for f in lacking.fields})
+
+
+def _absence(
+    source: Source,
+    rows: DataFrame,
+    columns: Mapping[str, T.StructField],
+    schemas: Sequence[T.StructType],
+) -> tuple[list[str], T.StructType]:
+    """Give why files that lack columns cannot be used, else the columns that stand as null."""
+    lacking = _lacking(rows, columns)
+    if not lacking.fields:
+        return [], lacking
+    whole = _with_nulls(rows, lacking)
+    names = {column.name.lower() for column in lacking.fields}
+    reads: dict[str, list[str]] = {}
+    with lenient_analysis(rows.sparkSession, source.time_zone):
+        for key, text in source.section.expressions.items():
+            reads[key] = referenced_columns(whole, text)
+    used = {name.lower() for found in reads.values() for name in found}
+    needed: dict[str, str] = {}
+    renamed: dict[str, str] = {}
+    for key, text in source.section.expressions.items():
+        if gives_null_on_purpose(text):
+            continue
+        for name in (name for name in reads[key] if name.lower() in names):
+            reason = f"it has no column {name}, which {key} reads"
+            if _is_needed(source, key):
+                needed.setdefault(name, reason)
+            elif source.section.format != "json":
+                # A field of JSON that is null in all rows of a file is not written at all.
+                new = _new_columns(name, rows, schemas, used)
+                if new:
+                    renamed.setdefault(name, reason + _renamed(name, new))
+    kept = [column for column in lacking.fields if column.name.lower() in used]
+    return list((needed or renamed).values()), T.StructType(kept)
+
+
+def _is_needed(source: Source, key: str) -> bool:
+    """Whether a row without the value of an expression is lost."""
+    name = key.removeprefix("columns.")
+    return key == "where" or is_required(source.table.column(name), source.table)
+
+
+def _new_columns(
+    name: str, rows: DataFrame, schemas: Sequence[T.StructType], used: set[str]
+) -> list[str]:
+    """Give the columns that no file with a column has, and the mapping does not read."""
+    with_name = [schema for schema in schemas if name.lower() in _names(schema)]
+    others = set.union(used, *(_names(schema) for schema in with_name))
+    return [c for c in rows.columns if c.lower() not in others and c != CORRUPT_RECORD]
+
+
+def _renamed(name: str, new: Sequence[str]) -> str:
+    old = as_sql(name)
+    return (
+        f", but {', '.join(new)}, which files with {name} have not: if it was renamed, write "
+        f"coalesce({old}, {as_sql(new[0])}), if it may be missing, coalesce({old})"
+    )
+
+
+def _names(schema: T.StructType) -> set[str]:
+    return {field.name.lower() for field in schema.fields}

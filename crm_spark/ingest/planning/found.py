@@ -1,0 +1,129 @@
+"""What there is of a source: its files or its table, and how the rows of each file are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from crm_spark.errors import DataError
+from crm_spark.ingest.planning.fit import expression_faults, fit_files
+from crm_spark.ingest.reading.broken import BrokenFiles, is_broken, readable, reject_files
+from crm_spark.ingest.reading.csv import reason_of_misfit
+from crm_spark.ingest.reading.files import Listing, list_files, name_hidden_files
+from crm_spark.ingest.reading.layout import Layout, read_layouts
+from crm_spark.ingest.reading.rows import read_files, read_whole
+from crm_spark.ingest.reading.schema import SourceSchema
+from crm_spark.ingest.settings import Source
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows that have the same columns: those of files of one layout, or of a table.
+
+    `schema` is of what the files hold; `rows` have besides, as nulls, the columns that the mapping
+    reads and other files of the source hold. `misfit` is the reason of a line that does not fit.
+    """
+
+    rows: DataFrame
+    schema: SourceSchema
+    uris: tuple[str, ...] = ()
+    misfit: Column | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A source as it is there. `broken` files, which may become more, are rejected whole.
+
+    `layouts` are known of the files that were looked into; `absent` are the columns that files of a
+    layout lack, though the mapping reads them.
+    """
+
+    source: Source
+    listing: Listing = field(default_factory=Listing)
+    layouts: dict[str, Layout] = field(default_factory=dict)
+    absent: dict[Layout, T.StructType] = field(default_factory=dict)
+
+    @property
+    def broken(self) -> BrokenFiles:
+        """The files that are rejected whole, with the reason."""
+        return self.listing.broken
+
+    def parts(self, spark: SparkSession, uris: Iterable[str]) -> list[Part]:
+        """Give the rows of files that were looked into, but for those that are rejected."""
+        by_layout: dict[Layout, list[str]] = {}
+        for uri in uris:
+            if not is_broken(uri, self.broken) and self.layouts[uri].ddl:
+                by_layout.setdefault(self.layouts[uri], []).append(uri)
+        return [
+            self._part(spark, layout, of_layout)
+            for layout, of_layout in sorted(by_layout.items(), key=lambda pair: min(pair[1]))
+        ]
+
+    def _part(self, spark: SparkSession, layout: Layout, uris: Sequence[str]) -> Part:
+        rows = read_files(spark, self.source, layout, uris)
+        nulls = {
+            absent.name: F.lit(None).cast(absent.dataType)
+            for absent in self.absent.get(layout, T.StructType()).fields
+        }
+        misfit = None
+        if self.source.section.format == "csv":
+            misfit = reason_of_misfit(self.source.section.options, len(layout.schema.fields))
+        return Part(rows.withColumns(nulls), SourceSchema.of(rows), tuple(uris), misfit)
+
+
+def look_at(spark: SparkSession, source: Source) -> Found:
+    """List the files of a source, where it is files."""
+    if not source.is_files:
+        return Found(source)
+    listing = list_files(spark, source.section)
+    name_hidden_files(f"sources.{source.name}", listing.hidden)
+    return Found(source, listing)
+
+
+def _keep_numbers(spark: SparkSession, found: Found, uris: Iterable[str]) -> None:
+    """Leave stamps in nanoseconds as the numbers they are where the mapping reckons with these."""
+    stamps = {found.layouts[uri] for uri in uris if uri in found.layouts}
+    for layout in (one for one in stamps if one.nanoseconds):
+        as_numbers = replace(layout, nanoseconds=())
+        of_layout = [uri for uri, one in found.layouts.items() if one == layout]
+        n_faults = [
+            len(expression_faults(found.source, read_files(spark, found.source, one, of_layout)))
+            for one in (layout, as_numbers)
+        ]
+        if n_faults[1] < n_faults[0]:
+            found.layouts.update(dict.fromkeys(of_layout, as_numbers))
+
+
+def look_into(
+    spark: SparkSession, found: Found, uris: Iterable[str], known: Iterable[SourceSchema] = ()
+) -> list[str]:
+    """Read which columns these files have, and give what of the mapping fits none of them.
+
+    Files that it does not fit, where it fits others, are rejected whole; `known` are the columns of
+    files that were loaded. Of a table its columns are looked at. Raises DataError where nothing can
+    be read.
+    """
+    source = found.source
+    if not source.is_files:
+        return expression_faults(source, read_whole(spark, source.section))
+    wanted = {uri for uri in uris if uri not in found.layouts and not is_broken(uri, found.broken)}
+    new = [file for file in found.listing.files if file.uri in wanted]
+    found.layouts.update(read_layouts(spark, source, new, found.broken))
+    seen = [schema for schema in known if schema.ddl]
+    if not seen:
+        readable(source.description, [file.uri for file in found.listing.files], found.broken)
+    _keep_numbers(spark, found, wanted)
+    parts = found.parts(spark, wanted)
+    if not parts:
+        if wanted and not seen:
+            raise DataError(f"source {source.description} is empty: it has no column")
+        return []
+    fit = fit_files(source, {part.uris: part.rows for part in parts}, seen)
+    reject_files(found.broken, fit.rejected)
+    for uri, absent in fit.absent.items():
+        found.absent[found.layouts[uri]] = absent
+    return list(fit.faults)

@@ -1,0 +1,144 @@
+"""Layouts: which columns the rows of a file have, told without reading its rows where it can be.
+
+Files are never read by the columns of another: those of one layout are read together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+from pyspark.sql import types as T
+
+from crm_spark.errors import DataError
+from crm_spark.ingest.analysis import lenient_analysis
+from crm_spark.ingest.messages import first_line
+from crm_spark.ingest.reading.broken import (
+    BrokenFiles,
+    broken_file,
+    cannot_be_read,
+    reject_files,
+)
+from crm_spark.ingest.reading.csv import CORRUPT_RECORD, CsvHeaders
+from crm_spark.ingest.reading.files import SourceFile
+from crm_spark.ingest.reading.parquet import Footer, read_footer
+from crm_spark.ingest.reading.reader import file_reader, paths_of
+from crm_spark.ingest.reading.schema import ddl_of, parsed
+from crm_spark.ingest.settings import Source
+
+_NO_JSON_LINES = (
+    "none of its lines is JSON by itself: where the file is one document, or one array, over many "
+    "lines, give options: {multiLine: true}"
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the rows of a file lie in it: its columns, in its order, as DDL.
+
+    `folder_columns` stand in the names of its folders below `base`. `nanoseconds` are columns of
+    stamps that Spark reads as numbers, each with whether it is an instant.
+    """
+
+    ddl: str
+    base: str | None = None
+    folder_columns: tuple[str, ...] = ()
+    nanoseconds: tuple[tuple[str, bool], ...] = ()
+
+    @property
+    def schema(self) -> T.StructType:
+        """The columns that stand in the file itself."""
+        return parsed(self.ddl)
+
+
+def read_layouts(
+    spark: SparkSession, source: Source, files: Iterable[SourceFile], broken: BrokenFiles
+) -> dict[str, Layout]:
+    """Give the layout of each file, by URI; files that cannot be read go to `broken`.
+
+    Raises DataError where the options do not fit the format.
+    """
+    given = list(files)
+    if source.section.format == "csv":
+        return _of_csv(spark, source, given, broken)
+    if source.section.format == "parquet":
+        return _of_parquet(spark, source, given, broken)
+    return _inferred(spark, source, given, broken)
+
+
+def _of_csv(
+    spark: SparkSession, source: Source, files: Sequence[SourceFile], broken: BrokenFiles
+) -> dict[str, Layout]:
+    if str(source.section.options.get("inferSchema", "false")).lower() == "true":
+        return _inferred(spark, source, files, broken)
+    headers = CsvHeaders(spark, source.section.options, source.section.description)
+    layouts = {}
+    for file in files:
+        try:
+            names = headers.columns(file.uri)
+        except Exception as error:  # noqa: BLE001 - whatever the filesystem or the codec says
+            reject_files(broken, {file.uri: cannot_be_read(first_line(error))})
+            continue
+        layouts[file.uri] = _layout(T.StructType([_text(name) for name in names]), file)
+    return layouts
+
+
+def _text(name: str) -> T.StructField:
+    return T.StructField(name, T.StringType())
+
+
+def _of_parquet(
+    spark: SparkSession, source: Source, files: Sequence[SourceFile], broken: BrokenFiles
+) -> dict[str, Layout]:
+    """Ask Spark for the columns of one file of each kind of footer."""
+    footers: dict[str, Footer] = {}
+    for file in files:
+        try:
+            footers[file.uri] = read_footer(spark, file.uri)
+        except Exception as error:  # noqa: BLE001 - whatever the filesystem or the parser says
+            reject_files(broken, {file.uri: cannot_be_read(first_line(error))})
+    first = {footers[file.uri]: file for file in reversed(files) if file.uri in footers}
+    inferred = _inferred(spark, source, list(first.values()), broken)
+    layouts = {}
+    for file in files:
+        footer = footers.get(file.uri)
+        if footer is None or (known := inferred.get(first[footer].uri)) is None:
+            continue
+        layouts[file.uri] = _layout(known.schema, file, footer.nanoseconds)
+    return layouts
+
+
+def _inferred(
+    spark: SparkSession, source: Source, files: Sequence[SourceFile], broken: BrokenFiles
+) -> dict[str, Layout]:
+    """Let Spark tell the columns of each file."""
+    layouts: dict[str, Layout] = {}
+    reader = file_reader(spark, source).option("columnNameOfCorruptRecord", CORRUPT_RECORD)
+    for file in files:
+        try:
+            with lenient_analysis(spark, source.time_zone):
+                schema = reader.load(paths_of(spark, [file.uri])).schema
+        except PySparkException as error:
+            failed = broken_file(error)
+            if failed is None:
+                text = f"source {source.description} cannot be read: {first_line(error)}"
+                raise DataError(text) from error
+            reject_files(broken, {file.uri: failed[1]})
+            continue
+        layout = _layout(schema, file)
+        if source.section.format == "json" and schema.fields and not layout.ddl:
+            reject_files(broken, {file.uri: _NO_JSON_LINES})
+            continue
+        layouts[file.uri] = layout
+    return layouts
+
+
+def _layout(
+    schema: T.StructType, file: SourceFile, nanoseconds: tuple[tuple[str, bool], ...] = ()
+) -> Layout:
+    folders = file.folder_columns
+    apart = {CORRUPT_RECORD, *folders}
+    own = T.StructType([field for field in schema.fields if field.name not in apart])
+    return Layout(ddl_of(own), file.base if folders else None, folders, nanoseconds)

@@ -1,0 +1,124 @@
+"""Exports as people have them, in folders of their own: input, configuration, right values."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from crm_spark.config import Config, load_config
+from crm_spark.jobs import check_config, ingest_sources
+from crm_spark.lake.contract import content_checksum
+from crm_spark.lake.delta import Lake
+from crm_spark.runtime.run import TableCounts
+from crm_spark.tables.checks import CheckRow, read_checks_of_run
+from crm_spark.tables.core import TRANSACTIONS, rejected
+
+CASES = Path(__file__).resolve().parents[3] / "shared" / "cases"
+
+
+@dataclass
+class Export:
+    """A copy of a case's folder, with a lake of its own."""
+
+    spark: SparkSession
+    folder: Path
+    config_name: str = "config.yml"
+    lake_name: str = "lake"
+
+    @classmethod
+    def of(cls, spark: SparkSession, case: str, folder: Path) -> Export:
+        """Copy a case, whose files may be read-only."""
+        copy = folder / case
+        shutil.copytree(CASES / case, copy)
+        for path in [copy, *copy.rglob("*")]:
+            path.chmod(0o755)
+        return cls(spark, copy)
+
+    @property
+    def config(self) -> Config:
+        """The case's configuration, as if it were run in its folder."""
+        text = (self.folder / self.config_name).read_text(encoding="utf-8")
+        text = re.sub(r"(?<=path: )input", str(self.folder / "input"), text)
+        text = re.sub(r"input/(?=\w+\.csv[,\]])", f"{self.folder}/input/", text)
+        root = f"storage.root={self.folder / self.lake_name}"
+        return load_config(text, name=self.config_name, overrides=[root])
+
+    def with_config(self, name: str) -> Export:
+        """Give the same files under another of the case's configurations, with another lake."""
+        return Export(self.spark, self.folder, name, f"lake_of_{name}")
+
+    def check(self) -> None:
+        """Run check_config."""
+        check_config.run(self.spark, self.config, None)
+
+    def ingest(self, *, rebuild: bool = False) -> TableCounts:
+        """Run ingest_sources, and give what became of the order lines."""
+        summary = ingest_sources.run(self.spark, self.config, None, rebuild=rebuild)
+        self.run_id = summary.run_id
+        return summary.tables[TRANSACTIONS.name]
+
+    def deliver(self, *names: str, source: str = "later") -> None:
+        """Put files of another folder where the source is read; all of it without names."""
+        for path in sorted((self.folder / source).rglob("*")):
+            place = self.folder / "input" / path.relative_to(self.folder / source)
+            if path.is_file() and (not names or path.name in names):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, place)
+
+    def hold_back(self) -> list[str]:
+        """Move all files of the input to where deliver(source="held") finds them."""
+        (self.folder / "input").rename(self.folder / "held")
+        (self.folder / "input").mkdir()
+        return sorted(path.name for path in (self.folder / "held").iterdir())
+
+    @property
+    def lines(self) -> DataFrame:
+        """core.transactions."""
+        return Lake(self.spark, self.config.storage, "test").read(TRANSACTIONS)
+
+    def rows(self, *columns: str) -> list[Row]:
+        """Give columns of core.transactions, by order."""
+        return self.lines.orderBy("order_id", "product_id").selectExpr(*columns).collect()
+
+    def customers(self) -> dict[str, tuple[int, Decimal]]:
+        """Give each customer's orders and the sum of the amounts."""
+        rows = self.lines.groupBy("customer_id").agg(
+            F.countDistinct("order_id").alias("n"), F.sum("amount").alias("amount")
+        )
+        return {row["customer_id"]: (row["n"], row["amount"]) for row in rows.collect()}
+
+    def reasons(self) -> list[str]:
+        """Give all reasons of rejected rows, in order."""
+        lake = Lake(self.spark, self.config.storage, "test")
+        rows = lake.read(rejected(TRANSACTIONS)).collect()
+        return sorted(reason for row in rows for reason in row["reasons"])
+
+    def checks(self) -> list[CheckRow]:
+        """Give what the newest ingest left in ops.checks."""
+        lake = Lake(self.spark, self.config.storage, "test")
+        return read_checks_of_run(lake, self.run_id)
+
+    def checksums(self) -> tuple[str, str]:
+        """Give the checksums of order lines and of rejected rows."""
+        lake = Lake(self.spark, self.config.storage, "test")
+        tables = (TRANSACTIONS, rejected(TRANSACTIONS))
+        first, second = (content_checksum(lake.read(table), table) for table in tables)
+        return first, second
+
+
+def orders(**of_customers: tuple[int, str]) -> dict[str, tuple[int, Decimal]]:
+    """Give customers with their orders and amounts, as Export.customers does."""
+    return {name: (n, Decimal(amount)) for name, (n, amount) in of_customers.items()}
+
+
+def values(rows: Sequence[Row], column: str) -> list[Any]:
+    """Give a column of rows."""
+    return [row[column] for row in rows]

@@ -1,0 +1,337 @@
+"""Exports as people have them: each folder of ../shared/cases has its right values, or is refused.
+
+The right values are those of the cases' expected.md.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from system.exports import CASES, Export, orders, values
+
+from crm_spark.errors import ConfigError, CrmSparkError, DataError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cases_are_there() -> None:
+    assert CASES.is_dir(), f"{CASES} is missing"
+
+
+def refused(export: Export, kind: type[CrmSparkError]) -> str:
+    """Assert that check and ingest refuse a case for the same reason, and give it."""
+    with pytest.raises(kind) as told:
+        export.check()
+    with pytest.raises(kind) as happened:
+        export.ingest()
+    assert str(told.value) == str(happened.value)
+    return str(happened.value)
+
+
+# --- files that differ in their columns ----------------------------------------------------------
+
+GROWING = orders(**{f"c{n}": (2, "30.00") for n in range(1, 6)}, c6=(1, "20.00"), c7=(1, "20.00"))
+
+
+def test_a_column_more_in_a_later_file_does_no_harm_however_the_files_come(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "later_file_extra_column", tmp_path)
+    names = export.hold_back()
+    sums = set()
+    for groups in [[names], *[[[name] for name in order] for order in permutations(names)]]:
+        export.lake_name = f"lake_{len(sums)}_{groups[0][0]}_{len(groups)}"
+        for path in (export.folder / "input").iterdir():
+            path.unlink()
+        for group in groups:
+            export.deliver(*group, source="held")
+            export.ingest()
+        assert export.customers() == GROWING
+        sums.add(export.checksums())
+        counts = export.ingest(rebuild=True)
+        assert (counts.rows_written, counts.rows_rejected) == (12, 0)
+        sums.add(export.checksums())
+    assert len(sums) == 1
+
+
+def test_a_later_file_that_renames_a_mapped_column_is_rejected_and_named(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "later_file_renamed_column", tmp_path)
+    before = export.ingest()
+    export.deliver()
+    export.check()
+    counts = export.ingest()
+    assert before.files_rejected == []
+    assert (counts.files_rejected, counts.rows_rejected) == (["2019-02.csv"], 1)
+    (reason,) = export.reasons()
+    assert reason.startswith("it has no column qty, which columns.quantity reads, but quantity")
+    (check,) = export.checks()
+    assert (check.level, check.check) == ("error", "rejected_file")
+    assert "2019-02.csv" in check.message
+    assert "qty" in check.message
+    # Whichever comes first, and when both come at once: the same lines.
+    one_by_one = export.checksums()
+    counts = export.ingest(rebuild=True)
+    assert (counts.files_rejected, export.checksums()) == (["2019-02.csv"], one_by_one)
+
+
+def test_where_a_lost_file_has_to_stop_the_run_nothing_is_written(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "later_file_renamed_column", tmp_path)
+    path = export.folder / export.config_name
+    path.write_text(path.read_text() + "    cleaning: {broken_files: stop}\n")
+    export.ingest()
+    before = export.checksums()
+    export.deliver()
+    with pytest.raises(DataError, match=r"nothing is loaded(.|\n)*2019-02.csv(.|\n)*qty"):
+        export.ingest()
+    assert export.checksums() == before
+
+
+def test_an_id_is_the_same_whether_a_file_has_it_as_whole_number_or_as_floating_point(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "parquet_int_then_double_ids", tmp_path)
+    right = {"17850": (2, 20), "12345678": (2, 40)}
+    at_once = export.ingest()
+    assert export.customers() == right
+    assert (at_once.rows_rejected, export.reasons()) == (1, ["customer_id is missing (customer)"])
+    sums = export.checksums()
+    names = export.hold_back()
+    for order in permutations(names):
+        export.lake_name = f"lake_{order[0]}"
+        for path in (export.folder / "input").iterdir():
+            path.unlink()
+        for name in order:
+            export.deliver(name, source="held")
+            export.ingest()
+        assert export.checksums() == sums
+
+
+def test_names_of_folders_are_text_whatever_comes_later(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "hive_partition_zeros", tmp_path)
+    export.ingest()
+    assert sorted(values(export.rows("store_id"), "store_id")) == ["007", "012"]
+    export.deliver()
+    export.ingest()
+    assert sorted(values(export.rows("store_id"), "store_id")) == ["007", "007", "012", "A5"]
+
+
+def test_files_of_other_tables_are_refused_with_the_advice_to_join_them(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    error = refused(Export.of(spark, "olist_three_files", tmp_path), ConfigError)
+    assert "not joined: join them first" in error
+    assert "orders.csv: it has no column product_id" not in error  # it is optional
+    assert "order_items.csv: it has no column customer_id, which columns.customer_id" in error
+
+
+# --- headers, names and containers ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("case", "right"),
+    [
+        ("pandas_index_column", orders(c1=(2, "30.50"), c2=(1, "10.00"))),
+        ("column_names", orders(c1=(2, "30.00"))),
+        ("crlf_multiline", orders(c1=(2, "15.00"), c2=(1, "20.00"))),
+        (
+            "bom_and_empty_files",
+            orders(c1=(1, "10.00"), c2=(1, "20.00"), **{f"c{n}": (1, "1.00") for n in range(3, 9)}),
+        ),
+    ],
+)
+def test_headers_of_any_kind_are_read_whole(
+    case: str,
+    right: dict[str, tuple[int, int]],
+    spark: SparkSession,
+    tmp_path: Path,
+) -> None:
+    export = Export.of(spark, case, tmp_path)
+    export.check()
+    counts = export.ingest()
+    assert export.customers() == right
+    assert (counts.rows_rejected, counts.files_rejected) == (0, [])
+
+
+def test_a_file_left_out_for_its_name_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    export = Export.of(spark, "underscore_file", tmp_path)
+    counts = export.ingest()
+    assert counts.files_skipped == ["_orders_2.csv"]
+    (check,) = export.checks()
+    assert (check.level, check.subject) == ("warning", "transactions: _orders_2.csv")
+
+
+def test_a_file_with_a_colon_in_its_name_is_rejected_and_the_others_load(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "file_name_colon", tmp_path)
+    counts = export.ingest()
+    assert counts.files_rejected == ["orders 2019-02-01T10:11:12.csv"]
+    assert counts.rows_written == 2
+    assert export.reasons() == ["a colon cannot stand in a file's name here: rename the file"]
+
+
+def test_a_document_of_json_is_refused_with_the_option_that_reads_it(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "json_pretty_array", tmp_path)
+    assert "options: {multiLine: true}" in refused(export, DataError)
+    path = export.folder / export.config_name
+    path.write_text(
+        path.read_text().replace("format: json\n", "format: json\n    options: {multiLine: true}\n")
+    )
+    export.ingest()
+    assert sorted(values(export.rows("amount"), "amount")) == [10, 12.5]
+
+
+def test_windows_encodings_are_read(spark: SparkSession, tmp_path: Path) -> None:
+    export = Export.of(spark, "superstore_cp1252", tmp_path)
+    export.ingest()
+    assert export.customers() == {"CG-12520": (1, 1966.5), "DV-13045": (2, 0)}
+    found = export.rows("order_id", "product_id", "ordered_at", "amount", "is_return")
+    assert [(row["order_id"], row["ordered_at"].date().isoformat()) for row in found] == [
+        ("CA-1", "2016-11-08"),
+        ("CA-1", "2016-11-08"),
+        ("CA-2", "2016-06-12"),
+        ("CA-3", "2016-06-13"),
+    ]
+    assert "FUR-Š-2" in values(found, "product_id")
+    with pytest.raises(DataError, match="4 rows: amount cannot be read"):
+        export.with_config("config_latin1.yml").ingest()
+
+
+def test_a_line_with_a_field_too_many_says_how_many_it_has(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "trailing_comma", tmp_path)
+    with pytest.raises(DataError, match="6 columns, but 7 fields"):
+        export.ingest()
+
+
+def test_quotes_and_line_breaks_that_the_options_do_not_fit_name_the_option(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "shopify_orders", tmp_path)
+    export.ingest()
+    assert export.customers() == {"ann@example.com": (1, 25.5), "bob@example.com": (2, 31)}
+    without_escape = export.with_config("config_multiline_only.yml")
+    counts = without_escape.ingest()
+    assert any("options: {escape: '\"'}" in reason for reason in without_escape.reasons())
+    assert counts.rows_read == counts.rows_written + counts.rows_rejected
+    without_both = export.with_config("config_readme_only.yml")
+    without_both.ingest()
+    assert any("options: {multiLine: true}" in reason for reason in without_both.reasons())
+
+
+AT = "unix_micros(ordered_at) at"
+
+
+@pytest.mark.parametrize("name", ["config.yml", "config_mapped.yml"])
+def test_what_pandas_writes_by_default_is_read(
+    name: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "parquet_pandas_defaults", tmp_path).with_config(name)
+    export.check()
+    export.ingest()
+    assert [
+        (row["customer_id"], row["at"], str(row["amount"]))
+        for row in export.rows("customer_id", AT, "amount")
+    ] == [
+        ("17850", 1_546_682_400_123_456, "10.13"),
+        ("18446744073709551615", 1_546_772_400_000_000, "20.01"),
+    ]
+
+
+def test_stamps_of_hive_are_instants(spark: SparkSession, tmp_path: Path) -> None:
+    export = Export.of(spark, "parquet_int96", tmp_path)
+    export.ingest()
+    micros = {row["customer_id"]: row["at"] for row in export.rows("customer_id", AT)}
+    assert micros == {"c1": 1_546_731_000_000_000, "c2": 1_546_734_600_000_000}
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def test_no_number_is_no_customer(spark: SparkSession, tmp_path: Path) -> None:
+    export = Export.of(spark, "nan_customer_id", tmp_path)
+    export.ingest()
+    assert export.customers() == {"17850": (2, 20), "13047": (1, 5)}
+    assert export.reasons() == ["customer_id is missing (customer)"] * 3
+
+
+def test_what_stands_for_no_customer_is_none(spark: SparkSession, tmp_path: Path) -> None:
+    export = Export.of(spark, "placeholder_ids", tmp_path)
+    counts = export.ingest()
+    assert export.customers() == orders(c1=(1, "10.00"), c2=(1, "12.00"))
+    assert counts.rows_rejected == 9
+    assert all("which stands for no customer" in reason for reason in export.reasons())
+
+
+def test_dates_that_are_none_are_rejected_and_a_time_alone_is_not_today(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "odd_dates", tmp_path)
+    export.ingest()
+    days = {row["at"] // 86_400_000_000 for row in export.rows(AT)}
+    assert days <= {(date(2019, month, 1) - date(1970, 1, 1)).days for month in (1, 3)}
+    text = (export.folder / "input/orders.csv").read_text()
+    kept = {row["customer_id"] for row in export.rows("customer_id")}
+    given = {line.split(",")[2]: line.split(",")[0] for line in text.splitlines()[1:]}
+    assert {given["10:11:12"], given["T10:11"]} & kept == set()
+    assert {given["2019-03-01T10:00:00Z"], given["2019-03-01 10:00"], given["2019-3-1"]} <= kept
+
+
+def test_amounts_that_are_none_are_rejected_and_none_becomes_another(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "odd_numbers", tmp_path)
+    export.ingest()
+    assert sorted(values(export.rows("amount"), "amount")) == [7, 15]
+    assert len(export.reasons()) == 13
+    assert {reason.split(" as ")[0] for reason in export.reasons()} == {"amount cannot be read"}
+
+
+# --- expressions ---------------------------------------------------------------------------------
+
+
+def test_a_pattern_of_dates_that_none_can_have_is_a_fault_of_the_mapping(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "weekday_stamp", tmp_path)
+    for act in (export.check, export.ingest):
+        with pytest.raises(ConfigError) as told:
+            act()
+        assert "columns.ordered_at" in str(told.value)
+        assert "EEE MMM dd HH:mm:ss z yyyy" in str(told.value)
+        assert "Sat Feb 02 12:50:00 IST 2019" in str(told.value)
+        assert "substr(day, 5)" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("case", "advice"),
+    [
+        ("instacart_no_dates", "let a table or query make the column first"),
+        ("json_items_array", "make a table of a row for each item first"),
+    ],
+)
+def test_an_expression_over_more_than_one_row_is_refused_with_what_to_do(
+    case: str, advice: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    assert advice in refused(Export.of(spark, case, tmp_path), ConfigError)
+
+
+def test_names_that_are_no_sql_are_refused_with_how_to_write_them(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    error = refused(
+        Export.of(spark, "column_names", tmp_path).with_config("config_bare.yml"), ConfigError
+    )
+    assert "`Order #`" in error

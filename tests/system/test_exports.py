@@ -335,3 +335,11 @@ def test_names_that_are_no_sql_are_refused_with_how_to_write_them(
         Export.of(spark, "column_names", tmp_path).with_config("config_bare.yml"), ConfigError
     )
     assert "`Order #`" in error
+
+
+def test_types_that_spark_guesses_of_ids_are_refused(spark: SparkSession, tmp_path: Path) -> None:
+    export = Export.of(spark, "nan_customer_id", tmp_path)
+    path = export.folder / export.config_name
+    text = path.read_text().replace("{header: true}", "{header: true, inferSchema: true}")
+    path.write_text(text.replace("cast(cast(customer as double) as bigint)", "customer"))
+    assert "makes customer a number" in refused(export, ConfigError)

@@ -12,8 +12,9 @@ from pyspark.sql import types as T
 from crm_spark.ingest.analysis import lenient_analysis
 from crm_spark.ingest.mapping.columns import gives_null_on_purpose, is_required
 from crm_spark.ingest.mapping.expressions import as_sql, mapping_faults, referenced_columns
+from crm_spark.ingest.mapping.ids import is_id
 from crm_spark.ingest.reading.broken import BrokenFiles
-from crm_spark.ingest.reading.csv import CORRUPT_RECORD
+from crm_spark.ingest.reading.csv import CORRUPT_RECORD, is_option_true
 from crm_spark.ingest.reading.schema import SourceSchema
 from crm_spark.ingest.settings import Source
 
@@ -42,6 +43,24 @@ def expression_faults(source: Source, rows: DataFrame) -> list[str]:
     if section.watermark is not None:
         of_mark = mapping_faults(rows, {"_": section.watermark}, where=None, time_zone=zone)
         faults += [fault.replace("columns._", "watermark", 1) for fault in of_mark]
+    if not faults and section.format == "csv" and is_option_true(section.options, "inferSchema"):
+        faults += _guessed_ids(source, rows)
+    return faults
+
+
+def _guessed_ids(source: Source, rows: DataFrame) -> list[str]:
+    """Name the ids that are numbers because Spark guessed the types of a text file."""
+    faults = []
+    with lenient_analysis(rows.sparkSession, source.time_zone):
+        for key, text in source.section.columns.items():
+            if not is_id(source.table.column(key)):
+                continue
+            faults += [
+                f"options.inferSchema: makes {name} a number, but columns.{key} reads it, and an "
+                "id loses its leading zeros so: leave inferSchema out, all columns are text then"
+                for name in referenced_columns(rows, text)
+                if isinstance(rows.schema[name].dataType, T.NumericType)
+            ]
     return faults
 
 

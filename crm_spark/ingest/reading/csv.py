@@ -23,8 +23,8 @@ class CsvHeaders:
         self._spark = spark
         jvm: Any = spark._jvm
         given = {key: _as_text(value) for key, value in options.items()}
-        self._is_multiline = _is_true(options, "multiLine")
-        self._has_header = _is_true(options, "header")
+        self._is_multiline = is_option_true(options, "multiLine")
+        self._has_header = is_option_true(options, "header")
         try:
             java_options = jvm.PythonUtils.toScalaMap(given)
             csv = jvm.org.apache.spark.sql.catalyst.csv.CSVOptions(java_options, False, "UTC")
@@ -88,7 +88,7 @@ def reason_of_misfit(options: Mapping[str, Any], n_columns: int) -> Column:
     start = "the row does not fit the file's header"
     many = F.concat(F.lit(f"{start}: {n_columns} columns, but "), n_fields, F.lit(" fields"))
     reasons = F.when(n_quotes == 0, many)
-    if not _is_true(options, "multiLine"):
+    if not is_option_true(options, "multiLine"):
         hint = "a quote is not closed in its line: give options: {multiLine: true}"
         reasons = reasons.when(n_quotes % 2 == 1, F.lit(f"{start}: {hint}"))
     if str(_option(options, "escape") or "") != quote:
@@ -107,7 +107,8 @@ def _without_mark(cells: list[str | None]) -> list[str | None]:
     return [cells[0].lstrip("\ufeff") if cells[0] else cells[0], *cells[1:]] if cells else []
 
 
-def _is_true(options: Mapping[str, Any], name: str) -> bool:
+def is_option_true(options: Mapping[str, Any], name: str) -> bool:
+    """Whether an option is on, however it is spelled."""
     return _as_text(_option(options, name.lower()) or "false").lower() == "true"
 
 

@@ -21,7 +21,7 @@ from crm_spark.ingest.reading.broken import (
     cannot_be_read,
     reject_files,
 )
-from crm_spark.ingest.reading.csv import CORRUPT_RECORD, CsvHeaders
+from crm_spark.ingest.reading.csv import CORRUPT_RECORD, CsvHeaders, is_option_true
 from crm_spark.ingest.reading.files import SourceFile
 from crm_spark.ingest.reading.parquet import Footer, read_footer
 from crm_spark.ingest.reading.reader import file_reader, paths_of
@@ -71,7 +71,7 @@ def read_layouts(
 def _of_csv(
     spark: SparkSession, source: Source, files: Sequence[SourceFile], broken: BrokenFiles
 ) -> dict[str, Layout]:
-    if str(source.section.options.get("inferSchema", "false")).lower() == "true":
+    if is_option_true(source.section.options, "inferSchema"):
         return _inferred(spark, source, files, broken)
     headers = CsvHeaders(spark, source.section.options, source.section.description)
     layouts = {}

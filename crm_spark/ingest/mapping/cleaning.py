@@ -108,9 +108,9 @@ def _ids(columns: set[str], rules: CleaningSection) -> list[Column]:
     if "customer_id" in columns:
         if rules.placeholders:
             named = F.lower("customer_id").isin([text.lower() for text in rules.placeholders])
-            end = ", which stands for no customer (cleaning.placeholders)"
-            told = F.concat(F.lit("customer_id is "), F.col("customer_id"), F.lit(end))
-            reasons.append(F.when(named, told))
+            start, end = "customer_id is missing: ", " stands for none (cleaning.placeholders)"
+            reason = F.concat(F.lit(start), F.col("customer_id"), F.lit(end))
+            reasons.append(F.when(named, reason))
         for pattern in rules.test_customers:
             message = f"customer_id is of a test account ({pattern})"
             reasons.append(F.when(F.col("customer_id").rlike(f"^(?:{pattern})$"), F.lit(message)))

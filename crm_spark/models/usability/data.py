@@ -94,10 +94,10 @@ def rejected_rows(facts: DataFacts, subject: str) -> Verdict:
     percent = _percent(ingest.n_rejected, ingest.n_rows)
     found = f"{percent} of {ingest.n_rows:,} order lines"
     message = f"{ingest.n_rejected:,} of {ingest.n_rows:,} order lines ({percent}) cannot be used"
-    if ingest.n_unreadable_files:
+    if ingest.n_lost_files:
         level = "warning" if level == "ok" else level
-        found += f", {ingest.n_unreadable_files:,} unreadable files"
-        message += f", and {ingest.n_unreadable_files:,} whole files cannot be read"
+        found += f", {ingest.n_lost_files:,} lost files"
+        message += f", and {ingest.n_lost_files:,} whole files are lost"
     if level != "ok":
         message += (
             f", {needed}: the reasons are in core.transactions_rejected; correct the mapping in "

@@ -12,7 +12,6 @@ from crm_spark.features.orders import MINOR_UNITS
 
 # How a reason of rejection begins, as ingest_sources words it.
 MISSING_CUSTOMER = "customer_id is missing"
-UNREADABLE_FILE = "the file cannot be read"
 
 
 def orders_per_day(orders: DataFrame) -> DataFrame:
@@ -44,15 +43,15 @@ def rejected_by_kind(rejected: DataFrame) -> DataFrame:
     """Give, in one row, how many rejected rows name no customer, and how many have another fault.
 
     Reads core.transactions_rejected; adds n_without_customer, n_rejected (any other reason; a row
-    may count as both) and n_unreadable_files. Zeros without rows.
+    may count as both) and n_lost_files, whose rows were never read. Zeros without rows.
     """
-    is_file = F.exists("reasons", lambda reason: reason.startswith(UNREADABLE_FILE))
+    is_file = F.col("row").isNull()
     is_without_customer = F.exists("reasons", lambda reason: reason.startswith(MISSING_CUSTOMER))
     has_other = F.exists("reasons", lambda reason: ~reason.startswith(MISSING_CUSTOMER))
     return rejected.agg(
         F.count_if(is_without_customer).alias("n_without_customer"),
         F.count_if(has_other & ~is_file).alias("n_rejected"),
-        F.count_if(is_file).alias("n_unreadable_files"),
+        F.count_if(is_file).alias("n_lost_files"),
     )
 
 

@@ -25,7 +25,7 @@ class IngestFacts:
     n_rows: int
     n_rejected: int
     n_without_customer: int
-    n_unreadable_files: int
+    n_lost_files: int
 
 
 @dataclass(frozen=True)

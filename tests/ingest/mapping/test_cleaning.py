@@ -66,7 +66,7 @@ CASES: list[tuple[dict[str, Any], CleaningSection, list[str]]] = [
     (
         {"customer_id": "Guest"},
         CleaningSection(),
-        ["customer_id is Guest, which stands for no customer (cleaning.placeholders)"],
+        ["customer_id is missing: Guest stands for none (cleaning.placeholders)"],
     ),
     ({"customer_id": "0"}, CleaningSection(placeholders=("-1",)), []),
     (

@@ -47,13 +47,13 @@ def test_rejected_rows_are_told_apart_by_their_reasons(spark: SparkSession) -> N
         [bad_amount, "order_id is missing (order)"],
         [no_customer, bad_amount],  # both
         ["customer_id cannot be read as string from CustomerID"],
-        ["the file cannot be read: it is no parquet"],
         None,
     ]
     rows = [("{}", row_reasons, None, "a.csv", "run") for row_reasons in reasons]
+    rows.append((None, ["it has no column qty"], None, "b.csv", "run"))
     table = spark.createDataFrame(rows, rejected(TRANSACTIONS).schema)
     row = rejected_by_kind(table).collect()[0].asDict()
-    assert row == {"n_without_customer": 3, "n_rejected": 4, "n_unreadable_files": 1}
+    assert row == {"n_without_customer": 3, "n_rejected": 4, "n_lost_files": 1}
     assert tuple(rejected_by_kind(table.where("false")).collect()[0]) == (0, 0, 0)
 
 

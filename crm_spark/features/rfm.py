@@ -22,7 +22,10 @@ Range = tuple[int, int]
 
 
 class RfmSegment(BaseModel):
-    """One named segment: the scores, from and to, that a customer must have."""
+    """One named segment: the scores, from and to, that a customer must have.
+
+    With `max_tenure_days` its customers had their first order at most so many days before the date.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,6 +33,7 @@ class RfmSegment(BaseModel):
     recency: Range = (1, SCORES)
     frequency: Range = (1, SCORES)
     monetary: Range = (1, SCORES)
+    max_tenure_days: int | None = Field(default=None, ge=0)
 
     @field_validator("recency", "frequency", "monetary")
     @classmethod
@@ -40,14 +44,20 @@ class RfmSegment(BaseModel):
         return value
 
     def holds(self, scores: tuple[int, int, int]) -> bool:
-        """Tell whether a customer with these three scores belongs to the segment."""
+        """Tell whether any customer with these three scores belongs to the segment."""
         ranges = (self.recency, self.frequency, self.monetary)
-        return all(low <= score <= high for score, (low, high) in zip(scores, ranges, strict=True))
+        return self.max_tenure_days is None and all(
+            low <= score <= high for score, (low, high) in zip(scores, ranges, strict=True)
+        )
 
 
 def _segment(name: str, recency: Range, frequency: Range) -> RfmSegment:
     return RfmSegment(name=name, recency=recency, frequency=frequency)
 
+
+# Who is new: the first order lies at most so long back. A customer of a year who orders less often
+# than others is none.
+NEW_DAYS = 90
 
 # The first that fits counts. Names as they are used in the field's RFM grids.
 DEFAULT_SEGMENTS = (
@@ -55,8 +65,8 @@ DEFAULT_SEGMENTS = (
     _segment("champions", (4, 4), (5, 5)),
     _segment("loyal_customers", (3, 4), (4, 5)),
     _segment("potential_loyalists", (4, 5), (2, 3)),
-    _segment("new_customers", (5, 5), (1, 1)),
-    _segment("promising", (4, 4), (1, 1)),
+    RfmSegment(name="new_customers", recency=(5, 5), frequency=(1, 1), max_tenure_days=NEW_DAYS),
+    _segment("promising", (4, 5), (1, 1)),
     _segment("need_attention", (3, 3), (3, 3)),
     _segment("about_to_sleep", (3, 3), (1, 2)),
     _segment("cannot_lose_them", (1, 2), (5, 5)),
@@ -155,13 +165,17 @@ def add_rfm_scores(snapshot: DataFrame, *, cut_points: CutPoints) -> DataFrame:
     """Add recency_score, frequency_score and monetary_score, 1 worst to 5 best.
 
     A score is 1 plus the number of cuts that the value exceeds, so equal values have equal scores
-    whatever the row order; for recency the fewest days are best. Measures with many ties leave some
-    scores empty, rather than part equal customers.
+    whatever the row order; for recency the fewest days are best. Where many share a value, several
+    cuts are equal to it: they get the middle of the scores that they span, of two the one that
+    values up to the cut have. Measures with many ties leave some scores empty, rather than part
+    equal customers.
     """
 
     def exceeded(measure: str) -> Column:
-        cuts = [(F.col(measure) > F.lit(cut)).cast(T.IntegerType()) for cut in cut_points[measure]]
-        return reduce(lambda left, right: left + right, cuts)
+        value, cuts = F.col(measure), [F.lit(cut) for cut in cut_points[measure]]
+        n_below = _n_true([value > cut for cut in cuts])
+        n_up_to = _n_true([value >= cut for cut in cuts])
+        return F.floor((n_below + n_up_to) / 2).cast(T.IntegerType())
 
     return snapshot.withColumns(
         {
@@ -172,8 +186,13 @@ def add_rfm_scores(snapshot: DataFrame, *, cut_points: CutPoints) -> DataFrame:
     )
 
 
+def _n_true(conditions: Sequence[Column]) -> Column:
+    counted = [condition.cast(T.IntegerType()) for condition in conditions]
+    return reduce(lambda left, right: left + right, counted)
+
+
 def rfm_segment(segments: Sequence[RfmSegment]) -> Column:
-    """Name the first segment that a customer's three scores fall into."""
+    """Name the first segment that a customer's three scores, and tenure_days, fall into."""
     score = {
         "recency": F.col("recency_score"),
         "frequency": F.col("frequency_score"),
@@ -185,5 +204,7 @@ def rfm_segment(segments: Sequence[RfmSegment]) -> Column:
             lambda left, right: left & right,
             [score[key].between(*getattr(segment, key)) for key in score],
         )
+        if segment.max_tenure_days is not None:
+            fits = fits & (F.col("tenure_days") <= segment.max_tenure_days)
         name = F.when(fits, F.lit(segment.name)).otherwise(name)
     return name

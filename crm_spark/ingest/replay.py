@@ -14,6 +14,7 @@ from crm_spark.ingest.loading.delivery import exchange_rates
 from crm_spark.ingest.loading.finish import N_REJECTED, finish_load
 from crm_spark.ingest.loading.increment import resolved_changes
 from crm_spark.ingest.loading.keeping import kept_on_disk
+from crm_spark.ingest.loading.noticed import Noticed
 from crm_spark.ingest.loading.rejected import N_BROKEN_FILES, StoredRejected, displaced_rows
 from crm_spark.ingest.loading.store import store_changes
 from crm_spark.ingest.mapping.columns import IS_WANTED, ROW_JSON
@@ -77,7 +78,15 @@ def _replay(run: LakeRun, files: SourceFiles, source: Source) -> None:
         stored_rejected = _store_marked(run, source, marked, row_of_rejected)
     n_rejected = int(row.facts.get(N_REJECTED, 0)) - n_taken + n_displaced
     finish_load(
-        run, files, source, stored, stored_rejected, [], n_rejected=n_rejected, added_to=row
+        run,
+        files,
+        source,
+        stored,
+        stored_rejected,
+        [],
+        n_rejected=n_rejected,
+        added_to=row,
+        currencies=Noticed().with_currencies_of(row.facts),
     )
     counts = run.summary.table(source.table.name)
     counts.rows_read, counts.rows_rejected = n_read, n_read - n_new

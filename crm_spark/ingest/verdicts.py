@@ -5,18 +5,83 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import unquote
 
+from crm_spark.ingest.loading.noticed import Noticed
 from crm_spark.ingest.planning.found import Found
 from crm_spark.ingest.reading.broken import is_broken
+from crm_spark.ingest.settings import Source
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import TableCounts
 from crm_spark.tables.checks import Verdict
 
 REJECTED_FILE, HIDDEN_FILE, ABSENT_COLUMN = "rejected_file", "hidden_file", "absent_column"
+BIGGEST_CUSTOMER, MIXED_CURRENCIES = "biggest_customer", "mixed_currencies"
+OVERLAPPING_FILES = "overlapping_files"
+
+# One customer's share of a delivery that is told, in deliveries of so many rows.
+LARGEST_SHARE, FEWEST_ROWS = 0.1, 1000
+# The share of rows, the same as one of another file, that is told.
+SMALLEST_OVERLAP = 0.01
 
 
 def file_verdicts(found: Found) -> list[Verdict]:
     """Judge the files of a source: those lost, those left out, and those that lack a column."""
     return [*_rejected(found), *_hidden(found), *_absent(found)]
+
+
+def row_verdicts(source: Source, rows: Noticed, currencies: tuple[str, ...]) -> list[Verdict]:
+    """Judge what was noticed of a delivery's rows; `currencies` are of all that is loaded."""
+    return [
+        *_biggest_customer(source.name, rows),
+        *_currencies(source.name, currencies),
+        *_overlap(source.name, rows),
+    ]
+
+
+def _biggest_customer(name: str, rows: Noticed) -> list[Verdict]:
+    if rows.n_usable < FEWEST_ROWS or _share(rows.n_of_biggest, rows) <= LARGEST_SHARE:
+        return []
+    found = f"{_percent(_share(rows.n_of_biggest, rows))} of the {rows.n_usable:,} rows loaded"
+    message = (
+        f"{name}: one customer has {found}. If it is a test account, or stands for sales without a "
+        "customer, name it in cleaning.test_customers or cleaning.placeholders"
+    )
+    needed = f"at most {_percent(LARGEST_SHARE)}"
+    return [Verdict(BIGGEST_CUSTOMER, name, found, needed, "warning", message)]
+
+
+def _currencies(name: str, currencies: tuple[str, ...]) -> list[Verdict]:
+    if len(currencies) < 2:
+        return []
+    found = " and ".join(currencies)
+    message = (
+        f"{name}: amounts are in {found}, and are added up as if they were of one currency. Give "
+        "currencies: {reporting: ...} and sources.exchange_rates, or keep one of them by where"
+    )
+    needed = "one currency, or currencies: and exchange rates"
+    return [Verdict(MIXED_CURRENCIES, name, found, needed, "error", message)]
+
+
+def _overlap(name: str, rows: Noticed) -> list[Verdict]:
+    if _share(rows.n_repeated, rows) < SMALLEST_OVERLAP:
+        return []
+    found = (
+        f"{rows.n_repeated:,} of the {rows.n_usable:,} rows loaded "
+        f"({_percent(_share(rows.n_repeated, rows))})"
+    )
+    message = (
+        f"{name}: {found} are the same as a row of another file, and count again. If the exports "
+        "overlap, set cleaning: {duplicates: exact_line}"
+    )
+    needed = f"below {_percent(SMALLEST_OVERLAP)}"
+    return [Verdict(OVERLAPPING_FILES, name, found, needed, "warning", message)]
+
+
+def _share(n: int, rows: Noticed) -> float:
+    return n / rows.n_usable if rows.n_usable else 0.0
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def name_files(counts: TableCounts, found: Found) -> None:

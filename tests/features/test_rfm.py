@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
 from crm_spark.features import rfm
 from crm_spark.features.rfm import (
@@ -125,13 +126,36 @@ def test_scores_do_not_depend_on_order_or_partitioning(spark: SparkSession) -> N
 
 def test_customers_who_are_all_alike_have_the_same_scores(spark: SparkSession) -> None:
     scores = scored(spark, [(f"c{n}", 30, 2, 9.99) for n in range(20)])
-    assert set(scores.values()) == {(5, 1, 1)}
+    assert set(scores.values()) == {(3, 3, 3)}
 
 
 def test_a_customer_alone_has_the_scores_of_customers_who_are_all_alike(
     spark: SparkSession,
 ) -> None:
-    assert scored(spark, [("c", 30, 2, 9.99)]) == {"c": (5, 1, 1)}
+    assert scored(spark, [("c", 30, 2, 9.99)]) == {"c": (3, 3, 3)}
+
+
+def test_who_share_a_value_have_the_middle_of_the_scores_that_they_span(
+    spark: SparkSession,
+) -> None:
+    # A subscription: 85 of 100 have twelve orders, the most there are; all four cuts are twelve.
+    few = [(f"few{n}", n % 28, 3 + n % 8, 25.0 * (3 + n % 8)) for n in range(15)]
+    scores = scored(spark, [*few, *[(f"all{n}", n % 28, 12, 300.0) for n in range(85)]])
+    assert {scores[name][1:] for name in scores if name.startswith("all")} == {(3, 3)}
+    assert {scores[name][1:] for name in scores if name.startswith("few")} == {(1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("value", "scores"),
+    [(9, (5, 1, 1)), (10, (4, 2, 2)), (11, (2, 4, 4)), (20, (2, 4, 4)), (21, (1, 5, 5))],
+)
+def test_of_equal_cuts_the_middle_counts(
+    value: int, scores: tuple[int, ...], spark: SparkSession
+) -> None:
+    cut_points = dict.fromkeys(MEASURES, (10.0, 10.0, 10.0, 20.0))
+    snapshot = as_frame(spark, [("c", value, value, float(value))])
+    row = add_rfm_scores(snapshot, cut_points=cut_points).collect()[0]
+    assert tuple(row[score] for score in SCORES) == scores
 
 
 def test_no_customers_give_no_scores(spark: SparkSession) -> None:
@@ -184,9 +208,10 @@ GRID = list(product(range(1, 6), repeat=3))
 
 
 def names_of_grid(
-    spark: SparkSession, segments: Sequence[RfmSegment]
+    spark: SparkSession, segments: Sequence[RfmSegment], tenure_days: int = 30
 ) -> dict[tuple[int, int, int], str]:
     grid = spark.createDataFrame(GRID, ", ".join(f"{score} int" for score in SCORES))
+    grid = grid.withColumn("tenure_days", F.lit(tenure_days))
     rows = grid.withColumn("name", rfm_segment(segments)).collect()
     return {(row[0], row[1], row[2]): row["name"] for row in rows}
 
@@ -225,6 +250,16 @@ def test_telling_cells_have_the_names_the_field_gives_them(
     default_names: dict[tuple[int, int, int], str], scores: tuple[int, int, int], name: str
 ) -> None:
     assert default_names[scores] == name
+
+
+def test_a_customer_of_a_year_is_not_new_however_few_the_orders(
+    spark: SparkSession, default_names: dict[tuple[int, int, int], str]
+) -> None:
+    of_a_year = names_of_grid(spark, DEFAULT_SEGMENTS, tenure_days=365)
+    assert "new_customers" not in of_a_year.values()
+    assert of_a_year[5, 1, 1] == "promising"
+    others = {cell for cell, name in default_names.items() if name != "new_customers"}
+    assert all(of_a_year[cell] == default_names[cell] for cell in others)
 
 
 def test_of_segments_that_overlap_the_first_counts(spark: SparkSession) -> None:

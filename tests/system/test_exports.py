@@ -5,15 +5,19 @@ The right values are those of the cases' expected.md.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import permutations
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
 from system.exports import CASES, Export, orders, values
 
 from crm_spark.errors import ConfigError, CrmSparkError, DataError
+from crm_spark.features.rfm_tables import CUSTOMER_RFM
+from crm_spark.jobs import build_features, score_rfm
+from crm_spark.lake.delta import Lake
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -297,6 +301,122 @@ def test_amounts_that_are_none_are_rejected_and_none_becomes_another(
     assert sorted(values(export.rows("amount"), "amount")) == [7, 15]
     assert len(export.reasons()) == 13
     assert {reason.split(" as ")[0] for reason in export.reasons()} == {"amount cannot be read"}
+
+
+def checks_of(export: Export) -> dict[str, tuple[str, str]]:
+    """Give level and message of what the newest ingest left, by check."""
+    return {row.check: (row.level, row.message) for row in export.checks()}
+
+
+def test_amounts_of_several_currencies_are_an_error_also_where_they_come_one_by_one(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "mixed_currencies", tmp_path)
+    export.ingest()
+    level, message = checks_of(export)["mixed_currencies"]
+    assert level == "error"
+    assert "EUR and JPY" in message
+    assert "currencies:" in message
+    header, *lines = (export.folder / "input/orders.csv").read_text().splitlines()
+    (export.folder / "input/orders.csv").unlink()
+    export.lake_name = "one_by_one"
+    found = []
+    for place, line in enumerate(lines):
+        (export.folder / f"input/{place}.csv").write_text(f"{header}\n{line}\n")
+        export.ingest()
+        found.append("mixed_currencies" in checks_of(export))
+    assert found == [False, True, True]
+
+
+def test_files_that_overlap_are_told_with_the_share_and_the_setting(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "overlapping_exports", tmp_path)
+    export.ingest()
+    level, message = checks_of(export)["overlapping_files"]
+    assert level == "warning"
+    assert "10 of the 40 rows" in message
+    assert "duplicates: exact_line" in message
+    names = export.hold_back()
+    export.lake_name = "one_by_one"
+    for name in names:
+        export.deliver(name, source="held")
+        export.ingest()
+    assert "10 of the 20 rows" in checks_of(export)["overlapping_files"][1]
+    path = export.folder / export.config_name
+    path.write_text(path.read_text() + "    cleaning: {duplicates: exact_line}\n")
+    counts = export.ingest()
+    n_orders, amount = (sum(column) for column in zip(*export.customers().values(), strict=True))
+    assert (n_orders, amount, counts.rows_duplicate) == (30, 300, 10)
+
+
+def test_a_customer_with_nearly_all_lines_is_told(spark: SparkSession, tmp_path: Path) -> None:
+    export = Export.of(spark, "big_test_customer", tmp_path)
+    counts = export.ingest()
+    assert counts.rows_rejected == 0
+    level, message = checks_of(export)["biggest_customer"]
+    assert level == "warning"
+    assert "one customer has 99 %" in message
+    assert "TEST" not in message  # no customer id stands in ops.checks
+    lines = (
+        export.lines.where("customer_id = 'TEST'")
+        .groupBy("is_return")
+        .agg(F.count("*").alias("n"), F.sum("amount").alias("amount"))
+    )
+    found = {row["is_return"]: (row["n"], abs(row["amount"])) for row in lines.collect()}
+    assert found == {False: (90_000, 450_000), True: (10_000, 50_000)}
+
+
+def scored(export: Export, day: date) -> dict[str, Row]:
+    """Build the features of a date and score RFM, and give the rows by customer."""
+    build_features.run(export.spark, export.config, day)
+    score_rfm.run(export.spark, export.config, day)
+    rows = Lake(export.spark, export.config.storage, "test").read_date(CUSTOMER_RFM, day)
+    return {row["customer_id"]: row for row in rows.collect()}
+
+
+def test_who_has_most_orders_is_neither_new_nor_lost_however_many_share_the_number(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "subscription_ties", tmp_path)
+    export.ingest()
+    n_orders = {name: n for name, (n, _) in export.customers().items()}
+    rows = scored(export, date(2018, 12, 21))
+    most = [rows[name] for name, n in n_orders.items() if n == 12]
+    fewer = [rows[name] for name, n in n_orders.items() if n < 12]
+    assert (len(most), len(fewer)) == (85, 15)
+    for score in ("frequency_score", "monetary_score"):
+        assert min(values(most, score)) > max(values(fewer, score))
+    assert {"new_customers", "lost"} & set(values(most, "rfm_segment")) == set()
+
+
+@pytest.mark.parametrize("case", ["dst_midnight_gap", "dst_midnight_overlap"])
+def test_a_midnight_that_is_not_there_or_comes_twice_parts_the_days(
+    case: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, case, tmp_path)
+    zone = spark.conf.get("spark.sql.session.timeZone")
+    spark.conf.set("spark.sql.session.timeZone", export.config.time_zone)
+    try:
+        export.ingest()
+        rows = scored(export, date(2018, 11, 4))
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", zone)
+    assert set(rows) == {"before", "long_ago"}
+
+
+def test_lines_without_an_amount_and_stamps_as_numbers_are_read(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "retail_rocket_no_amount", tmp_path)
+    counts = export.ingest()
+    rows = export.rows(AT, "amount")
+    first, last = (
+        datetime(2015, month, day, tzinfo=UTC).timestamp() for month, day in ((5, 3), (9, 19))
+    )
+    assert counts.rows_rejected == 0
+    assert counts.rows_filtered > 0
+    assert all(first <= row["at"] / 1e6 < last and row["amount"] == 0 for row in rows)
 
 
 # --- expressions ---------------------------------------------------------------------------------

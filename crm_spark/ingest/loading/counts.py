@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from crm_spark.ingest.loading.noticed import Noticed, noticed, noticed_aggregates
 from crm_spark.ingest.mapping.cleaning import cleaning_effects
 from crm_spark.ingest.mapping.columns import IS_WANTED, is_usable
 from crm_spark.ingest.settings import Source
@@ -33,6 +35,7 @@ class RowCounts:
     cleaned: Mapping[str, int] = field(default_factory=dict)
     n_by_status: Mapping[str, int] = field(default_factory=dict)
     n_displaced: int = 0
+    noticed: Noticed = field(default_factory=Noticed)
 
     @property
     def n_conflicts(self) -> int:
@@ -53,22 +56,25 @@ def count_aggregates(source: Source) -> list[Column]:
         F.count_if(IS_WANTED).alias("n_mapped"),
         F.count_if(F.col(IS_WANTED) & ~is_usable()).alias("n_unusable"),
         *[F.count_if(is_usable() & effect).alias(f"cleaned_{i}") for i, effect in effects],
+        *noticed_aggregates(source),
     ]
 
 
 def row_counts(
     source: Source,
-    aggregates: Mapping[str, int],
+    aggregates: Mapping[str, Any],
     *,
     n_by_status: Mapping[str, int],
     n_displaced: int = 0,
+    n_repeated: int = 0,
 ) -> RowCounts:
     """Give the counts from the values of count_aggregates."""
     cleaned = {effect: aggregates[f"cleaned_{i}"] for i, effect in enumerate(_effects(source))}
     n_read, n_mapped, n_unusable = (
         aggregates[name] for name in ("n_read", "n_mapped", "n_unusable")
     )
-    return RowCounts(n_read, n_mapped, n_unusable, cleaned, n_by_status, n_displaced)
+    found = noticed(aggregates, n_usable=n_mapped - n_unusable, n_repeated=n_repeated)
+    return RowCounts(n_read, n_mapped, n_unusable, cleaned, n_by_status, n_displaced, found)
 
 
 def _effects(source: Source) -> dict[str, Column]:

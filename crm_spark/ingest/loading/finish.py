@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from crm_spark.ingest.loading.noticed import currency_facts
 from crm_spark.ingest.loading.rejected import StoredRejected
 from crm_spark.ingest.loading.store import Stored
 from crm_spark.ingest.planning.source_files import ADDED_TO, LOADED_BY, LoadedItem, SourceFiles
@@ -26,11 +27,13 @@ def finish_load(
     *,
     n_rejected: int,
     added_to: OutputRow | None,
+    currencies: tuple[str, ...] = (),
 ) -> None:
     """Note the items, then, last of all, that both tables are whole: from now on the load counts.
 
     `n_rejected` rows of the source are rejected and not taken back; `added_to` is the row that an
-    increment was added to, None for a source loaded as a whole.
+    increment was added to, None for a source loaded as a whole; `currencies` are the first and the
+    last by name of all that is loaded.
     """
     files.append(source, items)
     facts = {
@@ -38,6 +41,7 @@ def finish_load(
         N_ROWS: str(checksum_rows(stored.checksum)),
         N_REJECTED: str(n_rejected),
         LOADED_BY: run.summary.run_id,
+        **currency_facts(currencies),
     }
     if added_to is not None:
         facts[ADDED_TO] = str(added_to.sequence)

@@ -21,7 +21,7 @@ from crm_spark.ingest.loading.store import store_changes, store_unchanged
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.versions.changes import Changes, changes
 from crm_spark.ingest.versions.effect import Effect, measure
-from crm_spark.ingest.versions.resolve import IS_STORED, STATUS
+from crm_spark.ingest.versions.resolve import IS_REPEATED, IS_STORED, STATUS
 from crm_spark.lake.run import LakeRun
 from crm_spark.runtime.progress import stage
 
@@ -41,6 +41,7 @@ def load_increment(delivery: Delivery) -> Loaded:
                 figures,
                 n_by_status=resolved.n_by_status,
                 n_displaced=resolved.effect.n_displaced,
+                n_repeated=resolved.n_repeated,
             )
             stored = store_changes(run, source.table, resolved.changes, resolved.effect, row)
             parts = _rejected_parts(delivery, counts, resolved)
@@ -54,6 +55,7 @@ class Resolved:
     changes: Changes
     effect: Effect
     n_by_status: dict[str, int]
+    n_repeated: int
 
 
 @contextmanager
@@ -64,9 +66,12 @@ def resolved_changes(run: LakeRun, source: Source, mapped: DataFrame) -> Iterato
     near = table.join(usable.select(*neighbours).distinct(), neighbours, "left_semi")
     made = changes(usable, near, source.identity, run_id=run.summary.run_id)
     with kept_on_disk(made.rows):
-        counted = made.rows.where(~F.col(IS_STORED)).groupBy(STATUS).count()
-        n_by_status = {row[STATUS]: row["count"] for row in counted.collect()}  # three rows
-        yield Resolved(made, measure(made, source.table), n_by_status)
+        new = made.rows.where(~F.col(IS_STORED)).groupBy(STATUS)
+        counts = (F.count(F.lit(1)).alias("n"), F.count_if(IS_REPEATED).alias("n_repeated"))
+        counted = new.agg(*counts).collect()  # three rows
+        n_by_status = {row[STATUS]: row["n"] for row in counted}
+        n_repeated = sum(row["n_repeated"] for row in counted)
+        yield Resolved(made, measure(made, source.table), n_by_status, n_repeated)
 
 
 def _rejected_parts(delivery: Delivery, counts: RowCounts, resolved: Resolved) -> list[DataFrame]:

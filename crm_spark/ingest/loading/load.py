@@ -12,7 +12,7 @@ from crm_spark.ingest.loading.whole import load_whole
 from crm_spark.ingest.planning.source_files import LoadedItem, SourceFiles
 from crm_spark.ingest.reading.broken import comparable, is_broken
 from crm_spark.ingest.reading.schema import SourceSchema
-from crm_spark.ingest.verdicts import file_verdicts, name_files
+from crm_spark.ingest.verdicts import file_verdicts, name_files, row_verdicts
 from crm_spark.runtime.progress import log
 from crm_spark.tables.checks import Verdict, write_checks
 
@@ -33,6 +33,8 @@ def load_source(delivery: Delivery, files: SourceFiles) -> list[Verdict]:
     # Before the first write: it reads files, and what fails after a write is not begun again.
     n_of_copies = _n_rows_of_copies(delivery)
     loaded = load_whole(delivery) if plan.is_anew else load_increment(delivery)
+    known = plan.row.facts if plan.row and not plan.is_anew else {}
+    currencies = loaded.counts.noticed.with_currencies_of(known)
     finish_load(
         run,
         files,
@@ -42,6 +44,7 @@ def load_source(delivery: Delivery, files: SourceFiles) -> list[Verdict]:
         _loaded_items(delivery),
         n_rejected=_n_rejected(delivery, loaded.counts),
         added_to=None if plan.is_anew else plan.row,
+        currencies=currencies,
     )
     counts = run.summary.table(source.table.name)
     fill_summary(
@@ -50,6 +53,7 @@ def load_source(delivery: Delivery, files: SourceFiles) -> list[Verdict]:
     log_summary(source.table.name, counts)
     name_files(counts, delivery.found)
     verdicts = file_verdicts(delivery.found)
+    verdicts += row_verdicts(source, loaded.counts.noticed, currencies)
     write_checks(run, None, verdicts)
     return verdicts
 

@@ -13,6 +13,7 @@ from crm_spark.ingest.targets import source_target
 from crm_spark.ingest.versions.history import HistoryRules
 from crm_spark.ingest.versions.resolve import (
     DUPLICATE,
+    IS_REPEATED,
     KEPT,
     STATUS,
     add_content_hashes,
@@ -34,14 +35,20 @@ def load_whole(delivery: Delivery) -> Loaded:
     resolved = ObservedCounts(
         resolve(usable_rows(run, mapped.rows), None, source.identity),
         *[F.count_if(F.col(STATUS) == status).alias(status) for status in STATUSES],
+        F.count_if(IS_REPEATED).alias(IS_REPEATED),
     )
-    kept = resolved.rows.where(F.col(STATUS) == KEPT)
+    kept = resolved.rows.where(F.col(STATUS) == KEPT).drop(IS_REPEATED)
     with stage(run.spark, f"read {source.name}"):
         stored = _store(delivery, kept)
     n_by_status = resolved.exact()
     # What a delivery repeats of a history is a duplicate of what is known.
     n_by_status[DUPLICATE] += n_by_status[KEPT] - stored.n_written
-    counts = row_counts(source, mapped.exact(), n_by_status=n_by_status)
+    counts = row_counts(
+        source,
+        mapped.exact(),
+        n_by_status={status: n_by_status[status] for status in STATUSES},
+        n_repeated=n_by_status[IS_REPEATED],
+    )
     parts = []
     if counts.n_rejected:
         is_kept_apart = is_history(source.table)

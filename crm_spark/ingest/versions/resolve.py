@@ -20,6 +20,8 @@ from crm_spark.tables.history import VALID_FROM
 STATUS = "_status"
 KEPT, DUPLICATE, CONFLICT = "kept", "duplicate", "conflict"
 IS_STORED = "_is_stored"
+# Whether a new row, without an id of its own, is the same as a row of another file.
+IS_REPEATED = "_is_repeated"
 _CONTENT_HASH = "_content_hash"
 _SECOND_HASH = "_second_hash"
 
@@ -85,10 +87,10 @@ def resolve(new: DataFrame, stored: DataFrame | None, identity: Identity) -> Dat
     """Name each row and tell which are kept, which repeat another and which contradict one.
 
     Reads usable rows of `new` (with their content hashes) and the rows of the table that share
-    their neighbours; gives both, with the id, _is_stored and _status. Stored rows come before new
-    ones among identical rows, so that nothing stored is renamed.
+    their neighbours; gives both, with the id, _is_stored, _status and _is_repeated. Stored rows
+    come before new ones among identical rows, so that nothing stored is renamed.
     """
-    columns = [name for name in new.columns if name not in (IS_STORED, STATUS)]
+    columns = [name for name in new.columns if name not in (IS_STORED, STATUS, IS_REPEATED)]
     rows = new.withColumn(IS_STORED, F.lit(False))
     if stored is not None:
         # A stored row without an id of its own carries its hashes in its name.
@@ -114,7 +116,7 @@ def _resolve_named(rows: DataFrame, identity: Identity) -> DataFrame:
         .when(is_same, F.lit(DUPLICATE))
         .otherwise(F.lit(CONFLICT))
     )
-    return rows.withColumn(STATUS, status)
+    return rows.withColumns({STATUS: status, IS_REPEATED: F.lit(False)})
 
 
 def _resolve_unnamed(rows: DataFrame, identity: Identity) -> DataFrame:
@@ -123,6 +125,7 @@ def _resolve_unnamed(rows: DataFrame, identity: Identity) -> DataFrame:
     alike = Window.partitionBy("_base_id").orderBy(F.col(IS_STORED).desc(), F.col(SOURCE_FILE))
     ordinal = F.row_number().over(alike)
     is_kept = F.lit(True) if identity.keeps_identical else ordinal == 1
+    is_repeated = ~F.col(IS_STORED) & (F.col(SOURCE_FILE) != F.first(SOURCE_FILE).over(alike))
     name = F.concat_ws("-", "_base_id", ordinal.cast("string"))
     return (
         rows.withColumn("_base_id", base)
@@ -130,6 +133,7 @@ def _resolve_unnamed(rows: DataFrame, identity: Identity) -> DataFrame:
             {
                 identity.id_column: name,
                 STATUS: F.when(is_kept, F.lit(KEPT)).otherwise(F.lit(DUPLICATE)),
+                IS_REPEATED: is_repeated,
             }
         )
         .drop("_base_id")

@@ -1,0 +1,68 @@
+"""What is noticed of a delivery's rows in passing: one customer's share, currencies, overlaps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from crm_spark.ingest.mapping.columns import is_usable
+from crm_spark.ingest.settings import Source
+from crm_spark.tables.core import TRANSACTIONS
+
+# Facts of the core table's row: the first and the last currency by name.
+FIRST_CURRENCY, LAST_CURRENCY = "first_currency", "last_currency"
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """What stands out among the usable rows of a delivery.
+
+    `n_of_biggest`: rows of the customer that has most, by a sketch that is right for large shares.
+    `currencies`: the first and last by name, where amounts are not converted. `n_repeated`: rows
+    that are the same in every mapped column as a row of another file.
+    """
+
+    n_usable: int = 0
+    n_of_biggest: int = 0
+    currencies: tuple[str, ...] = ()
+    n_repeated: int = 0
+
+    def with_currencies_of(self, facts: Mapping[str, str]) -> tuple[str, ...]:
+        """Give first and last currency of these rows and of what was loaded before."""
+        known = [facts[name] for name in (FIRST_CURRENCY, LAST_CURRENCY) if name in facts]
+        found = sorted({*self.currencies, *known})
+        return tuple(dict.fromkeys([found[0], found[-1]])) if found else ()
+
+
+def currency_facts(currencies: tuple[str, ...]) -> dict[str, str]:
+    """Give first and last currency as facts."""
+    if not currencies:
+        return {}
+    return {FIRST_CURRENCY: currencies[0], LAST_CURRENCY: currencies[-1]}
+
+
+def noticed_aggregates(source: Source) -> list[Column]:
+    """Aggregates over the mapped rows of a source, to be read by noticed."""
+    if source.table is not TRANSACTIONS:
+        return []
+    customer = F.when(is_usable(), F.col("customer_id"))
+    aggregates = [F.call_function("approx_top_k", customer, F.lit(1)).alias("biggest")]
+    if source.currencies is None and "currency" in source.section.columns:
+        currency = F.when(is_usable(), F.col("currency"))
+        aggregates += [
+            F.min(currency).alias("first_currency"),
+            F.max(currency).alias("last_currency"),
+        ]
+    return aggregates
+
+
+def noticed(aggregates: Mapping[str, Any], *, n_usable: int, n_repeated: int) -> Noticed:
+    """Read what noticed_aggregates gave."""
+    named = [one["count"] for one in aggregates.get("biggest") or () if one["item"] is not None]
+    both = [aggregates.get("first_currency"), aggregates.get("last_currency")]
+    currencies = sorted({name for name in both if name is not None})
+    return Noticed(n_usable, max(named, default=0), tuple(currencies), n_repeated)

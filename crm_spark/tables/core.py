@@ -109,7 +109,11 @@ TRANSACTIONS = Table(
         _mapped(
             "amount", MONEY, "Money the customer paid for the line, in currency units", "required"
         ),
-        _mapped("discount_amount", MONEY, "Money taken off the line's price; null when not mapped"),
+        _mapped(
+            "discount_amount",
+            MONEY,
+            "Money taken off the line's price, without a sign; null when not mapped",
+        ),
         _mapped(
             "is_return",
             T.BooleanType(),

@@ -35,7 +35,7 @@ def complete_versions(df: DataFrame, table: Table, *, negative_is_return: bool =
 
 
 def _complete_lines(df: DataFrame, *, negative_is_return: bool) -> DataFrame:
-    """Fill in is_return by the signs of quantity and amount, and flag zeros."""
+    """Fill in is_return by the signs of quantity and amount, flag zeros, drop discounts' signs."""
 
     def is_zero(name: str) -> Column:
         unrounded = is_zero_before_rounding(name)
@@ -49,6 +49,8 @@ def _complete_lines(df: DataFrame, *, negative_is_return: bool) -> DataFrame:
     return df.withColumns(
         {
             "amount": F.coalesce("amount", void),
+            # Some systems write what they take off as a negative number.
+            "discount_amount": F.abs("discount_amount"),
             "is_return": F.coalesce(F.col("is_return"), negative, F.lit(False)),
             "replaces_order": F.coalesce("replaces_order", F.lit(False)),
             "is_zero_amount": is_zero("amount"),

@@ -419,6 +419,7 @@ def whole_rows(spark: SparkSession) -> list[Row]:
             "replaces_order": F.lit(None).cast("boolean"),
             "quantity": F.col("quantity").cast("decimal(18,3)"),
             "amount": F.col("amount").cast("decimal(18,2)"),
+            "discount_amount": F.lit(None).cast("decimal(18,2)"),
         }
     )
     return sorted(complete_versions(df, TRANSACTIONS).collect(), key=lambda row: row["n"])
@@ -434,6 +435,12 @@ def test_what_users_leave_open_is_filled_in_and_what_they_say_is_kept(
     }
     expected = WHOLE_ROWS[number][1]
     assert {name: found[name] for name in expected} == expected
+
+
+def test_a_discount_is_the_same_whichever_sign_it_is_written_with(spark: SparkSession) -> None:
+    rows = spark.createDataFrame([("-1.50",), ("1.50",), (None,)], "off string")
+    found = complete_versions(mapped(rows, required(discount_amount="off")), TRANSACTIONS)
+    assert [row["discount_amount"] for row in found.collect()] == [Decimal("1.50")] * 2 + [None]
 
 
 def test_no_line_is_superseded_when_it_comes_in(whole_rows: list[Row]) -> None:

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from crm_spark.errors import ConfigError, DataError, listed
 from crm_spark.ingest.mapping.trial import run_faults
 from crm_spark.ingest.planning.found import Found, look_at, look_into
+from crm_spark.ingest.reading.broken import without_broken_files
 from crm_spark.ingest.reading.rows import read_whole
 from crm_spark.ingest.settings import Source
 
@@ -36,6 +37,25 @@ def check_sources(sources: Sequence[Source], look: Look) -> list[Found]:
     if misfits:
         raise ConfigError(listed("the mapping does not fit the sources", misfits))
     return found
+
+
+def require_files(spark: SparkSession, found: Found) -> None:
+    """Read all that was looked into, where a file that cannot be used has to stop the run.
+
+    Raises DataError that lists every such file.
+    """
+    if not found.source.is_files or found.source.section.cleaning.broken_files != "stop":
+        return
+
+    def read() -> None:
+        for rows in _rows_of(spark, found):
+            rows.write.format("noop").mode("overwrite").save()
+
+    without_broken_files(found.broken, read)
+    if found.broken:
+        faults = [f"{file}: {why}" for file, why in found.broken.items()]
+        start = f"sources.{found.source.name}: nothing is loaded (cleaning.broken_files: stop)"
+        raise DataError(listed(start, faults))
 
 
 def require_runs(spark: SparkSession, found: Sequence[Found]) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from pyspark.sql import functions as F
 
 from crm_spark.errors import ConfigError, DataError, listed
-from crm_spark.ingest.check import check_sources
+from crm_spark.ingest.check import check_sources, require_files
 from crm_spark.ingest.loading.delivery import Delivery, require_usable
 from crm_spark.ingest.loading.load import load_source
 from crm_spark.ingest.mapping.columns import is_usable
@@ -39,7 +39,7 @@ def ingest_sources(
     look = partial(_look, run, files, rebuild=rebuild)
     there = {found.source.name: found for found in check_sources(settings.given(), look)}
     for found in there.values():
-        _stop_at_broken_files(run, found)
+        require_files(run.spark, found)
     verdicts: list[Verdict] = []
     for wave in settings.waves():
         of_wave = [there[source.name] for source in wave]
@@ -54,22 +54,6 @@ def ingest_sources(
 
 def _load(delivery: Delivery, files: SourceFiles, verdicts: list[Verdict]) -> None:
     verdicts += load_source(delivery, files)
-
-
-def _stop_at_broken_files(run: LakeRun, found: Found) -> None:
-    """Refuse a source of which a file cannot be used, where the user says so; reads all of it."""
-    if found.source.section.cleaning.broken_files != "stop":
-        return
-
-    def read() -> None:
-        for part in found.parts(run.spark, found.layouts):
-            part.rows.write.format("noop").mode("overwrite").save()
-
-    without_broken_files(found.broken, read)
-    if found.broken:
-        faults = [f"{file}: {why}" for file, why in found.broken.items()]
-        start = f"sources.{found.source.name}: nothing is loaded (cleaning.broken_files: stop)"
-        raise DataError(listed(start, faults))
 
 
 def _look(

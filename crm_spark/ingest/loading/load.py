@@ -22,14 +22,23 @@ def load_source(delivery: Delivery, files: SourceFiles) -> list[Verdict]:
 
     It counts from the last step, the note, on.
     """
-    run, source, plan = delivery.run, delivery.source, delivery.plan
-    if plan.mode == "unchanged":
+    run, source = delivery.run, delivery.source
+    verdicts: list[Verdict] = []
+    if delivery.plan.mode == "unchanged":
         leave_unchanged(run, source)
         log.info("%s: nothing new", source.name)
-        name_files(run.summary.table(source.table.name), delivery.found)
-        return []
-    log.info("%s: %s", source.name, delivery.intent)
-    delivery.name_broken_copies()
+    else:
+        log.info("%s: %s", source.name, delivery.intent)
+        delivery.name_broken_copies()
+        verdicts += _load(delivery, files)
+    name_files(run.summary.table(source.table.name), delivery.found)
+    verdicts = [*file_verdicts(delivery.found), *verdicts]
+    write_checks(run, None, verdicts)
+    return verdicts
+
+
+def _load(delivery: Delivery, files: SourceFiles) -> list[Verdict]:
+    run, source, plan = delivery.run, delivery.source, delivery.plan
     # Before the first write: it reads files, and what fails after a write is not begun again.
     n_of_copies = _n_rows_of_copies(delivery)
     loaded = load_whole(delivery) if plan.is_anew else load_increment(delivery)
@@ -51,11 +60,7 @@ def load_source(delivery: Delivery, files: SourceFiles) -> list[Verdict]:
         counts, loaded.counts, n_broken_files=len(delivery.broken), n_of_copies=n_of_copies
     )
     log_summary(source.table.name, counts)
-    name_files(counts, delivery.found)
-    verdicts = file_verdicts(delivery.found)
-    verdicts += row_verdicts(source, loaded.counts.noticed, currencies)
-    write_checks(run, None, verdicts)
-    return verdicts
+    return row_verdicts(source, loaded.counts.noticed, currencies)
 
 
 def _n_rejected(delivery: Delivery, counts: RowCounts) -> int:

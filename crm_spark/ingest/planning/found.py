@@ -13,7 +13,7 @@ from crm_spark.errors import DataError
 from crm_spark.ingest.planning.fit import expression_faults, fit_files
 from crm_spark.ingest.reading.broken import BrokenFiles, is_broken, readable, reject_files
 from crm_spark.ingest.reading.csv import reason_of_misfit
-from crm_spark.ingest.reading.files import Listing, list_files, name_hidden_files
+from crm_spark.ingest.reading.files import Listing, list_files
 from crm_spark.ingest.reading.layout import Layout, read_layouts
 from crm_spark.ingest.reading.rows import read_files, read_whole
 from crm_spark.ingest.reading.schema import SourceSchema
@@ -79,9 +79,7 @@ def look_at(spark: SparkSession, source: Source) -> Found:
     """List the files of a source, where it is files."""
     if not source.is_files:
         return Found(source)
-    listing = list_files(spark, source.section)
-    name_hidden_files(f"sources.{source.name}", listing.hidden)
-    return Found(source, listing)
+    return Found(source, list_files(spark, source.section))
 
 
 def _keep_numbers(spark: SparkSession, found: Found, uris: Iterable[str]) -> None:

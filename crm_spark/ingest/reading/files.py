@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Any
@@ -16,7 +15,6 @@ from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.broken import BrokenFiles, comparable
 from crm_spark.ingest.sources import SourceSection
 from crm_spark.lake.hadoop import HadoopFile
-from crm_spark.runtime.progress import log
 
 _LISTING_OPTIONS = ("pathGlobFilter", "recursiveFileLookup", "modifiedBefore", "modifiedAfter")
 _GLOB = re.compile(r"[*?\[{]")
@@ -162,18 +160,6 @@ def is_below(spark: SparkSession, section: SourceSection, file: str) -> bool:
 def content_of(spark: SparkSession, uri: str) -> str:
     """Give the SHA-256 of what a file holds: packed or not, the same."""
     return HadoopFile(spark, uri, is_uri=True).sha256()
-
-
-def name_hidden_files(name: str, hidden: Sequence[str]) -> None:
-    """Say which files are left out for their name."""
-    if hidden:
-        named = ", ".join(hidden[:5]) + (f" and {len(hidden) - 5:,} more" if hidden[5:] else "")
-        log.warning(
-            "%s: %s left out, as names that begin with _ or . are of no data: rename to load: %s",
-            name,
-            "1 file is" if len(hidden) == 1 else f"{len(hidden):,} files are",
-            named,
-        )
 
 
 def _is_impossible(error: Exception) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pyspark.sql import DataFrame, SparkSession
 
 from crm_spark.errors import ConfigError, DataError, listed
-from crm_spark.ingest.mapping.trial import run_faults
+from crm_spark.ingest.mapping.trial import N_ROWS, run_faults
 from crm_spark.ingest.planning.found import Found, look_at, look_into
 from crm_spark.ingest.reading.broken import without_broken_files
 from crm_spark.ingest.reading.rows import read_whole
@@ -51,11 +51,10 @@ def require_files(spark: SparkSession, found: Found) -> None:
         for rows in _rows_of(spark, found):
             rows.write.format("noop").mode("overwrite").save()
 
-    without_broken_files(found.broken, read)
+    without_broken_files(found.broken, found.layouts, read)
     if found.broken:
         faults = [f"{file}: {why}" for file, why in found.broken.items()]
-        start = f"sources.{found.source.name}: nothing is loaded (cleaning.broken_files: stop)"
-        raise DataError(listed(start, faults))
+        raise DataError(listed("nothing is loaded (cleaning.broken_files: stop)", faults))
 
 
 def require_runs(spark: SparkSession, found: Sequence[Found]) -> None:
@@ -67,7 +66,7 @@ def require_runs(spark: SparkSession, found: Sequence[Found]) -> None:
         f"sources.{one.source.name}.{fault}"
         for one in found
         for rows in _rows_of(spark, one)
-        for fault in run_faults(one.source, rows)
+        for fault in run_faults(one.source, rows.limit(N_ROWS))
     ]
     if faults:
         raise ConfigError(listed("the mapping fails on rows of the sources", faults))
@@ -82,4 +81,6 @@ def _rows_of(spark: SparkSession, found: Found) -> list[DataFrame]:
 def look_at_all(spark: SparkSession, source: Source) -> tuple[Found, list[str]]:
     """Look into every file of a source, as if none had been loaded."""
     found = look_at(spark, source)
-    return found, look_into(spark, found, [file.uri for file in found.listing.files])
+    faults = look_into(spark, found, [file.uri for file in found.listing.files])
+    require_files(spark, found)
+    return found, faults

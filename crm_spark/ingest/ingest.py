@@ -8,7 +8,7 @@ from functools import partial
 
 from pyspark.sql import functions as F
 
-from crm_spark.errors import ConfigError, DataError, listed
+from crm_spark.errors import ConfigError, CrmSparkError, DataError, listed
 from crm_spark.ingest.check import check_sources, require_files
 from crm_spark.ingest.loading.delivery import Delivery, require_usable
 from crm_spark.ingest.loading.load import load_source
@@ -17,8 +17,8 @@ from crm_spark.ingest.mapping.trial import explained
 from crm_spark.ingest.planning.content import items_of
 from crm_spark.ingest.planning.found import Found, look_at, look_into
 from crm_spark.ingest.planning.plan import plan_source
-from crm_spark.ingest.planning.source_files import SourceFiles
-from crm_spark.ingest.reading.broken import without_broken_files
+from crm_spark.ingest.planning.source_files import LoadedItem, SourceFiles
+from crm_spark.ingest.reading.broken import broken_file, without_broken_files
 from crm_spark.ingest.rejections import write_rejections
 from crm_spark.ingest.settings import IngestSettings, Source
 from crm_spark.ingest.verdicts import log_verdicts
@@ -38,8 +38,6 @@ def ingest_sources(
     files = SourceFiles(run)
     look = partial(_look, run, files, rebuild=rebuild)
     there = {found.source.name: found for found in check_sources(settings.given(), look)}
-    for found in there.values():
-        require_files(run.spark, found)
     verdicts: list[Verdict] = []
     for wave in settings.waves():
         of_wave = [there[source.name] for source in wave]
@@ -91,8 +89,21 @@ def _with_plan(
     if plan.mode == "unchanged":
         return Delivery(run, found, plan), []
     known = () if plan.is_anew else [item.schema for item in loaded]
+    n_before = len(found.layouts)
     faults = look_into(spark, found, [*plan.read, *plan.copies], known)
+    _require_known_files(found, loaded)
+    if len(found.layouts) > n_before:
+        require_files(spark, found)
     return Delivery(run, found, plan), faults
+
+
+def _require_known_files(found: Found, loaded: Sequence[LoadedItem]) -> None:
+    """Refuse to let go of a file that was loaded and cannot be used any more."""
+    lost = [item.item for item in loaded if item.item in found.broken]
+    if lost:
+        faults = [f"{file}: {found.broken[file]}" for file in lost]
+        start = f"sources.{found.source.name}: files that were loaded cannot be used any more"
+        raise DataError(listed(start, faults))
 
 
 def _require_loadable(deliveries: Sequence[Delivery], first_day: date | None) -> None:
@@ -107,13 +118,27 @@ def _require_loadable(deliveries: Sequence[Delivery], first_day: date | None) ->
 def _do(delivery: Delivery, action: Callable[[], None]) -> None:
     """Do something with the rows of a delivery, without the files that cannot be read.
 
-    Raises ConfigError where an expression of the mapping fails on a row.
+    Raises ConfigError where an expression of the mapping fails on a row, DataError where a file
+    fails after something was written, or where it has to stop the run.
     """
+    rules = delivery.source.section.cleaning
+
+    def once() -> None:
+        try:
+            action()
+        except Exception as error:
+            failed = broken_file(error)
+            if failed and (delivery.is_written or rules.broken_files == "stop"):
+                text = f"sources.{delivery.source.name}: {failed[0]}: {failed[1]}: run again"
+                raise DataError(text) from error
+            raise
+
     try:
-        without_broken_files(delivery.broken, action)
+        without_broken_files(delivery.broken, delivery.found.layouts, once)
+    except CrmSparkError:
+        raise
     except Exception as error:
-        frames = [part.rows for part in delivery.parts()] if delivery.has_rows else []
-        if reason := explained(error, delivery.source, frames):
+        if reason := explained(error, delivery.source, delivery.frames):
             raise reason from error
         raise
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 from crm_spark.ingest.loading.noticed import Noticed
+from crm_spark.ingest.mapping.cleaning import DOUBTFUL
 from crm_spark.ingest.planning.found import Found
 from crm_spark.ingest.reading.broken import is_broken
 from crm_spark.ingest.settings import Source
@@ -15,7 +16,7 @@ from crm_spark.tables.checks import Verdict
 
 REJECTED_FILE, HIDDEN_FILE, ABSENT_COLUMN = "rejected_file", "hidden_file", "absent_column"
 BIGGEST_CUSTOMER, MIXED_CURRENCIES = "biggest_customer", "mixed_currencies"
-OVERLAPPING_FILES = "overlapping_files"
+OVERLAPPING_FILES, DOUBTFUL_CUSTOMER = "overlapping_files", "doubtful_customer"
 
 # One customer's share of a delivery that is told, in deliveries of so many rows.
 LARGEST_SHARE, FEWEST_ROWS = 0.1, 1000
@@ -32,6 +33,7 @@ def row_verdicts(source: Source, rows: Noticed, currencies: tuple[str, ...]) -> 
     """Judge what was noticed of a delivery's rows; `currencies` are of all that is loaded."""
     return [
         *_biggest_customer(source.name, rows),
+        *_doubtful_customer(source.name, rows),
         *_currencies(source.name, currencies),
         *_overlap(source.name, rows),
     ]
@@ -47,6 +49,17 @@ def _biggest_customer(name: str, rows: Noticed) -> list[Verdict]:
     )
     needed = f"at most {_percent(LARGEST_SHARE)}"
     return [Verdict(BIGGEST_CUSTOMER, name, found, needed, "warning", message)]
+
+
+def _doubtful_customer(name: str, rows: Noticed) -> list[Verdict]:
+    if not rows.n_doubtful:
+        return []
+    found = f"{rows.n_doubtful:,} rows of customer {DOUBTFUL}"
+    message = (
+        f"{name}: {rows.n_doubtful:,} of the {rows.n_usable:,} rows loaded are of customer "
+        f"{DOUBTFUL}. If that stands for sales without a customer, add it to cleaning.placeholders"
+    )
+    return [Verdict(DOUBTFUL_CUSTOMER, name, found, "a customer of that id", "warning", message)]
 
 
 def _currencies(name: str, currencies: tuple[str, ...]) -> list[Verdict]:

@@ -8,7 +8,7 @@ from functools import partial
 from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
-from crm_spark.ingest.check import check_sources, look_at_all, require_files, require_runs
+from crm_spark.ingest.check import check_sources, look_at_all, require_runs
 from crm_spark.ingest.verdicts import file_verdicts, log_verdicts
 from crm_spark.pipeline.settings import ingest_settings
 from crm_spark.runtime.progress import log
@@ -24,7 +24,6 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     checked = check_sources(ingest_settings(config).given(), partial(look_at_all, spark))
     require_runs(spark, checked)
     for found in checked:
-        require_files(spark, found)
         section = found.source.section
         n_columns, place = len(section.columns), section.description
         log.info("sources.%s: %s columns of %s fit", found.source.name, n_columns, place)

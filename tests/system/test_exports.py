@@ -127,6 +127,39 @@ def test_names_of_folders_are_text_whatever_comes_later(
     assert sorted(values(export.rows("store_id"), "store_id")) == ["007", "007", "012", "A5"]
 
 
+def test_files_of_the_same_content_in_folders_that_say_otherwise_are_no_copies(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "hive_partition_zeros", tmp_path)
+    content = next((export.folder / "input").rglob("*.csv")).read_text()
+    for folder in ("store=007", "store=A5", "store=B6"):
+        (export.folder / f"input/{folder}").mkdir(exist_ok=True)
+        (export.folder / f"input/{folder}/same.csv").write_text(content)
+    (export.folder / "input/store=B6/again.csv").write_text(content)
+    counts = export.ingest()
+    # One of the two in B6 is a copy, and in 007 the content was there under another name.
+    stores = values(export.rows("store_id"), "store_id")
+    assert sorted(stores) == ["007", "012", "A5", "B6"]
+    assert counts.rows_duplicate == 2
+
+
+def test_a_loaded_file_that_turns_unusable_keeps_its_rows(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "parquet_int_then_double_ids", tmp_path)
+    export.ingest()
+    before = export.checksums()
+    path = export.folder / "input/2019-01.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"files that were loaded cannot be used.*2019-01.parquet"):
+        export.ingest()
+    assert export.checksums() == before
+    path.write_bytes(whole)
+    export.ingest()
+    assert export.checksums() == before
+
+
 def test_files_of_other_tables_are_refused_with_the_advice_to_join_them(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -273,8 +306,10 @@ def test_no_number_is_no_customer(spark: SparkSession, tmp_path: Path) -> None:
 def test_what_stands_for_no_customer_is_none(spark: SparkSession, tmp_path: Path) -> None:
     export = Export.of(spark, "placeholder_ids", tmp_path)
     counts = export.ingest()
-    assert export.customers() == orders(c1=(1, "10.00"), c2=(1, "12.00"))
-    assert counts.rows_rejected == 9
+    # Some number their customers from 0 on: that one is kept, and told.
+    assert export.customers() == orders(c1=(1, "10.00"), c2=(1, "12.00"), **{"0": (1, "100.00")})
+    assert counts.rows_rejected == 8
+    assert "customer 0" in checks_of(export)["doubtful_customer"][1]
     assert all("stands for none" in reason for reason in export.reasons())
 
 
@@ -461,4 +496,7 @@ def test_types_that_spark_guesses_of_ids_are_refused(spark: SparkSession, tmp_pa
     path = export.folder / export.config_name
     text = path.read_text().replace("{header: true}", "{header: true, inferSchema: true}")
     path.write_text(text.replace("cast(cast(customer as double) as bigint)", "customer"))
+    lines = (export.folder / "input/orders.csv").read_text().splitlines(keepends=True)
+    numbered = [line for line in lines if line.startswith(("customer", "1"))]
+    (export.folder / "input/orders.csv").write_text("".join(numbered))
     assert "makes customer a number" in refused(export, ConfigError)

@@ -15,7 +15,6 @@ from crm_spark.ingest.planning.found import Found, Part
 from crm_spark.ingest.planning.plan import Plan
 from crm_spark.ingest.reading.broken import (
     BrokenFiles,
-    comparable,
     is_broken,
     readable,
 )
@@ -23,7 +22,6 @@ from crm_spark.ingest.reading.delta_source import read_appended
 from crm_spark.ingest.reading.rows import read_above, read_whole
 from crm_spark.ingest.reading.schema import SourceSchema
 from crm_spark.ingest.settings import Source
-from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.lake.run import LakeRun
 from crm_spark.runtime.progress import log
 from crm_spark.tables.core import EXCHANGE_RATES
@@ -56,6 +54,16 @@ class Delivery:
             return plan.is_anew or has_new
         layouts = self.found.layouts
         return any(not is_broken(uri, self.broken) and layouts[uri].ddl for uri in plan.read)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether this run has written anything of the source's table."""
+        counts = self.run.summary.tables.get(self.source.table.name)
+        return counts is not None and counts.version is not None
+
+    def frames(self) -> list[DataFrame]:
+        """Give the rows of each part as the source has them; none where nothing is to be read."""
+        return [part.rows for part in self.parts()] if self.has_rows else []
 
     @property
     def intent(self) -> str:
@@ -101,21 +109,21 @@ class Delivery:
             )
             for part in self.parts()
         ]
+        if not mapped:
+            raise DataError(f"source {self.source.description} is empty: it has no column")
         return reduce(DataFrame.unionByName, mapped)
 
     def name_broken_copies(self) -> None:
         """Name the copies of files that cannot be read: of each content one file alone is read."""
-        why_of_item = {comparable(uri): why for uri, why in self.broken.items()}
         why_of_content = {
-            item.content: why_of_item[item.item]
+            item.content: self.broken[item.item]
             for item in self.plan.items
-            if item.content and item.item in why_of_item
+            if item.content and item.item in self.broken
         }
         for item in self.plan.items:
-            if item.content in why_of_content and item.item not in why_of_item:
-                uri = HadoopFile(self.run.spark, item.item).qualified()
-                self.broken[uri] = why_of_content[item.content]
-                log.warning("%s has the content of a file that cannot be read", uri)
+            if item.content in why_of_content and item.item not in self.broken:
+                self.broken[item.item] = why_of_content[item.content]
+                log.warning("%s has the content of a file that cannot be read", item.item)
 
 
 def exchange_rates(run: LakeRun, source: Source) -> DataFrame | None:

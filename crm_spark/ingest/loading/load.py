@@ -7,10 +7,11 @@ from crm_spark.ingest.loading.delivery import Delivery
 from crm_spark.ingest.loading.finish import N_REJECTED, finish_load, leave_unchanged
 from crm_spark.ingest.loading.increment import load_increment
 from crm_spark.ingest.loading.loaded import row_of_rejected
+from crm_spark.ingest.loading.noticed import Noticed
 from crm_spark.ingest.loading.rejected import N_BROKEN_FILES
 from crm_spark.ingest.loading.whole import load_whole
 from crm_spark.ingest.planning.source_files import LoadedItem, SourceFiles
-from crm_spark.ingest.reading.broken import comparable, is_broken
+from crm_spark.ingest.reading.broken import comparable
 from crm_spark.ingest.reading.schema import SourceSchema
 from crm_spark.ingest.verdicts import file_verdicts, name_files, row_verdicts
 from crm_spark.runtime.progress import log
@@ -27,6 +28,9 @@ def load_source(delivery: Delivery, files: SourceFiles) -> list[Verdict]:
     if delivery.plan.mode == "unchanged":
         leave_unchanged(run, source)
         log.info("%s: nothing new", source.name)
+        row = delivery.plan.row
+        currencies = Noticed().with_currencies_of(row.facts if row else {})
+        verdicts += row_verdicts(source, Noticed(), currencies)
     else:
         log.info("%s: %s", source.name, delivery.intent)
         delivery.name_broken_copies()
@@ -82,7 +86,7 @@ def _loaded_items(delivery: Delivery) -> list[LoadedItem]:
             item.n_bytes,
             item.modified_at,
             schemas.get(item.content, SourceSchema()),
-            "rejected" if is_broken(item.item, delivery.broken) else "loaded",
+            "rejected" if item.item in delivery.broken else "loaded",
         )
         for item in delivery.plan.items
     ]

@@ -9,6 +9,7 @@ from typing import Any
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from crm_spark.ingest.mapping.cleaning import DOUBTFUL
 from crm_spark.ingest.mapping.columns import is_usable
 from crm_spark.ingest.settings import Source
 from crm_spark.tables.core import TRANSACTIONS
@@ -22,12 +23,14 @@ class Noticed:
     """What stands out among the usable rows of a delivery.
 
     `n_of_biggest`: rows of the customer that has most, by a sketch that is right for large shares.
-    `currencies`: the first and last by name, where amounts are not converted. `n_repeated`: rows
-    that are the same in every mapped column as a row of another file.
+    `n_doubtful`: rows of a customer who may stand for none. `currencies`: the first and last by
+    name, where amounts are not converted. `n_repeated`: rows that are kept, and are the same in
+    every mapped column as a row of another file.
     """
 
     n_usable: int = 0
     n_of_biggest: int = 0
+    n_doubtful: int = 0
     currencies: tuple[str, ...] = ()
     n_repeated: int = 0
 
@@ -50,7 +53,11 @@ def noticed_aggregates(source: Source) -> list[Column]:
     if source.table is not TRANSACTIONS:
         return []
     customer = F.when(is_usable(), F.col("customer_id"))
-    aggregates = [F.call_function("approx_top_k", customer, F.lit(1)).alias("biggest")]
+    aggregates = [
+        # Of two, since rows without a customer are one of the items.
+        F.call_function("approx_top_k", customer, F.lit(2)).alias("biggest"),
+        F.count_if(customer == DOUBTFUL).alias("n_doubtful"),
+    ]
     if source.currencies is None and "currency" in source.section.columns:
         currency = F.when(is_usable(), F.col("currency"))
         aggregates += [
@@ -65,4 +72,5 @@ def noticed(aggregates: Mapping[str, Any], *, n_usable: int, n_repeated: int) ->
     named = [one["count"] for one in aggregates.get("biggest") or () if one["item"] is not None]
     both = [aggregates.get("first_currency"), aggregates.get("last_currency")]
     currencies = sorted({name for name in both if name is not None})
-    return Noticed(n_usable, max(named, default=0), tuple(currencies), n_repeated)
+    n_doubtful = aggregates.get("n_doubtful", 0)
+    return Noticed(n_usable, max(named, default=0), n_doubtful, tuple(currencies), n_repeated)

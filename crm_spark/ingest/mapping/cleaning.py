@@ -24,9 +24,11 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 # What programs and people write where a sale has no customer.
 PLACEHOLDERS = (
-    *("-1", "0", "nan", "null", "none", "nil", "\\N", "n/a", "#n/a", "na", "<na>", "undefined"),
+    *("-1", "nan", "null", "none", "nil", "\\N", "n/a", "#n/a", "na", "<na>", "undefined"),
     *("unknown", "guest", "anonymous", "-", "?"),
 )
+# May stand for no customer, but some number theirs from 0 on: kept, and told.
+DOUBTFUL = "0"
 
 
 class CleaningSection(BaseModel):
@@ -107,7 +109,9 @@ def _ids(columns: set[str], rules: CleaningSection) -> list[Column]:
             reasons.append(F.when(F.contains(F.col(name), F.lit(REPLACEMENT)), F.lit(message)))
     if "customer_id" in columns:
         if rules.placeholders:
-            named = F.lower("customer_id").isin([text.lower() for text in rules.placeholders])
+            own = rules.missing.get("customer_id", "").lower()
+            others = [text.lower() for text in rules.placeholders if text.lower() != own]
+            named = F.lower("customer_id").isin(others)
             start, end = "customer_id is missing: ", " stands for none (cleaning.placeholders)"
             reason = F.concat(F.lit(start), F.col("customer_id"), F.lit(end))
             reasons.append(F.when(named, reason))

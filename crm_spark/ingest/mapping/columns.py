@@ -10,10 +10,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.ingest.analysis import lenient_analysis
-from crm_spark.ingest.mapping.expressions import quoted, referenced_columns
+from crm_spark.ingest.mapping.expressions import referenced_columns
 from crm_spark.ingest.mapping.ids import id_value, is_id, is_no_number
 from crm_spark.ingest.mapping.numbers import widen_whole_numbers
 from crm_spark.ingest.reading.csv import CORRUPT_RECORD
+from crm_spark.ingest.reading.schema import quoted
 from crm_spark.lake.contract import Column as TableColumn
 from crm_spark.lake.contract import Table
 from crm_spark.tables.core import SOURCE_FILE
@@ -31,6 +32,8 @@ ROW_JSON = {
     "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
 }
 
+# It says what is taken where a column is null.
+_STANDS_IN = re.compile(r"\b(coalesce|nvl2?|ifnull)\s*\(", re.I)
 _TIME_ALONE = r"^\s*T?[0-9]{1,2}:[0-9]{1,2}"
 
 # A mapping that says by itself when it gives null is not at fault when it does.
@@ -142,6 +145,11 @@ def is_required(column: TableColumn, table: Table) -> bool:
     """Whether a row without a value in this column cannot be used."""
     is_key = column.name in table.key and not column.nullable
     return column.mapping == "required" or is_key
+
+
+def allows_null(text: str) -> bool:
+    """Whether an expression says what stands in for a column that is null."""
+    return _STANDS_IN.search(text) is not None
 
 
 def gives_null_on_purpose(text: str) -> bool:

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.ingest.analysis import lenient_analysis
+from crm_spark.ingest.reading.schema import quoted
 from crm_spark.lake.contract import Table
 
 
@@ -88,11 +89,6 @@ def short(error: BaseException) -> str:
     text = next((line for line in str(error).splitlines() if line.strip()), "")
     text = re.sub(r"^\[[A-Z_.]+\]\s*", "", text)
     return re.sub(r"\s*SQLSTATE: \w+.*$", "", text).strip()
-
-
-def quoted(name: str) -> str:
-    """Give a column's name as SQL writes one of any characters."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def as_sql(name: str) -> str:

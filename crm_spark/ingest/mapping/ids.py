@@ -11,19 +11,18 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.ingest.mapping.expressions import quoted
+from crm_spark.ingest.reading.schema import quoted
 from crm_spark.lake.contract import Column as TableColumn
 
 # Blanks of any kind, and characters that nobody sees: no-break spaces, zero-width ones, marks.
 _BLANK = r"[\s\p{Z}\p{Cc}\p{Cf}]+"
 _ASCII_BLANKS = "".join(map(chr, range(33))) + "\x7f"
 # As programs write whole numbers that have become floating point: 17850.0, 1.785E4.
-_POINT_ZERO = r"^[0-9]+\.0$"
-_SCIENTIFIC = r"^[0-9]\.[0-9]+E[0-9]+$"
+_POINT_ZERO = r"^-?[0-9]+\.0$"
+_SCIENTIFIC = r"^-?[0-9]\.[0-9]+E[0-9]+$"
 _NO_NUMBER = r"(?i)^\s*[+-]?(nan|inf|infinity)\s*$"
-# Beyond it a double does not tell neighbouring whole numbers apart.
-_LARGEST_EXACT_DOUBLE = 2**53
-_BY_WAY_OF_DOUBLE = re.compile(r"\b(double|float)\b", re.IGNORECASE)
+# Beyond these a floating number does not tell neighbouring whole numbers apart.
+_LARGEST_EXACT = {T.FloatType: 2**24, T.DoubleType: 2**53}
 
 
 def is_id(column: TableColumn) -> bool:
@@ -50,10 +49,22 @@ def id_value(df: DataFrame, text: str, sources: Sequence[str]) -> Column:
     is_whole = value == F.floor(value)
     as_text = F.when(is_whole, value.cast("decimal(38,0)").cast("string"))
     found = F.coalesce(as_text, value.cast("string"))
-    if isinstance(kind, T.FloatType | T.DoubleType) or _BY_WAY_OF_DOUBLE.search(text):
-        found = F.when(F.abs(value) <= _LARGEST_EXACT_DOUBLE, found)
+    limit = _largest_exact([kind, *[df.schema[name].dataType for name in sources]], text)
+    if limit is not None:
+        found = F.when(F.abs(value) <= limit, found)
     # Cast to a whole number, NaN would be 0.
     return F.when(~is_no_number(df, sources), found)
+
+
+def _largest_exact(kinds: Sequence[T.DataType], text: str) -> int | None:
+    """Give up to where an expression over such columns gives exact whole numbers; None: always."""
+    limits = [
+        limit
+        for kind, limit in _LARGEST_EXACT.items()
+        if any(isinstance(one, kind) for one in kinds)
+        or re.search(rf"\b{kind.typeName()}\b", text, re.IGNORECASE)
+    ]
+    return min(limits, default=None)
 
 
 def without_blanks(text: Column) -> Column:
@@ -80,7 +91,7 @@ def _without_decimals(text: Column) -> Column:
     is_point_zero = F.endswith(text, F.lit(".0")) & text.rlike(_POINT_ZERO)
     is_scientific = F.contains(text, F.lit("E")) & text.rlike(_SCIENTIFIC)
     number = text.cast("decimal(38,10)")
-    is_whole = number == F.floor(number)
+    is_whole = (number == F.floor(number)) & (F.abs(number) <= _LARGEST_EXACT[T.DoubleType])
     return (
         F.when(is_point_zero, F.substring_index(text, ".", 1))
         .when(is_scientific & is_whole, number.cast("decimal(38,0)").cast("string"))

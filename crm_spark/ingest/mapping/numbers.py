@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.ingest.analysis import lenient_analysis
-from crm_spark.ingest.mapping.expressions import quoted
+from crm_spark.ingest.reading.schema import quoted
 
 CUT_DECIMALS = "[CUT_DECIMALS]"
 _RAISED = re.compile(re.escape(CUT_DECIMALS) + r" (.+?)(?: SQLSTATE.*)?$", re.MULTILINE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -12,9 +12,10 @@ from pyspark.sql import functions as F
 
 from crm_spark.errors import ConfigError, DataError, listed
 from crm_spark.ingest.analysis import lenient_analysis
-from crm_spark.ingest.mapping.expressions import quoted, referenced_columns, short
+from crm_spark.ingest.mapping.expressions import referenced_columns, short
 from crm_spark.ingest.mapping.numbers import cut_decimals
 from crm_spark.ingest.reading.broken import broken_file
+from crm_spark.ingest.reading.schema import quoted
 from crm_spark.ingest.settings import Source
 
 N_ROWS = 1000
@@ -29,29 +30,33 @@ _HINTS = {
 
 
 def explained(
-    error: Exception, source: Source, frames: Iterable[DataFrame]
+    error: Exception, source: Source, frames: Callable[[], Iterable[DataFrame]]
 ) -> ConfigError | DataError | None:
     """Give the error of an expression that fails on rows of the source; None where none does.
 
-    Runs each expression by itself on the first rows of each frame.
+    Runs each expression by itself on all rows of each frame.
     """
     if found := cut_decimals(error):
         return DataError(f"the mapping does not fit the data: {found}")
     if not isinstance(error, PySparkException | Py4JJavaError) or broken_file(error):
         return None
-    faults = list(dict.fromkeys(fault for rows in frames for fault in run_faults(source, rows)))
+    faults = list(dict.fromkeys(fault for rows in frames() for fault in run_faults(source, rows)))
     if not faults:
         return None
     return ConfigError(listed(f"sources.{source.name}: the mapping fails on its rows", faults))
 
 
 def run_faults(source: Source, rows: DataFrame) -> Iterator[str]:
-    """Give what expressions raise on the first rows, with a value that they raise it for."""
-    first = rows.limit(N_ROWS)
+    """Give what expressions raise on these rows, with a value that they raise it for.
+
+    Nothing, where the rows themselves cannot be read.
+    """
+    if _raised(rows, "1", source.time_zone) is not None:
+        return
     for key, text in source.section.expressions.items():
-        error = _raised(first, text, source.time_zone)
+        error = _raised(rows, text, source.time_zone)
         if error is not None and broken_file(error) is None:
-            value = _value(first, text, source.time_zone)
+            value = _value(rows, text, source.time_zone)
             shown = f", for {value}" if value else ""
             yield f"{key}: {text!r}: {_why(error)}{shown}"
 
@@ -66,7 +71,14 @@ def _raised(rows: DataFrame, text: str, time_zone: str) -> Exception | None:
 
 
 def _value(rows: DataFrame, text: str, time_zone: str) -> str | None:
-    """Give the values of the first row that an expression fails on."""
+    """Give the values of a row that an expression fails on; None where none is found."""
+    try:
+        return _failing_value(rows, text, time_zone)
+    except Exception:  # noqa: BLE001 - the error to tell is the expression's
+        return None
+
+
+def _failing_value(rows: DataFrame, text: str, time_zone: str) -> str | None:
     with lenient_analysis(rows.sparkSession, time_zone):
         names = referenced_columns(rows, text)
     if not names:

@@ -45,7 +45,10 @@ def items_of(spark: SparkSession, there: Found, loaded: Sequence[LoadedItem]) ->
 def _file_item(
     spark: SparkSession, file: SourceFile, before: LoadedItem | None, broken: BrokenFiles
 ) -> Item:
-    """Give a file with its content; one that cannot be opened is like no other."""
+    """Give a file with its content; one that cannot be opened is like no other.
+
+    What the names of its folders say is part of its content.
+    """
     is_same = before is not None and (before.n_bytes, before.modified_at) == (
         file.n_bytes,
         file.modified_at,
@@ -53,7 +56,7 @@ def _file_item(
     content = before.content if before and is_same else None
     try:
         if content is None and not is_broken(file.uri, broken):
-            content = content_of(spark, file.uri)
+            content = "@".join([content_of(spark, file.uri), *file.folder_values])
     except Exception as error:
         if before is not None:  # to reject it now would take its rows out of core
             text = f"{file.uri} was loaded before and cannot be read any more: {first_line(error)}"

@@ -10,12 +10,12 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.ingest.analysis import lenient_analysis
-from crm_spark.ingest.mapping.columns import gives_null_on_purpose, is_required
+from crm_spark.ingest.mapping.columns import allows_null, is_required
 from crm_spark.ingest.mapping.expressions import as_sql, mapping_faults, referenced_columns
 from crm_spark.ingest.mapping.ids import is_id
 from crm_spark.ingest.reading.broken import BrokenFiles
 from crm_spark.ingest.reading.csv import CORRUPT_RECORD, is_option_true
-from crm_spark.ingest.reading.schema import SourceSchema
+from crm_spark.ingest.reading.schema import SourceSchema, ddl_of
 from crm_spark.ingest.settings import Source
 
 # Files that are read alike, and their rows.
@@ -108,7 +108,8 @@ def _fits_no_file(rejected: BrokenFiles) -> list[str]:
 def _all_columns(schemas: Iterable[T.StructType]) -> dict[str, T.StructField]:
     """Give a column of each name, whatever its letters' case."""
     columns: dict[str, T.StructField] = {}
-    for schema in schemas:
+    # In an order that does not depend on the files': types may differ.
+    for schema in sorted(schemas, key=ddl_of):
         for column in schema.fields:
             columns.setdefault(column.name.lower(), column)
     columns.pop(CORRUPT_RECORD, None)
@@ -146,7 +147,7 @@ def _absence(
     needed: dict[str, str] = {}
     renamed: dict[str, str] = {}
     for key, text in source.section.expressions.items():
-        if gives_null_on_purpose(text):
+        if allows_null(text):
             continue
         for name in (name for name in reads[key] if name.lower() in names):
             reason = f"it has no column {name}, which {key} reads"

@@ -76,9 +76,12 @@ def _noted(items: Sequence[Item]) -> tuple[Item, ...]:
 
 
 def _distinct(items: Sequence[Item]) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Give the files of different content, and how often each was given more than once."""
+    """Give the files of different content, and how often each was given more than once.
+
+    Of the same content the oldest file is read, as it is where they come one after the other.
+    """
     by_content: dict[str | None, list[str]] = {}
-    for item in items:
+    for item in sorted(items, key=lambda item: (item.modified_at or 0, item.item)):
         by_content.setdefault(item.content, []).append(item.item)
     read = tuple(sorted(uris[0] for uris in by_content.values()))
     return read, {uris[0]: len(uris) - 1 for uris in by_content.values() if len(uris) > 1}

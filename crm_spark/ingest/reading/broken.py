@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from urllib.parse import unquote
 
 from crm_spark.errors import DataError
@@ -13,22 +13,25 @@ _FAILED_FILE = re.compile(
     r"\[FAILED_READ_FILE[^\]]*\] Encountered error while reading file (\S+?)\.\s"
 )
 
-# Files that are rejected whole, by URI, with the reason.
+# Files that are rejected whole, by their comparable names, with the reason.
 BrokenFiles = dict[str, str]
 
 
-def without_broken_files(broken: BrokenFiles, action: Callable[[], None]) -> None:
-    """Do `action`, leaving out whole, and naming, each file that turns out to be unreadable.
+def without_broken_files(
+    broken: BrokenFiles, files: Collection[str], action: Callable[[], None]
+) -> None:
+    """Do `action`, leaving out whole, and naming, each of the files that turns out unreadable.
 
     Most of them were found before, when their content was hashed and their columns were read.
     """
+    names = {comparable(file) for file in files}
     while True:
         try:
             action()
             return
         except Exception as error:
             failed = broken_file(error)
-            if failed is None or is_broken(failed[0], broken):
+            if failed is None or is_broken(failed[0], broken) or comparable(failed[0]) not in names:
                 raise
             reject_files(broken, {failed[0]: failed[1]})
 
@@ -37,7 +40,7 @@ def reject_files(broken: BrokenFiles, found: BrokenFiles) -> None:
     """Add files to those that are rejected whole, and say so of each."""
     for file, why in found.items():
         if not is_broken(file, broken):
-            broken[file] = why
+            broken[comparable(file)] = why
             log.warning("%s is rejected whole: %s", file, why)
 
 
@@ -53,7 +56,7 @@ def broken_file(error: BaseException) -> tuple[str, str] | None:
 
 def is_broken(uri: str, broken: BrokenFiles) -> bool:
     """Whether a file is among those that are rejected whole."""
-    return comparable(uri) in {comparable(file) for file in broken}
+    return comparable(uri) in broken
 
 
 def comparable(file: str) -> str:

@@ -41,10 +41,15 @@ class SourceFile:
     @property
     def folder_columns(self) -> tuple[str, ...]:
         """The columns that stand in the names of its folders."""
+        return tuple(folder.partition("=")[0] for folder in self.folder_values)
+
+    @property
+    def folder_values(self) -> tuple[str, ...]:
+        """The names of its folders that are columns, as store=007."""
         if self.base is None:
             return ()
         folders = comparable(self.uri).removeprefix(comparable(self.base)).split("/")[:-1]
-        return tuple(folder.partition("=")[0] for folder in folders if "=" in folder)
+        return tuple(folder for folder in folders if "=" in folder)
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def list_files(spark: SparkSession, section: SourceSection) -> Listing:
             found.setdefault(file.uri, file)
         hidden.update(_hidden_files(spark, path))
     files = tuple(sorted(found.values(), key=lambda file: file.uri))
-    broken = {file.uri: _COLON for file in files if _has_impossible_name(file)}
+    broken = {comparable(file.uri): _COLON for file in files if _has_impossible_name(file)}
     return Listing(files, tuple(sorted(hidden)), broken)
 
 
@@ -92,6 +97,9 @@ def _files_of(
     try:
         df = reader.load(path)
     except Exception as error:
+        if "onflicting partition column names" in str(error):
+            text = f"source {path}: its folders differ in their names or depth: name them as paths"
+            raise DataError(text) from error
         if not _is_impossible(error):
             raise EnvironmentFault(
                 f"source {path} cannot be reached: {first_line(error)}"

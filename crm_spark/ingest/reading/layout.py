@@ -12,13 +12,13 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
-from crm_spark.errors import DataError
 from crm_spark.ingest.analysis import lenient_analysis
 from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.broken import (
     BrokenFiles,
     broken_file,
     cannot_be_read,
+    comparable,
     reject_files,
 )
 from crm_spark.ingest.reading.csv import CORRUPT_RECORD, CsvHeaders, is_option_true
@@ -58,7 +58,7 @@ def read_layouts(
 ) -> dict[str, Layout]:
     """Give the layout of each file, by URI; files that cannot be read go to `broken`.
 
-    Raises DataError where the options do not fit the format.
+    Raises DataError where the options do not fit a CSV file.
     """
     given = list(files)
     if source.section.format == "csv":
@@ -81,7 +81,12 @@ def _of_csv(
         except Exception as error:  # noqa: BLE001 - whatever the filesystem or the codec says
             reject_files(broken, {file.uri: cannot_be_read(first_line(error))})
             continue
-        layouts[file.uri] = _layout(T.StructType([_text(name) for name in names]), file)
+        # Columns of a CSV file are known by their place: none may be left out.
+        apart = {CORRUPT_RECORD, *(name.lower() for name in file.folder_columns)}
+        named = [
+            f"_c{place}" if name.lower() in apart else name for place, name in enumerate(names)
+        ]
+        layouts[file.uri] = _layout(T.StructType([_text(name) for name in named]), file)
     return layouts
 
 
@@ -104,7 +109,11 @@ def _of_parquet(
     layouts = {}
     for file in files:
         footer = footers.get(file.uri)
-        if footer is None or (known := inferred.get(first[footer].uri)) is None:
+        if footer is None:
+            continue
+        known = inferred.get(first[footer].uri)
+        if known is None:
+            reject_files(broken, {file.uri: broken[comparable(first[footer].uri)]})
             continue
         layouts[file.uri] = _layout(known.schema, file, footer.nanoseconds)
     return layouts
@@ -122,10 +131,8 @@ def _inferred(
                 schema = reader.load(paths_of(spark, [file.uri])).schema
         except PySparkException as error:
             failed = broken_file(error)
-            if failed is None:
-                text = f"source {source.description} cannot be read: {first_line(error)}"
-                raise DataError(text) from error
-            reject_files(broken, {file.uri: failed[1]})
+            why = failed[1] if failed else cannot_be_read(first_line(error))
+            reject_files(broken, {file.uri: why})
             continue
         layout = _layout(schema, file)
         if source.section.format == "json" and schema.fields and not layout.ddl:
@@ -139,6 +146,6 @@ def _layout(
     schema: T.StructType, file: SourceFile, nanoseconds: tuple[tuple[str, bool], ...] = ()
 ) -> Layout:
     folders = file.folder_columns
-    apart = {CORRUPT_RECORD, *folders}
-    own = T.StructType([field for field in schema.fields if field.name not in apart])
+    apart = {CORRUPT_RECORD, *(name.lower() for name in folders)}
+    own = T.StructType([field for field in schema.fields if field.name.lower() not in apart])
     return Layout(ddl_of(own), file.base if folders else None, folders, nanoseconds)

@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.ingest.analysis import lenient_analysis
+from crm_spark.ingest.reading.schema import quoted
 from crm_spark.lake.hadoop import HadoopFile
 
 _MAGIC = b"PAR1"
@@ -39,7 +40,7 @@ def read_footer(spark: SparkSession, uri: str) -> Footer:
     stamps = [
         (column.path, json.loads(column.logical_type.to_json()))
         for column in columns
-        if column.logical_type.type == "TIMESTAMP" and "." not in column.path
+        if column.logical_type.type == "TIMESTAMP" and column.path == column.name
     ]
     found = ((name, kind) for name, kind in stamps if kind["timeUnit"] == "nanoseconds")
     # The first line tells where the object lies in memory.
@@ -57,6 +58,5 @@ def with_stamps(rows: DataFrame, nanoseconds: tuple[tuple[str, bool], ...]) -> D
 
 
 def _stamp(name: str, is_instant: bool) -> Column:
-    quoted = "`" + name.replace("`", "``") + "`"
-    instant = F.expr(f"timestamp_micros({quoted} div 1000)")
+    instant = F.expr(f"timestamp_micros({quoted(name)} div 1000)")
     return instant if is_instant else instant.cast("timestamp_ntz")

@@ -38,11 +38,24 @@ class SourceSchema:
 
 
 def ddl_of(schema: T.StructType) -> str:
-    """Write columns as DDL."""
-    return ", ".join(
-        f"`{field.name.replace('`', '``')}` {field.dataType.simpleString()}"
-        for field in schema.fields
-    )
+    """Write columns as DDL; names may hold any character, those of fields within them, too."""
+    return ", ".join(f"{quoted(field.name)} {_type(field.dataType)}" for field in schema.fields)
+
+
+def _type(kind: T.DataType) -> str:
+    if isinstance(kind, T.StructType):
+        fields = (f"{quoted(field.name)}:{_type(field.dataType)}" for field in kind.fields)
+        return f"struct<{','.join(fields)}>"
+    if isinstance(kind, T.ArrayType):
+        return f"array<{_type(kind.elementType)}>"
+    if isinstance(kind, T.MapType):
+        return f"map<{_type(kind.keyType)},{_type(kind.valueType)}>"
+    return kind.simpleString()
+
+
+def quoted(name: str) -> str:
+    """Give a column's name as SQL writes one of any characters."""
+    return "`" + name.replace("`", "``") + "`"
 
 
 def parsed(ddl: str) -> T.StructType:

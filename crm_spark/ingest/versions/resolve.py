@@ -20,7 +20,7 @@ from crm_spark.tables.history import VALID_FROM
 STATUS = "_status"
 KEPT, DUPLICATE, CONFLICT = "kept", "duplicate", "conflict"
 IS_STORED = "_is_stored"
-# Whether a new row, without an id of its own, is the same as a row of another file.
+# Whether a new row, without an id of its own, is kept and the same as a row of another file.
 IS_REPEATED = "_is_repeated"
 _CONTENT_HASH = "_content_hash"
 _SECOND_HASH = "_second_hash"
@@ -125,7 +125,9 @@ def _resolve_unnamed(rows: DataFrame, identity: Identity) -> DataFrame:
     alike = Window.partitionBy("_base_id").orderBy(F.col(IS_STORED).desc(), F.col(SOURCE_FILE))
     ordinal = F.row_number().over(alike)
     is_kept = F.lit(True) if identity.keeps_identical else ordinal == 1
-    is_repeated = ~F.col(IS_STORED) & (F.col(SOURCE_FILE) != F.first(SOURCE_FILE).over(alike))
+    is_repeated = (
+        is_kept & ~F.col(IS_STORED) & (F.col(SOURCE_FILE) != F.first(SOURCE_FILE).over(alike))
+    )
     name = F.concat_ws("-", "_base_id", ordinal.cast("string"))
     return (
         rows.withColumn("_base_id", base)

@@ -68,7 +68,13 @@ CASES: list[tuple[dict[str, Any], CleaningSection, list[str]]] = [
         CleaningSection(),
         ["customer_id is missing: Guest stands for none (cleaning.placeholders)"],
     ),
-    ({"customer_id": "0"}, CleaningSection(placeholders=("-1",)), []),
+    ({"customer_id": "0"}, CleaningSection(), []),
+    (
+        {"customer_id": "0"},
+        CleaningSection(placeholders=("0",)),
+        ["customer_id is missing: 0 stands for none (cleaning.placeholders)"],
+    ),
+    ({"customer_id": "-1"}, CleaningSection(placeholders=()), []),
     (
         {"product_id": "caf\ufffd"},
         CleaningSection(),

@@ -27,6 +27,8 @@ NO_BREAK, ZERO_WIDTH, MARK = "\u00a0", "\u200b", "\ufeff"
         ("string", "1.785E4", "id", "17850"),
         ("double", 12345678.0, "id", "12345678"),
         ("string", "17850.0", "cast(cast(id as double) as bigint)", "17850"),
+        ("double", -1.0, "id", "-1"),
+        ("string", "-1.0", "id", "-1"),
         # Others, that no number may make the same.
         ("string", "017850", "id", "017850"),
         ("string", "85123E4", "id", "85123E4"),
@@ -49,6 +51,9 @@ NO_BREAK, ZERO_WIDTH, MARK = "\u00a0", "\u200b", "\ufeff"
         # A double has lost digits of these: two customers would be one.
         ("string", "12345678901234567", "cast(cast(id as double) as bigint)", None),
         ("double", 1e17, "id", None),
+        ("double", 1e17, "cast(id as bigint)", None),
+        ("float", 17850001.0, "id", None),
+        ("string", "1.2345678901234568E16", "id", "1.2345678901234568E16"),
         ("string", "12345678901234567", "cast(id as bigint)", "12345678901234567"),
     ],
 )

@@ -68,6 +68,17 @@ def test_a_file_without_a_column_that_is_needed_is_rejected(
     assert found.rejected == {"second": f"it has no column discount, which {key} reads"}
 
 
+def test_an_expression_that_gives_null_by_itself_says_nothing_of_a_column_that_is_not_there(
+    spark: SparkSession,
+) -> None:
+    files = {"first": f"{BASE}, kind string", "second": f"{BASE}, type string"}
+    for columns, where in [
+        ({"is_return": "case when kind = 'R' then true else false end"}, None),
+        ({}, "if(kind = 'paid', true, false)"),
+    ]:
+        assert list(fit(spark, source_of(columns, where), **files).rejected) == ["second"]
+
+
 def test_a_column_that_looks_renamed_rejects_the_file_unless_the_mapping_says_what_to_do(
     spark: SparkSession,
 ) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import unquote
 
 from crm_spark.ingest.loading.noticed import Noticed
 from crm_spark.ingest.mapping.cleaning import DOUBTFUL
 from crm_spark.ingest.planning.found import Found
-from crm_spark.ingest.reading.broken import is_broken
+from crm_spark.ingest.reading.broken import comparable, is_broken
 from crm_spark.ingest.settings import Source
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import TableCounts
@@ -99,8 +98,8 @@ def _percent(share: float) -> str:
 
 def name_files(counts: TableCounts, found: Found) -> None:
     """Put the files that are not loaded into the summary."""
-    counts.files_rejected = [_name(file) for file in sorted(found.broken)]
-    counts.files_skipped = [_name(file) for file in found.listing.hidden]
+    counts.files_rejected = [_name(found, file) for file in sorted(found.broken)]
+    counts.files_skipped = [_name(found, file) for file in found.listing.hidden]
 
 
 def log_verdicts(verdicts: Iterable[Verdict]) -> None:
@@ -113,63 +112,59 @@ def log_verdicts(verdicts: Iterable[Verdict]) -> None:
 
 
 def _rejected(found: Found) -> list[Verdict]:
-    name = found.source.name
-    return [
-        Verdict(
-            REJECTED_FILE,
-            f"{name}: {_name(file)}",
-            why,
-            "a file that can be read and has the columns that are mapped",
-            "error",
-            f"{name}: the file {_name(file)} is not loaded, all its rows are missing: {why}. Mend "
-            "the file or the mapping, and ingest again",
-        )
-        for file, why in sorted(found.broken.items())
-    ]
+    needed = "a file that can be read and has the columns that are mapped"
+    return [_rejected_file(found, file, why, needed) for file, why in sorted(found.broken.items())]
+
+
+def _rejected_file(found: Found, file: str, why: str, needed: str) -> Verdict:
+    name, source = _name(found, file), found.source.name
+    message = (
+        f"{source}: the file {name} is not loaded, all its rows are missing: {why}. Mend the file "
+        "or the mapping, and ingest again"
+    )
+    return Verdict(REJECTED_FILE, f"{source}: {name}", why, needed, "error", message)
 
 
 def _hidden(found: Found) -> list[Verdict]:
-    name = found.source.name
-    return [
-        Verdict(
-            HIDDEN_FILE,
-            f"{name}: {_name(file)}",
-            "a name that begins with _ or .",
-            "another name, if it holds data",
-            "warning",
-            f"{name}: the file {_name(file)} is left out, as names that begin with _ or . are of "
-            "no data: rename it to load it",
+    source, verdicts = found.source.name, []
+    for name in (_name(found, file) for file in found.listing.hidden):
+        message = (
+            f"{source}: the file {name} is left out, as names that begin with _ or . are of no "
+            "data: rename it to load it"
         )
-        for file in found.listing.hidden
-    ]
+        what, needed = "a name that begins with _ or .", "another name, if it holds data"
+        subject = f"{source}: {name}"
+        verdicts.append(Verdict(HIDDEN_FILE, subject, what, needed, "warning", message))
+    return verdicts
 
 
 def _absent(found: Found) -> list[Verdict]:
-    name = found.source.name
+    source, verdicts = found.source.name, []
     files: dict[str, list[str]] = {}
     for uri, layout in found.layouts.items():
         absent = found.absent.get(layout)
         if absent is not None and not is_broken(uri, found.broken):
             for column in absent.names:
                 files.setdefault(column, []).append(uri)
-    return [
-        Verdict(
-            ABSENT_COLUMN,
-            f"{name}: {column}",
-            f"{len(uris):,} files without it",
-            "a column that the mapping reads in every file",
-            "warning",
-            f"{name}: {_listed(uris)} no column {column}, which the mapping reads: taken as null",
+    for column, uris in sorted(files.items()):
+        message = (
+            f"{source}: {_listed(found, uris)} no column {column}, which the mapping reads: taken "
+            "as null"
         )
-        for column, uris in sorted(files.items())
-    ]
+        what, needed = f"{len(uris):,} files without it", "a column of every file"
+        subject = f"{source}: {column}"
+        verdicts.append(Verdict(ABSENT_COLUMN, subject, what, needed, "warning", message))
+    return verdicts
 
 
-def _listed(uris: list[str]) -> str:
+def _listed(found: Found, uris: list[str]) -> str:
     if len(uris) == 1:
-        return f"the file {_name(uris[0])} has"
-    return f"{len(uris):,} files, {_name(sorted(uris)[0])} first, have"
+        return f"the file {_name(found, uris[0])} has"
+    return f"{len(uris):,} files, {_name(found, sorted(uris)[0])} first, have"
 
 
-def _name(file: str) -> str:
-    return unquote(file).rpartition("/")[2]
+def _name(found: Found, file: str) -> str:
+    """Give a file's name below the folder of its source."""
+    place = comparable(file)
+    base = next((base for base in found.listing.bases if place.startswith(base)), None)
+    return place.removeprefix(base) if base else place.rpartition("/")[2]

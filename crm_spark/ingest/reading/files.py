@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from functools import cached_property
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -59,6 +60,11 @@ class Listing:
     files: tuple[SourceFile, ...] = ()
     hidden: tuple[str, ...] = ()
     broken: BrokenFiles = field(default_factory=dict)
+
+    @cached_property
+    def bases(self) -> frozenset[str]:
+        """The folders that the source's paths name."""
+        return frozenset(f"{comparable(file.base)}/" for file in self.files if file.base)
 
 
 def list_files(spark: SparkSession, section: SourceSection) -> Listing:

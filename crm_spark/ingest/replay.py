@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from crm_spark.errors import ConfigError, DataError, listed
 from crm_spark.ingest.loading.delivery import exchange_rates
@@ -19,9 +19,10 @@ from crm_spark.ingest.loading.rejected import N_BROKEN_FILES, StoredRejected, di
 from crm_spark.ingest.loading.store import store_changes
 from crm_spark.ingest.mapping.columns import IS_WANTED, ROW_JSON
 from crm_spark.ingest.mapping.rows import Origin, map_rows
-from crm_spark.ingest.planning.fit import expression_faults
+from crm_spark.ingest.planning.fit import fit_files, with_nulls
 from crm_spark.ingest.planning.source_files import LoadedItem, SourceFiles
-from crm_spark.ingest.reading.schema import SourceSchema
+from crm_spark.ingest.reading.broken import comparable
+from crm_spark.ingest.reading.schema import SourceSchema, ddl_of, parsed
 from crm_spark.ingest.rejections import write_rejections
 from crm_spark.ingest.settings import IngestSettings, Source
 from crm_spark.ingest.targets import rejected_target, source_target
@@ -51,15 +52,7 @@ def _replay(run: LakeRun, files: SourceFiles, source: Source) -> None:
     run.settle(source.table, source.rejected)
     loaded = files.loaded(source)
     row, row_of_rejected = _require_loaded(run, source, loaded)
-    rows = _open_rows(run, source, SourceSchema.union(item.schema for item in loaded))
-    _require_fit(source, rows)
-    mapped = map_rows(
-        rows,
-        source,
-        Origin(F.col(_FILE), F.lit(None)),
-        rates=exchange_rates(run, source),
-        keep={_ROW: F.col(_ROW)},
-    ).where(IS_WANTED)
+    mapped = _mapped(run, source, _fitting(source, _open_rows(run, source, loaded)))
     with (
         kept_on_disk(mapped),
         stage(run.spark, f"replay rejected {source.name}"),
@@ -113,26 +106,62 @@ def _require_loaded(
     return rows[0], rows[1]
 
 
-def _open_rows(run: LakeRun, source: Source, schema: T.StructType) -> DataFrame:
-    """Give the rejected rows that no replay took back, as the source's columns.
+def _open_rows(
+    run: LakeRun, source: Source, loaded: Sequence[LoadedItem]
+) -> dict[tuple[str, ...], DataFrame]:
+    """Give the rejected rows that no replay took back, by their files, in these files' own columns.
 
-    A line that did not fit its file is text and no JSON: it stays where it is.
+    A line that did not fit its file is text and no JSON: it stays where it is. Rows of files of
+    which no columns are noted have those of all others.
     """
     kept = run.lake.read(source.rejected).where("row IS NOT NULL AND replay_run_id IS NULL")
-    parsed = F.from_json("row", schema, ROW_JSON)
+    kept = kept.where(F.col("row").startswith("{"))
+    schemas = {item.item: item.schema.ddl for item in loaded if item.schema.ddl}
+    together = ddl_of(SourceSchema.union(item.schema for item in loaded))
+    files: dict[str, list[str]] = {}
+    for row in kept.select("source_file").distinct().collect():  # a row a file
+        ddl = schemas.get(comparable(row["source_file"]), together)
+        files.setdefault(ddl, []).append(row["source_file"])
+    if not files:
+        return {(): _parsed(kept, together)}
+    return {
+        tuple(names): _parsed(kept.where(F.col("source_file").isin(names)), ddl)
+        for ddl, names in files.items()
+    }
+
+
+def _parsed(kept: DataFrame, ddl: str) -> DataFrame:
     return (
-        kept.where(F.col("row").startswith("{"))
-        .withColumn("_parsed", parsed)
+        kept.withColumn("_parsed", F.from_json("row", parsed(ddl), ROW_JSON))
         .where(F.col("_parsed").isNotNull())
         .select("_parsed.*", F.col("row").alias(_ROW), F.col("source_file").alias(_FILE))
     )
 
 
-def _require_fit(source: Source, rows: DataFrame) -> None:
+def _fitting(source: Source, rows: dict[tuple[str, ...], DataFrame]) -> list[DataFrame]:
+    """Give the rows that the mapping fits, with the columns that they lack as nulls.
+
+    Raises ConfigError where it fits none of them.
+    """
     section = source.section.model_copy(update={"watermark": None})
-    if faults := expression_faults(replace(source, section=section), rows):
-        named = [f"sources.{source.name}.{fault}" for fault in faults]
+    fit = fit_files(replace(source, section=section), rows, ())
+    if fit.faults:
+        named = [f"sources.{source.name}.{fault}" for fault in fit.faults]
         raise ConfigError(listed("the mapping does not fit the rejected rows", named))
+    for file, why in fit.rejected.items():
+        log.warning("rows of %s stay rejected: %s", file, why)
+    return [
+        with_nulls(frame, fit.absent.get(files[0]) if files else None)
+        for files, frame in rows.items()
+        if not set(files) & set(fit.rejected)
+    ]
+
+
+def _mapped(run: LakeRun, source: Source, frames: Sequence[DataFrame]) -> DataFrame:
+    rates = exchange_rates(run, source)
+    origin, keep = Origin(F.col(_FILE), F.lit(None)), {_ROW: F.col(_ROW)}
+    mapped = [map_rows(rows, source, origin, rates=rates, keep=keep) for rows in frames]
+    return reduce(DataFrame.unionByName, mapped).where(IS_WANTED)
 
 
 def _marked(run: LakeRun, source: Source, taken: DataFrame) -> DataFrame:

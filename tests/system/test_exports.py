@@ -16,7 +16,7 @@ from system.exports import CASES, Export, orders, values
 
 from crm_spark.errors import ConfigError, CrmSparkError, DataError
 from crm_spark.features.rfm_tables import CUSTOMER_RFM
-from crm_spark.jobs import build_features, score_rfm
+from crm_spark.jobs import build_features, replay_rejected, score_rfm
 from crm_spark.lake.delta import Lake
 
 
@@ -167,6 +167,35 @@ def test_files_of_other_tables_are_refused_with_the_advice_to_join_them(
     assert "not joined: join them first" in error
     assert "orders.csv: it has no column product_id" not in error  # it is optional
     assert "order_items.csv: it has no column customer_id, which columns.customer_id" in error
+
+
+def test_rejected_rows_are_taken_back_by_the_columns_of_their_own_file(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "later_file_extra_column", tmp_path)
+    for path in (export.folder / "input").iterdir():
+        path.unlink()
+    header = "customer,invoice,day,item,qty,total"
+    lines = {n: f"c{n},i{n},2019-01-0{n} 10:00:00,a,1" for n in (1, 2, 3)}
+    files = {
+        "a.csv": f"{header},off\n{lines[1]},'10',1\n",
+        "b.csv": f"{header}\n{lines[2]},'20'\n{lines[3]},30\n",
+    }
+    for name, text in files.items():
+        (export.folder / "input" / name).write_text(text)
+    path = export.folder / export.config_name
+    path.write_text(path.read_text() + '      discount_amount: "off"\n')
+    counts = export.ingest()
+    assert (counts.rows_written, counts.rows_rejected) == (1, 2)
+    path.write_text(
+        path.read_text().replace("amount: total", "amount: translate(total, '\\'', '')")
+    )
+    replay_rejected.run(spark, export.config, None)
+    found = {row["order_id"]: tuple(row)[1:] for row in export.rows(*OF_ORDER)}
+    assert found == {"i1": (10, 1), "i2": (20, None), "i3": (30, None)}
+
+
+OF_ORDER = ("order_id", "amount", "discount_amount")
 
 
 # --- headers, names and containers ---------------------------------------------------------------

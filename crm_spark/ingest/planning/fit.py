@@ -74,7 +74,7 @@ def fit_files(source: Source, files: RowsOfFiles, known: Sequence[SourceSchema])
     schemas = [rows.schema for rows in files.values()] + [schema.fields for schema in known]
     columns = _all_columns(schemas)
     faults = {
-        uris: expression_faults(source, _with_nulls(rows, _lacking(rows, columns)))
+        uris: expression_faults(source, with_nulls(rows, _lacking(rows, columns)))
         for uris, rows in files.items()
     }
     if not known and all(faults.values()):
@@ -121,8 +121,9 @@ def _lacking(rows: DataFrame, columns: Mapping[str, T.StructField]) -> T.StructT
     return T.StructType([column for name, column in columns.items() if name not in own])
 
 
-def _with_nulls(rows: DataFrame, lacking: T.StructType) -> DataFrame:
-    if not lacking.fields:
+def with_nulls(rows: DataFrame, lacking: T.StructType | None) -> DataFrame:
+    """Add columns that rows lack, as nulls."""
+    if lacking is None or not lacking.fields:
         return rows
     return rows.withColumns({f.name: F.lit(None).cast(f.dataType) for f in lacking.fields})
 
@@ -137,7 +138,7 @@ def _absence(
     lacking = _lacking(rows, columns)
     if not lacking.fields:
         return [], lacking
-    whole = _with_nulls(rows, lacking)
+    whole = with_nulls(rows, lacking)
     names = {column.name.lower() for column in lacking.fields}
     reads: dict[str, list[str]] = {}
     with lenient_analysis(rows.sparkSession, source.time_zone):

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.errors import DataError
-from crm_spark.ingest.planning.fit import expression_faults, fit_files
+from crm_spark.ingest.planning.fit import expression_faults, fit_files, with_nulls
 from crm_spark.ingest.reading.broken import BrokenFiles, is_broken, readable, reject_files
 from crm_spark.ingest.reading.csv import reason_of_misfit
 from crm_spark.ingest.reading.files import Listing, list_files
@@ -65,14 +64,11 @@ class Found:
 
     def _part(self, spark: SparkSession, layout: Layout, uris: Sequence[str]) -> Part:
         rows = read_files(spark, self.source, layout, uris)
-        nulls = {
-            absent.name: F.lit(None).cast(absent.dataType)
-            for absent in self.absent.get(layout, T.StructType()).fields
-        }
         misfit = None
         if self.source.section.format == "csv":
             misfit = reason_of_misfit(self.source.section.options, len(layout.schema.fields))
-        return Part(rows.withColumns(nulls), SourceSchema.of(rows), tuple(uris), misfit)
+        whole = with_nulls(rows, self.absent.get(layout))
+        return Part(whole, SourceSchema.of(rows), tuple(uris), misfit)
 
 
 def look_at(spark: SparkSession, source: Source) -> Found:

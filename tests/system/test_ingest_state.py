@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 from crm_spark.config import Config, load_config
 from crm_spark.errors import DataError
 from crm_spark.ingest import ingest as ingest_module
+from crm_spark.ingest.planning import content as content_module
 from crm_spark.ingest.planning import found as found_module
 from crm_spark.ingest.sources import SourceSection
 from crm_spark.jobs import ingest_sources
@@ -433,12 +434,23 @@ def test_broken_files_begin_no_load_again_and_each_source_is_listed_once(
 
     monkeypatch.setattr(ingest_module, "load_source", counted_load)
     monkeypatch.setattr(found_module, "list_files", counted_listing)
+    hashed: list[str] = []
+    hash_of = content_module.content_of
+
+    def counted_hash(spark: SparkSession, uri: str) -> str:
+        hashed.append(uri)
+        return hash_of(spark, uri)
+
+    monkeypatch.setattr(content_module, "content_of", counted_hash)
     shop.load()
     shop.deliver("day_11", line(4, 11))
     begun.clear()
     listed.clear()
+    hashed.clear()
     counts = shop.load()
     assert (counts.rows_read, counts.rows_written, counts.rows_rejected) == (4, 1, 3)
+    # Each new file is read once to know its content; the three broken ones are tried again.
+    assert len(hashed) == len(set(hashed)) == 4
     # All three are found before a row is read.
     assert begun == ["transactions", "exchange_rates"]
     assert len(listed) == 2

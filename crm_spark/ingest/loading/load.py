@@ -11,7 +11,7 @@ from crm_spark.ingest.loading.noticed import Noticed
 from crm_spark.ingest.loading.rejected import N_BROKEN_FILES
 from crm_spark.ingest.loading.whole import load_whole
 from crm_spark.ingest.planning.source_files import LoadedItem, SourceFiles
-from crm_spark.ingest.reading.broken import comparable
+from crm_spark.ingest.reading.broken import comparable, is_broken
 from crm_spark.ingest.reading.schema import SourceSchema
 from crm_spark.ingest.verdicts import file_verdicts, name_files, row_verdicts
 from crm_spark.runtime.progress import log
@@ -103,13 +103,11 @@ def _n_rows_of_copies(delivery: Delivery) -> int:
 
 def _schemas(delivery: Delivery) -> dict[str | None, SourceSchema]:
     """Give the columns of each content that was read."""
-    if not delivery.source.is_files:
-        (part,) = delivery.parts()
-        return {item.content: part.schema for item in delivery.plan.items}
-    by_file = {
-        comparable(uri): part.schema
-        for part in delivery.found.parts(delivery.run.spark, delivery.plan.read)
-        for uri in part.uris
+    found, plan = delivery.found, delivery.plan
+    read = plan.read if found.source.is_files else [found.source.description]
+    by_item = {
+        comparable(place): found.schemas[found.layouts[place]]
+        for place in read
+        if found.layouts.get(place) in found.schemas and not is_broken(place, found.broken)
     }
-    items = [item for item in delivery.plan.items if item.item in by_file]
-    return {item.content: by_file[item.item] for item in items}
+    return {item.content: by_item[item.item] for item in plan.items if item.item in by_item}

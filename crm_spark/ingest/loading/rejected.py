@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
 from crm_spark.ingest.mapping.columns import REASONS, SOURCE_ROW
-from crm_spark.ingest.reading.files import BrokenFiles
+from crm_spark.ingest.reading.broken import BrokenFiles
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.versions.changes import Changes
 from crm_spark.ingest.versions.resolve import add_content_hashes, conflicting

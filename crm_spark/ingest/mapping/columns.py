@@ -93,9 +93,9 @@ def map_source(
                 columns.append(F.lit(None).cast(column.type).alias(column.name))
                 continue
             sources = referenced_columns(df, text)
-            value = _value(df, text, column, sources)
+            value, has_source = _value(df, text, column, sources), _has_source(sources)
             if constant := (missing or {}).get(column.name):
-                is_missing = ~_has_source(sources)
+                is_missing = ~has_source
                 columns.append(is_missing.alias(is_filled(column.name)))
                 value = F.when(is_missing, _typed(F.lit(constant), column)).otherwise(value)
             columns.append(value.alias(column.name))
@@ -104,7 +104,6 @@ def map_source(
                 columns.append(
                     (F.expr(text).cast("double") == 0).alias(is_zero_before_rounding(column.name))
                 )
-            has_source = _has_source(sources)
             if is_id(column):
                 has_source = has_source & ~is_no_number(df, sources)
             found = _reasons_of(

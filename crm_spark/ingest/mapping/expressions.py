@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.ingest.analysis import lenient_analysis
+from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.lake.contract import Table
 
@@ -44,7 +45,7 @@ def mapping_faults(
                 elif wanted is not None:
                     df.select(value.cast(wanted))
             except (AnalysisException, ParseException) as error:
-                faults.append(f"{key}: {text!r}: {short(error).rstrip('.')}{_remedy(text)}")
+                faults.append(f"{key}: {text!r}: {first_line(error).rstrip('.')}{_remedy(text)}")
     return faults
 
 
@@ -82,13 +83,6 @@ def referenced_columns(df: DataFrame, text: str) -> list[str]:
     # Spark resolves without regard to case, but keeps the spelling of the expression.
     spelled = {name.lower() for name in names}
     return sorted(name for name in df.columns if name.lower() in spelled)
-
-
-def short(error: BaseException) -> str:
-    """Give the first line of a Spark error without its plan and its code."""
-    text = next((line for line in str(error).splitlines() if line.strip()), "")
-    text = re.sub(r"^\[[A-Z_.]+\]\s*", "", text)
-    return re.sub(r"\s*SQLSTATE: \w+.*$", "", text).strip()
 
 
 def as_sql(name: str) -> str:

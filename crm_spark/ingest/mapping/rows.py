@@ -53,7 +53,7 @@ def map_rows(
     """
     table, section = source.table, source.section
     mapped = map_source(
-        _without_cut_decimals(df, source),
+        refuse_cut_decimals(df, section.expressions.values(), time_zone=source.time_zone),
         table,
         section.columns,
         time_zone=source.time_zone,
@@ -79,12 +79,6 @@ def map_rows(
     if is_history(table) and VALID_FROM not in section.columns:
         mapped = mapped.withColumn(VALID_FROM, F.col(_WRITTEN_AT))
     return add_content_hashes(mapped.drop(_WRITTEN_AT, RATE), table)
-
-
-def _without_cut_decimals(df: DataFrame, source: Source) -> DataFrame:
-    section = source.section
-    expressions = [*section.columns.values(), *([section.where] if section.where else [])]
-    return refuse_cut_decimals(df, expressions, time_zone=source.time_zone)
 
 
 def _no_rate() -> Column:

@@ -12,8 +12,9 @@ from pyspark.sql import functions as F
 
 from crm_spark.errors import ConfigError, DataError, listed
 from crm_spark.ingest.analysis import lenient_analysis
-from crm_spark.ingest.mapping.expressions import referenced_columns, short
+from crm_spark.ingest.mapping.expressions import referenced_columns
 from crm_spark.ingest.mapping.numbers import cut_decimals
+from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.broken import broken_file
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.ingest.settings import Source
@@ -94,4 +95,4 @@ def _failing_value(rows: DataFrame, text: str, time_zone: str) -> str | None:
 def _why(error: Exception) -> str:
     text = str(error)
     hint = next((hint for part, hint in _HINTS.items() if part in text), None)
-    return hint or short(error)
+    return hint or first_line(error)

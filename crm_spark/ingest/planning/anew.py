@@ -9,8 +9,9 @@ from pyspark.sql import SparkSession
 
 from crm_spark.errors import DataError, listed
 from crm_spark.ingest.planning.source_files import Item, LoadedItem
+from crm_spark.ingest.reading.broken import comparable
 from crm_spark.ingest.reading.delta_source import appended_files
-from crm_spark.ingest.reading.files import comparable, is_below
+from crm_spark.ingest.reading.files import is_below
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.targets import rejected_target, source_target
 from crm_spark.ingest.versions.facts import NEWEST_LINE

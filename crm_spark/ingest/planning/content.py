@@ -26,7 +26,16 @@ from crm_spark.ingest.settings import Source
 
 
 def items_of(spark: SparkSession, there: Found, loaded: Sequence[LoadedItem]) -> list[Item]:
-    """Give what is there now. A file that has not changed since it was loaded is not opened."""
+    """Give what is there now. A file that has not changed since it was loaded is not opened.
+
+    It is looked up once: files are hashed whole, and a watermark is a query of its own.
+    """
+    if not there.items:
+        there.items.extend(_items_of(spark, there, loaded))
+    return there.items
+
+
+def _items_of(spark: SparkSession, there: Found, loaded: Sequence[LoadedItem]) -> list[Item]:
     source = there.source
     if source.is_files:
         known = {item.item: item for item in loaded}

@@ -10,12 +10,13 @@ from pyspark.sql import types as T
 
 from crm_spark.errors import DataError
 from crm_spark.ingest.planning.fit import expression_faults, fit_files, with_nulls
+from crm_spark.ingest.planning.source_files import Item
 from crm_spark.ingest.reading.broken import BrokenFiles, is_broken, readable, reject_files
 from crm_spark.ingest.reading.csv import reason_of_misfit
 from crm_spark.ingest.reading.files import Listing, list_files
 from crm_spark.ingest.reading.layout import Layout, read_layouts
 from crm_spark.ingest.reading.rows import read_files, read_whole
-from crm_spark.ingest.reading.schema import SourceSchema
+from crm_spark.ingest.reading.schema import SourceSchema, ddl_of
 from crm_spark.ingest.settings import Source
 
 
@@ -37,13 +38,16 @@ class Part:
 class Found:
     """A source as it is there. `broken` files, which may become more, are rejected whole.
 
-    `layouts` are known of the files that were looked into; `absent` are the columns that files of a
-    layout lack, though the mapping reads them.
+    `items` tell its content, once they were asked for. `layouts` are known of the files, or of the
+    table, that were looked into, and `schemas` of the layouts that were read; `absent` are the
+    columns that files of a layout lack, though the mapping reads them.
     """
 
     source: Source
     listing: Listing = field(default_factory=Listing)
+    items: list[Item] = field(default_factory=list)
     layouts: dict[str, Layout] = field(default_factory=dict)
+    schemas: dict[Layout, SourceSchema] = field(default_factory=dict)
     absent: dict[Layout, T.StructType] = field(default_factory=dict)
 
     @property
@@ -68,7 +72,8 @@ class Found:
         if self.source.section.format == "csv":
             misfit = reason_of_misfit(self.source.section.options, len(layout.schema.fields))
         whole = with_nulls(rows, self.absent.get(layout))
-        return Part(whole, SourceSchema.of(rows), tuple(uris), misfit)
+        schema = self.schemas.setdefault(layout, SourceSchema.of(rows))
+        return Part(whole, schema, tuple(uris), misfit)
 
 
 def look_at(spark: SparkSession, source: Source) -> Found:
@@ -92,6 +97,17 @@ def _keep_numbers(spark: SparkSession, found: Found, uris: Iterable[str]) -> Non
             found.layouts.update(dict.fromkeys(of_layout, as_numbers))
 
 
+def _look_into_table(spark: SparkSession, found: Found) -> list[str]:
+    source = found.source
+    if source.description in found.layouts:
+        return []
+    rows = read_whole(spark, source.section)
+    layout = Layout(ddl_of(rows.schema))
+    found.layouts[source.description] = layout
+    found.schemas[layout] = SourceSchema(layout.ddl)
+    return expression_faults(source, rows)
+
+
 def look_into(
     spark: SparkSession, found: Found, uris: Iterable[str], known: Iterable[SourceSchema] = ()
 ) -> list[str]:
@@ -103,7 +119,7 @@ def look_into(
     """
     source = found.source
     if not source.is_files:
-        return expression_faults(source, read_whole(spark, source.section))
+        return _look_into_table(spark, found)
     wanted = {uri for uri in uris if uri not in found.layouts and not is_broken(uri, found.broken)}
     new = [file for file in found.listing.files if file.uri in wanted]
     found.layouts.update(read_layouts(spark, source, new, found.broken))

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from crm_spark.ingest.planning.anew import appended, require_all_there, why_anew
 from crm_spark.ingest.planning.source_files import Item, LoadedItem
-from crm_spark.ingest.reading.files import comparable
+from crm_spark.ingest.reading.broken import comparable
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.targets import source_target
 from crm_spark.lake.state import OutputRow, State

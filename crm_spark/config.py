@@ -29,6 +29,7 @@ from pydantic import (
 )
 
 from crm_spark.errors import ConfigError, listed, nearest
+from crm_spark.features.orders import ORDER_SPAN_DAYS
 from crm_spark.features.rfm import RfmSection
 from crm_spark.ingest.mapping.currency import CurrenciesSection
 from crm_spark.ingest.sources import SourcesSection, known_time_zone, mapping_key_faults
@@ -45,6 +46,7 @@ from crm_spark.tables.mapped import Mapped
 class Config(BaseModel):
     """Everything a run is told besides its date.
 
+    Lines bought under one order number more than `order_span_days` apart are different orders.
     load_config() gives a subclass with a section for each model. With `models` those named there
     have to succeed; without it all are made that the mapping and the data allow.
     """
@@ -55,6 +57,7 @@ class Config(BaseModel):
     sources: SourcesSection
     tracking: TrackingSection = Field(default_factory=TrackingSection)
     time_zone: str = "UTC"
+    order_span_days: int = Field(default=ORDER_SPAN_DAYS, ge=0)
     currencies: CurrenciesSection | None = None
     spark: SparkSection = Field(default_factory=SparkSection)
     rfm: RfmSection = Field(default_factory=RfmSection)

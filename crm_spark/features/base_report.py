@@ -7,7 +7,7 @@ from datetime import date
 
 from pyspark.sql import functions as F
 
-from crm_spark.features.orders import MINOR_UNITS
+from crm_spark.features.lines import MINOR_UNITS
 from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, Tile

@@ -14,7 +14,7 @@ from crm_spark.features.catalogue import (
     FEEDBACK_DAYS,
     VISIT_DAYS,
 )
-from crm_spark.features.orders import midnight
+from crm_spark.features.lines import midnight
 from crm_spark.tables.core import CAMPAIGN_CONTACTS, EVENTS, FEEDBACK
 
 _Aggregates = Callable[[Column, Column], Mapping[str, Column]]

@@ -8,16 +8,15 @@ from datetime import date
 
 from pyspark.sql import DataFrame
 
+from crm_spark.features.build_orders import bring_orders_up_to_date, known_reused_numbers
 from crm_spark.features.departments import customer_departments
 from crm_spark.features.increments import (
     Due,
-    changed_lines,
     due,
-    earliest_change,
     runs_since_made,
 )
 from crm_spark.features.interactions import product_interactions
-from crm_spark.features.orders import changed_later, customer_orders
+from crm_spark.features.orders import count_changes
 from crm_spark.features.prices import product_prices
 from crm_spark.features.snapshot import customer_snapshot
 from crm_spark.features.tables import (
@@ -32,11 +31,10 @@ from crm_spark.features.targets import (
     FeatureSettings,
     department_target,
     interaction_targets,
-    orders_target,
     price_target,
     snapshot_targets,
 )
-from crm_spark.lake.contract import Table, checksum_rows, content_checksum
+from crm_spark.lake.contract import Table, checksum_rows
 from crm_spark.lake.delta import Written
 from crm_spark.lake.run import Finished, LakeRun
 from crm_spark.lake.state import Target
@@ -76,58 +74,6 @@ def build_features(run: LakeRun, settings: FeatureSettings, dates: FeatureDates)
         bring_up_to_date(run, dated)
 
 
-def bring_orders_up_to_date(run: LakeRun, settings: FeatureSettings) -> None:
-    """Write the orders of the customers whose lines changed, or all where that is not known."""
-    target = orders_target(settings)
-    run.require(target)
-    reason = run.state.why_not_current(target)
-    if reason is None:
-        row = run.state.newest(target.output)
-        assert row is not None
-        run.note_unchanged(CUSTOMER_ORDERS, row)
-        return
-    log.info("%s: %s", CUSTOMER_ORDERS.name, reason)
-    runs = runs_since_made(run.state, target)
-    changed_from = earliest_change(run.state, target) if runs is not None else None
-    written = _merge_orders(run, runs) if runs is not None else _overwrite_orders(run)
-    run.finish(
-        Finished(
-            target,
-            written.version,
-            written.content_checksum,
-            changed_from=changed_from,
-            replaces_all=runs is None,
-        )
-    )
-
-
-def _overwrite_orders(run: LakeRun) -> Written:
-    with stage(run.spark, "customer orders"):
-        orders = run.stamp(customer_orders(run.lake.read(TRANSACTIONS)))
-        return run.note(CUSTOMER_ORDERS, run.lake.overwrite(CUSTOMER_ORDERS, orders))
-
-
-def _merge_orders(run: LakeRun, runs: Sequence[str]) -> Written:
-    """Merge the orders of changed customers: the files of other customers stay as they are."""
-    lines = run.lake.read(TRANSACTIONS)
-    key = list(CUSTOMER_ORDERS.key)
-    changed = changed_lines(lines, runs).select("customer_id").distinct().persist()
-    of_changed = customer_orders(lines.join(changed, "customer_id", "left_semi"))
-    orders = run.stamp(of_changed).persist()  # read for what comes and for what goes
-    try:
-        before = run.lake.read(CUSTOMER_ORDERS).join(changed, "customer_id", "left_semi")
-        gone = before.select(*key).join(orders.select(*key), key, "left_anti")
-        with stage(run.spark, "customer orders of changed customers"):
-            written = run.lake.merge(
-                CUSTOMER_ORDERS, orders, gone, unless_same=CUSTOMER_ORDERS.content_columns
-            )
-    finally:
-        orders.unpersist()
-        changed.unpersist()
-    checksum = content_checksum(run.lake.read(CUSTOMER_ORDERS), CUSTOMER_ORDERS)
-    return run.note(CUSTOMER_ORDERS, Written(written.rows, written.version, checksum))
-
-
 def _dated_tables(run: LakeRun, settings: FeatureSettings, dates: FeatureDates) -> list[Dated]:
     tables = [
         Dated(
@@ -148,7 +94,9 @@ def _dated_tables(run: LakeRun, settings: FeatureSettings, dates: FeatureDates) 
         Dated(
             PRODUCT_INTERACTIONS,
             interaction_targets(settings, dates.interactions),
-            lambda days, customers: product_interactions(lines(customers), dates=days),
+            lambda days, customers: product_interactions(
+                lines(customers), dates=days, reused=known_reused_numbers(run)
+            ),
             dates.day,
         ),
         Dated(
@@ -165,7 +113,10 @@ def _dated_tables(run: LakeRun, settings: FeatureSettings, dates: FeatureDates) 
                 CUSTOMER_DEPARTMENTS,
                 [department_target(settings, dates.day)],
                 lambda days, _: customer_departments(
-                    lines(None), product_departments(run, days).drop("as_of_date"), day=days[0]
+                    lines(None),
+                    product_departments(run, days).drop("as_of_date"),
+                    day=days[0],
+                    reused=known_reused_numbers(run),
                 ),
                 dates.day,
                 follows_customers=False,
@@ -275,7 +226,7 @@ def snapshots(
     orders = _of_customers(run.lake.read(CUSTOMER_ORDERS), customers)
     lines = _of_customers(run.lake.read(TRANSACTIONS), customers)
     with stage(run.spark, "orders that changed after a date"):
-        n_changed = changed_later(orders, dates=days).count()
+        changes = count_changes(orders, dates=days)
     besides = settings.besides()
 
     def read(table: Table) -> DataFrame | None:
@@ -289,7 +240,7 @@ def snapshots(
         product_departments(run, days) if settings.has_departments else None,
         dates=days,
         horizon_days=settings.horizon_days,
-        n_changed=n_changed,
+        changes=changes,
         events=read(EVENTS),
         feedback=read(FEEDBACK),
         contacts=read(CAMPAIGN_CONTACTS),

@@ -8,18 +8,23 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.orders import MINOR_UNITS, is_visible, midnight, minor_units
+from crm_spark.features.lines import MINOR_UNITS, is_visible, midnight, minor_units
+from crm_spark.features.order_parts import lines_of_orders
 
 
-def customer_departments(lines: DataFrame, departments: DataFrame, *, day: date) -> DataFrame:
+def customer_departments(
+    lines: DataFrame, departments: DataFrame, *, day: date, reused: DataFrame | None = None
+) -> DataFrame:
     """Give recency, frequency and monetary value of each customer in each department.
 
     Grain: customer_id, department, as_of_date. Reads core.transactions (lines that are no returns,
     as they were known before the midnight of `day`) and `departments` (product_id, department, as
     of the day); products of no known department are left out. Gives the columns of
     features.customer_departments but for provenance. RFM as in Hughes (1994), per department.
+    `reused` are the order numbers that may have several orders.
     """
-    bought = lines.where(~F.col("is_return") & is_visible(midnight(F.lit(day))))
+    numbered = lines_of_orders(lines, reused, dates=[day])
+    bought = numbered.where(~F.col("is_return") & is_visible(midnight(F.lit(day))))
     by_order = bought.groupBy("customer_id", "product_id", "order_id").agg(
         F.max("ordered_at").alias("_at"), F.sum(minor_units(F.col("amount"))).alias("_minor")
     )

@@ -10,7 +10,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from crm_spark.features.orders import known_at, midnight
+from crm_spark.features.lines import known_at, midnight
 from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.lake.contract import Table
 from crm_spark.lake.run import LakeRun

@@ -9,26 +9,33 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.orders import is_visible, midnight
+from crm_spark.features.lines import is_visible, midnight
+from crm_spark.features.order_parts import counts_as_of, lines_of_orders
 from crm_spark.features.snapshot import DECAY_STEPS
 from crm_spark.features.tables import PRODUCT_HALF_LIFE_DAYS
 
 
-def product_interactions(lines: DataFrame, *, dates: Sequence[date]) -> DataFrame:
+def product_interactions(
+    lines: DataFrame, *, dates: Sequence[date], reused: DataFrame | None = None
+) -> DataFrame:
     """Give what each customer bought of each product before each date.
 
     Grain: customer_id, product_id, as_of_date. Reads core.transactions, lines that are no returns
     and whose product is known; gives the columns of features.product_interactions but for
     provenance. An order counts once for a product, on the local day of its first line of it. Lines
     shrink to orders, then to products, with a column a date; only then does each date get rows.
+    `reused` are the order numbers that may have several orders.
     """
     days = dict(enumerate(sorted(set(dates))))
     first_line = [
-        F.min(F.when(is_visible(midnight(F.lit(day))), F.col("ordered_at"))).alias(f"_at_{index}")
+        F.min(
+            F.when(is_visible(midnight(F.lit(day))) & counts_as_of(day), F.col("ordered_at"))
+        ).alias(f"_at_{index}")
         for index, day in days.items()
     ]
     orders = (
-        lines.where(~F.col("is_return") & F.col("product_id").isNotNull())
+        lines_of_orders(lines, reused, dates=dates)
+        .where(~F.col("is_return") & F.col("product_id").isNotNull())
         .groupBy("customer_id", "product_id", "order_id")
         .agg(*first_line)
     )

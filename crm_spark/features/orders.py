@@ -3,84 +3,126 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-MINOR_UNITS = 100
-ITEM_FRACTIONS = 1000
+from crm_spark.features.lines import ITEM_FRACTIONS, is_visible, known_at, midnight, minor_units
+from crm_spark.features.order_parts import (
+    NUMBER,
+    PART,
+    SPLIT_AFTER,
+    reused_numbers,
+    with_order_parts,
+)
+from crm_spark.features.returns import is_refund_of_order, net_returns
+
+# Bought lines of one number that lie further apart are different orders.
+ORDER_SPAN_DAYS = 31
+# So many order keys fit into a broadcast.
+FEW_ORDERS = 500_000
 
 
-def known_at() -> Column:
-    """When a line had both happened and arrived."""
-    return F.greatest("ordered_at", "arrived_at")
-
-
-def is_visible(at: Column) -> Column:
-    """Whether a line was known before `at` and not yet superseded then."""
-    is_current = F.col("superseded_at").isNull() | (F.col("superseded_at") >= at)
-    return (known_at() < at) & is_current
-
-
-def midnight(day: Column) -> Column:
-    """The instant at which a local day begins."""
-    return day.cast(T.TimestampType())
-
-
-def minor_units(amount: Column) -> Column:
-    """Money as a count of minor units: exact in any order of summation."""
-    return (amount * MINOR_UNITS).cast(T.LongType())
-
-
-def customer_orders(lines: DataFrame) -> DataFrame:
-    """Give each order as it is known now.
+def customer_orders(
+    lines: DataFrame, *, span_days: int = ORDER_SPAN_DAYS, has_refunds: bool = False
+) -> DataFrame:
+    """Give each order as it is known now, of each number one.
 
     Grain: customer_id, order_id. Reads core.transactions; gives the columns of
     features.customer_orders but for run_id. Superseded lines count for first_known_at and
-    last_change_at only.
+    last_change_at only. Numbers with bought lines more than `span_days` days apart have
+    split_after_days, and are to be replaced by split_orders(). `has_refunds`: whether refunds may
+    name the order that they are of.
     """
     is_current = F.col("superseded_at").isNull()
-    return _aggregate_orders(lines, ("customer_id", "order_id"), is_current)
+    orders = _aggregate_orders(lines, (*NUMBER,), is_current, has_refunds=has_refunds)
+    is_wide = F.datediff("_last_bought_at", "_first_bought_at") > span_days
+    return _plain(orders.withColumn(SPLIT_AFTER, F.when(is_wide, F.lit(span_days))))
 
 
-# So many order keys fit into a broadcast.
-FEW_ORDERS = 500_000
+def split_orders(lines: DataFrame, reused: DataFrame, *, has_refunds: bool = False) -> DataFrame:
+    """Give the orders of reused_numbers() as they are known now, as many as each number has.
+
+    Grain: customer_id, order_id, order_part. Reads core.transactions; gives the columns of
+    customer_orders(). What changes one order of a number may part its lines otherwise: they change
+    together.
+    """
+    of_customers = lines.join(reused.select("customer_id").distinct(), "customer_id", "left_semi")
+    is_current = F.col("superseded_at").isNull()
+    orders = _aggregate_orders(
+        of_customers, (*NUMBER,), is_current, reused=reused, has_refunds=has_refunds
+    )
+    together = F.max("last_change_at").over(Window.partitionBy(*NUMBER))
+    return _plain(orders.join(reused, list(NUMBER)).withColumn("last_change_at", together))
+
+
+def _plain(orders: DataFrame) -> DataFrame:
+    return orders.drop("_first_bought_at", "_last_bought_at")
+
+
+@dataclass(frozen=True)
+class OrderChanges:
+    """Rows of changed_later(), and of these, of used-again numbers and with refunds of orders."""
+
+    n_orders: int
+    n_reused: int
+    n_refunds: int
 
 
 def changed_later(orders: DataFrame, *, dates: Sequence[date]) -> DataFrame:
     """Give the orders that were known before a date and have changed since.
 
-    Grain: customer_id, order_id, as_of_date. Reads features.customer_orders.
+    Grain: customer_id, order_id, order_part, as_of_date. Reads features.customer_orders.
     """
     cut = midnight(F.col("as_of_date"))
-    known = _known(orders, dates).where(F.col("last_change_at") >= cut)
-    return known.select("customer_id", "order_id", "as_of_date")
+    return _known(orders, dates).where(F.col("last_change_at") >= cut)
+
+
+def count_changes(orders: DataFrame, *, dates: Sequence[date]) -> OrderChanges:
+    """Count what orders_as_of() has to put together again. Reads features.customer_orders."""
+    counts = changed_later(orders, dates=dates).agg(
+        F.count(F.lit(1)).alias("n_orders"),
+        F.count(SPLIT_AFTER).alias("n_reused"),
+        F.count_if("has_refund").alias("n_refunds"),
+    )
+    return OrderChanges(**counts.collect()[0].asDict())
 
 
 def orders_as_of(
-    orders: DataFrame, lines: DataFrame, *, dates: Sequence[date], n_changed: int | None = None
+    orders: DataFrame,
+    lines: DataFrame,
+    *,
+    dates: Sequence[date],
+    changes: OrderChanges | None = None,
 ) -> DataFrame:
     """Give each order as it was known before each of `dates`.
 
-    Grain: customer_id, order_id, as_of_date. Reads features.customer_orders and core.transactions.
-    An order that has not changed since before the date is taken as it is; one with lines on both
-    sides of the date, or with returns after it, is put together again from the lines its customer
-    had then. `n_changed` is the number of rows of changed_later() where it is known: with none the
-    lines are not read at all, with few they are not shuffled.
+    Grain: customer_id, order_id, order_part, as_of_date. Reads features.customer_orders and
+    core.transactions. An order that has not changed since before the date is taken as it is; one
+    with lines on both sides of the date, or with returns after it, is put together again from the
+    lines its customer had then. `changes` are those of count_changes() where they are known: with
+    no order the lines are not read at all, with few they are not shuffled.
     """
     cut = midnight(F.col("as_of_date"))
     unchanged = _known(orders, dates).where(F.col("last_change_at") < cut)
-    if n_changed == 0:
+    if changes is not None and changes.n_orders == 0:
         return unchanged
-    keys = changed_later(orders, dates=dates)
+    keys = changed_later(orders, dates=dates).select(*NUMBER, "as_of_date").distinct()
     customers = keys.select("customer_id", "as_of_date").distinct()
-    if n_changed is not None and n_changed <= FEW_ORDERS:
+    if changes is not None and changes.n_orders <= FEW_ORDERS:
         keys, customers = F.broadcast(keys), F.broadcast(customers)
     lines_then = lines.join(customers, "customer_id").where(is_visible(cut))
-    grain = ("customer_id", "order_id", "as_of_date")
-    rebuilt = _aggregate_orders(lines_then, grain, F.lit(True)).join(keys, list(grain), "left_semi")
+    grain = (*NUMBER, "as_of_date")
+    rebuilt = _aggregate_orders(
+        lines_then,
+        grain,
+        F.lit(True),
+        reused=reused_numbers(orders) if changes is None or changes.n_reused else None,
+        has_refunds=changes is None or changes.n_refunds > 0,
+    ).join(keys, list(grain), "left_semi")
     columns = [name for name in unchanged.columns if name in rebuilt.columns]
     return unchanged.select(columns).unionByName(rebuilt.select(columns))
 
@@ -92,14 +134,29 @@ def _known(orders: DataFrame, dates: Sequence[date]) -> DataFrame:
     return orders.withColumn("as_of_date", days).where(F.col("first_known_at") < cut)
 
 
-def _aggregate_orders(lines: DataFrame, grain: tuple[str, ...], is_current: Column) -> DataFrame:
+def _aggregate_orders(
+    lines: DataFrame,
+    number: tuple[str, ...],
+    is_current: Column,
+    *,
+    reused: DataFrame | None = None,
+    has_refunds: bool = False,
+) -> DataFrame:
     """Aggregate in two grains, product then order: counts distinct products without a distinct."""
+    grain = (*number, PART)
     is_bought = F.col("is_current") & ~F.col("is_return")
     is_returned = F.col("is_current") & F.col("is_return")
     items = F.coalesce(F.col("quantity"), F.lit(1)) * ITEM_FRACTIONS
-    netted = net_returns(lines.withColumn("is_current", is_current), by=("customer_id", *grain[2:]))
+    within = number[len(NUMBER) :]
+    parts = with_order_parts(lines.withColumn("is_current", is_current), reused, within=within)
+    netted = net_returns(parts, by=("customer_id", *within), has_refunds=has_refunds)
+    # Of all that was ever known: a number that may have had several orders on a date is among them.
+    ever_bought = F.when(~F.col("is_return") & ~F.col("is_deleted"), F.col("ordered_at"))
     by_product = netted.groupBy(*grain, "product_id").agg(
         F.min(F.when(F.col("is_current"), F.col("ordered_at"))).alias("ordered_at"),
+        F.min(ever_bought).alias("_first_bought_at"),
+        F.max(ever_bought).alias("_last_bought_at"),
+        F.max(_refunds_order(has_refunds)).alias("has_refund"),
         F.min(known_at()).alias("first_known_at"),
         F.max(F.greatest(known_at(), F.col("superseded_at"), F.col("netting_changed_at"))).alias(
             "last_change_at"
@@ -131,6 +188,9 @@ def _aggregate_orders(lines: DataFrame, grain: tuple[str, ...], is_current: Colu
         F.min("ordered_at").alias("ordered_at"),
         F.min("first_known_at").alias("first_known_at"),
         F.max("last_change_at").alias("last_change_at"),
+        F.min("_first_bought_at").alias("_first_bought_at"),
+        F.max("_last_bought_at").alias("_last_bought_at"),
+        F.max("has_refund").alias("has_refund"),
         F.min("channel").alias("channel"),
         *[F.sum(name).alias(name) for name in totals],
         F.count_if(is_product_bought).alias("n_products"),
@@ -146,66 +206,9 @@ def _aggregate_orders(lines: DataFrame, grain: tuple[str, ...], is_current: Colu
     )
 
 
+def _refunds_order(has_refunds: bool) -> Column:
+    return is_refund_of_order() if has_refunds else F.lit(False)
+
+
 def _sum_when(condition: Column, value: Column) -> Column:
     return F.sum(F.when(condition, value).otherwise(F.lit(0).cast(T.LongType())))
-
-
-def net_returns(lines: DataFrame, *, by: tuple[str, ...]) -> DataFrame:
-    """Net each return against what the customer had bought of the product before, newest first.
-
-    Reads order lines with is_current (lines that are not are passed through) and the columns `by`,
-    of which each group is netted by itself; lines without a product are netted among themselves.
-    Adds, in minor units of money: kept_minor, the part of a bought line that no return took back;
-    orphan_minor, the part of a returned line that nothing bought before explains; and
-    netting_changed_at, when a line of the group last came or was replaced, null where nothing of
-    the product was ever returned.
-
-    Lines of a group in order of time are a walk: bought goes up, returned goes down, never below
-    the ground. What falls below it is orphaned; of a bought line the part below the lowest later
-    level is kept. So the newest purchase is taken back first, and money is never counted twice.
-    """
-    product = F.coalesce("product_id", F.lit(""))
-    with_product = lines.withColumn("_product", product)
-    group = [*by, "_product"]
-    returned = with_product.where("is_return").select(*group).distinct()
-    amount = minor_units(F.abs("amount"))
-    zero = F.lit(0).cast(T.LongType())
-    is_bought = F.col("is_current") & ~F.col("is_return")
-    others = with_product.join(returned, group, "left_anti").withColumns(
-        {
-            "kept_minor": F.when(is_bought, minor_units(F.col("amount"))).otherwise(zero),
-            "orphan_minor": zero,
-            "netting_changed_at": F.lit(None).cast(T.TimestampType()),
-        }
-    )
-    step = F.when(is_bought, F.greatest(minor_units(F.col("amount")), zero)).when(
-        F.col("is_current"), -amount
-    )
-    time = (F.col("ordered_at"), F.col("is_return"), F.col("line_id"), F.col("arrived_at"))
-    forward = Window.partitionBy(*group).orderBy(*time)
-    so_far = forward.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    backward = Window.partitionBy(*group).orderBy(*[held.desc() for held in time])
-    after = backward.rowsBetween(Window.unboundedPreceding, -1)
-    lowest = F.least(F.min("_sum").over(so_far), zero)
-    kept = F.least(F.col("_level"), F.coalesce(F.min("_level").over(after), F.col("_level")))
-    netted = (
-        with_product.join(returned, group, "left_semi")
-        .withColumn("_step", F.coalesce(step, zero))
-        .withColumn("_sum", F.sum("_step").over(so_far))
-        .withColumn("_lowest", lowest)
-        .withColumn("_level", F.col("_sum") - F.col("_lowest"))
-        .withColumns(
-            {
-                "orphan_minor": F.coalesce(F.lag("_lowest").over(forward), zero) - F.col("_lowest"),
-                "kept_minor": F.when(~is_bought, zero)
-                # A bought line below zero is an adjustment: it is no purchase to take back.
-                .when(F.col("amount") < 0, minor_units(F.col("amount")))
-                .otherwise(F.greatest(kept - (F.col("_level") - F.col("_step")), zero)),
-                "netting_changed_at": F.max(F.greatest(known_at(), F.col("superseded_at"))).over(
-                    Window.partitionBy(*group)
-                ),
-            }
-        )
-        .drop("_step", "_sum", "_lowest", "_level")
-    )
-    return others.unionByName(netted).drop("_product")

@@ -23,13 +23,8 @@ from crm_spark.features.catalogue import (
     Z_SCALE,
     Feature,
 )
-from crm_spark.features.orders import (
-    ITEM_FRACTIONS,
-    MINOR_UNITS,
-    is_visible,
-    midnight,
-    orders_as_of,
-)
+from crm_spark.features.lines import ITEM_FRACTIONS, MINOR_UNITS, is_visible, midnight
+from crm_spark.features.orders import OrderChanges, orders_as_of
 
 # Powers of a half are summed as whole multiples of this, so that no order of summation shows.
 DECAY_STEPS = 1_000_000_000
@@ -43,7 +38,7 @@ def customer_snapshot(
     *,
     dates: Sequence[date],
     horizon_days: int,
-    n_changed: int | None = None,
+    changes: OrderChanges | None = None,
     events: DataFrame | None = None,
     feedback: DataFrame | None = None,
     contacts: DataFrame | None = None,
@@ -57,7 +52,7 @@ def customer_snapshot(
     Gives the columns of the feature catalogue; their formulas, units and null rules stand there.
     No row ordered or arrived on or after a date has any influence on that date's rows.
     """
-    known = orders_as_of(orders, lines, dates=dates, n_changed=n_changed)
+    known = orders_as_of(orders, lines, dates=dates, changes=changes)
     days = order_days(known)
     customers = (
         days.groupBy(*_GRAIN)

@@ -24,11 +24,29 @@ CUSTOMER_ORDERS = Table(
         "Orders as they are known now. An order with last_change_at before D is as it was on D; "
         "the others are computed again from their lines."
     ),
-    key=("customer_id", "order_id"),
-    version=2,
+    key=("customer_id", "order_id", "order_part"),
+    version=3,
     columns=(
         Column("customer_id", T.StringType(), "Customer", nullable=False),
-        Column("order_id", T.StringType(), "Order", nullable=False),
+        Column("order_id", T.StringType(), "Order number", nullable=False),
+        Column(
+            "order_part",
+            T.IntegerType(),
+            "1; of a number that was used again more than order_span_days later 2, 3 and so on",
+            nullable=False,
+        ),
+        Column(
+            "split_after_days",
+            T.IntegerType(),
+            "order_span_days, where lines bought under the number lie or lay further apart; "
+            "null: they do not",
+        ),
+        Column(
+            "has_refund",
+            T.BooleanType(),
+            "It has a return that names the order it is of, and no product",
+            nullable=False,
+        ),
         Column("ordered_at", T.TimestampType(), "Time of its first line (UTC); null: no line left"),
         Column("order_date", T.DateType(), "Local date of ordered_at"),
         Column("order_hour", T.IntegerType(), "Local hour of ordered_at, 0 to 23"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from crm_spark.features.orders import ORDER_SPAN_DAYS
 from crm_spark.features.tables import (
     CUSTOMER_DEPARTMENTS,
     CUSTOMER_ORDERS,
@@ -25,10 +26,10 @@ from crm_spark.tables.core import (
 
 # Raise a number with every change that can change a value of its table.
 GENERATIONS: dict[str, int] = {
-    CUSTOMER_ORDERS.name: 1,
-    CUSTOMER_SNAPSHOT.name: 1,
-    CUSTOMER_DEPARTMENTS.name: 1,
-    PRODUCT_INTERACTIONS.name: 1,
+    CUSTOMER_ORDERS.name: 2,
+    CUSTOMER_SNAPSHOT.name: 2,
+    CUSTOMER_DEPARTMENTS.name: 2,
+    PRODUCT_INTERACTIONS.name: 2,
     PRODUCT_PRICES.name: 1,
 }
 # Tables besides the transactions that the snapshot reads where their source is mapped.
@@ -39,7 +40,8 @@ BESIDES: tuple[Table, ...] = (EVENTS, FEEDBACK, CAMPAIGN_CONTACTS)
 class FeatureSettings:
     """What features depend on besides their date: settings, and what the sources give.
 
-    `sources` are the mapped sources, `has_*` whether the transactions or products map the column.
+    `sources` are the mapped sources, `has_*` whether the transactions or products map the column;
+    bought lines of one order number more than `order_span_days` apart are different orders.
     """
 
     time_zone: str
@@ -48,6 +50,8 @@ class FeatureSettings:
     has_products: bool
     has_departments: bool
     has_channels: bool
+    has_refunds: bool = False
+    order_span_days: int = ORDER_SPAN_DAYS
 
     def besides(self) -> tuple[Table, ...]:
         """The tables besides the transactions that the snapshot reads."""
@@ -87,7 +91,12 @@ def target_of(settings: FeatureSettings, output: Output) -> Target | None:
 
 def orders_target(settings: FeatureSettings) -> Target:
     """Give the target of features.customer_orders."""
-    return _target(CUSTOMER_ORDERS, None, (TRANSACTIONS,), settings)
+    more: dict[str, object] = {}
+    if settings.order_span_days != ORDER_SPAN_DAYS:
+        more["order_span_days"] = settings.order_span_days
+    if settings.has_refunds:
+        more["has_refunds"] = True
+    return _target(CUSTOMER_ORDERS, None, (TRANSACTIONS,), settings, **more)
 
 
 def snapshot_targets(settings: FeatureSettings, days: Sequence[date]) -> list[Target]:
@@ -103,7 +112,8 @@ def snapshot_targets(settings: FeatureSettings, days: Sequence[date]) -> list[Ta
 
 def interaction_targets(settings: FeatureSettings, days: Sequence[date]) -> list[Target]:
     """Give the targets of features.product_interactions."""
-    return [_target(PRODUCT_INTERACTIONS, day, (TRANSACTIONS,), settings) for day in days]
+    reads = (CUSTOMER_ORDERS, TRANSACTIONS)
+    return [_target(PRODUCT_INTERACTIONS, day, reads, settings) for day in days]
 
 
 def price_target(settings: FeatureSettings, day: date) -> Target:
@@ -113,7 +123,8 @@ def price_target(settings: FeatureSettings, day: date) -> Target:
 
 def department_target(settings: FeatureSettings, day: date) -> Target:
     """Give the target of features.customer_departments."""
-    return _target(CUSTOMER_DEPARTMENTS, day, (TRANSACTIONS, PRODUCTS), settings)
+    reads = (CUSTOMER_ORDERS, TRANSACTIONS, PRODUCTS)
+    return _target(CUSTOMER_DEPARTMENTS, day, reads, settings)
 
 
 def _target(

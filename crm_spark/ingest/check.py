@@ -10,7 +10,6 @@ from crm_spark.errors import ConfigError, DataError, listed
 from crm_spark.ingest.mapping.trial import N_ROWS, run_faults
 from crm_spark.ingest.planning.found import Found, look_at, look_into
 from crm_spark.ingest.reading.broken import without_broken_files
-from crm_spark.ingest.reading.rows import read_whole
 from crm_spark.ingest.settings import Source
 
 # Gives what there is of a source, and what of its mapping does not fit.
@@ -73,9 +72,9 @@ def require_runs(spark: SparkSession, found: Sequence[Found]) -> None:
 
 
 def _rows_of(spark: SparkSession, found: Found) -> list[DataFrame]:
-    if not found.source.is_files:
-        return [read_whole(spark, found.source.section)]
-    return [part.rows for part in found.parts(spark, found.layouts)]
+    source = found.source
+    parts = found.parts(spark, found.layouts) if source.is_files else found.whole(spark)
+    return [part.rows for part in parts]
 
 
 def look_at_all(spark: SparkSession, source: Source) -> tuple[Found, list[str]]:

@@ -128,7 +128,8 @@ def _do(delivery: Delivery, action: Callable[[], None]) -> None:
             action()
         except Exception as error:
             failed = broken_file(error)
-            if failed and (delivery.is_written or rules.broken_files == "stop"):
+            has_to_stop = rules.broken_files == "stop" or delivery.source.inputs
+            if failed and (delivery.is_written or has_to_stop):
                 text = f"sources.{delivery.source.name}: {failed[0]}: {failed[1]}: run again"
                 raise DataError(text) from error
             raise

@@ -5,11 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crm_spark.ingest.mapping.currency import CurrenciesSection
-from crm_spark.ingest.sources import FILE_FORMATS, SourceSection, SourcesSection
+from crm_spark.ingest.reading.place import FILE_FORMATS, PlaceSection
+from crm_spark.ingest.sources import SourceSection, SourcesSection
 from crm_spark.ingest.versions.resolve import Identity
 from crm_spark.lake.contract import Table
 from crm_spark.tables.core import EXCHANGE_RATES, SOURCE_TABLES, TRANSACTIONS, rejected
 from crm_spark.tables.history import VALID_FROM
+
+
+@dataclass(frozen=True)
+class Input:
+    """One of the files or tables that the query of a source reads."""
+
+    name: str
+    section: PlaceSection
+    time_zone: str
+
+    @property
+    def is_files(self) -> bool:
+        """Whether it is files."""
+        return self.section.format in FILE_FORMATS
+
+    @property
+    def description(self) -> str:
+        """What a message calls it."""
+        return f"{self.name}: {self.section.description}"
 
 
 @dataclass(frozen=True)
@@ -43,6 +63,12 @@ class Source:
     def description(self) -> str:
         """What a message or a row calls the source."""
         return self.section.description
+
+    @property
+    def inputs(self) -> list[Input]:
+        """What its query reads; nothing where it has none."""
+        given = self.section.inputs or {}
+        return [Input(name, section, self.time_zone) for name, section in given.items()]
 
     @property
     def identity(self) -> Identity:

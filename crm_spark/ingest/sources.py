@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Self
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from crm_spark.errors import nearest
 from crm_spark.ingest.mapping.cleaning import CleaningSection
+from crm_spark.ingest.reading.place import FILE_FORMATS, PlaceSection
 from crm_spark.lake.contract import Table
 from crm_spark.tables.core import SOURCE_TABLES
-
-Format = Literal["csv", "json", "parquet", "orc", "delta", "jdbc", "table"]
-FILE_FORMATS = ("csv", "json", "parquet", "orc")
 
 
 def known_time_zone(value: str) -> str:
@@ -24,20 +23,16 @@ def known_time_zone(value: str) -> str:
     raise ValueError(f"{value!r} is no time zone{nearest(value, available_timezones())}")
 
 
-class SourceSection(BaseModel):
-    """One source table: where it is, how it is read, and how its columns become ours.
+class SourceSection(PlaceSection):
+    """One source: where its rows are, and how their columns become ours.
 
-    `watermark` is an expression over the columns of a table or query whose value never falls: what
-    is new has a higher one than all that was read.
+    `query` makes its rows of several `inputs`, which it reads by their names. `watermark` is an
+    expression over the columns of a table or query whose value never falls: what is new has a
+    higher one than all that was read.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    path: str | list[str] | None = None
-    table: str | None = None
-    jdbc: dict[str, str | int] | None = None
-    format: Format | None = None
-    options: dict[str, str | int | float | bool] = {}
+    inputs: dict[str, PlaceSection] | None = None
+    query: str | None = None
     time_zone: str | None = None
     where: str | None = None
     watermark: str | None = None
@@ -57,25 +52,25 @@ class SourceSection(BaseModel):
         return known_time_zone(value) if value else value
 
     @model_validator(mode="after")
-    def _has_one_place(self) -> SourceSection:
-        given = [key for key in ("path", "table", "jdbc") if getattr(self, key)]
-        if len(given) != 1:
-            found = " and ".join(given) or "none"
-            raise ValueError(f"expected one of path, table and jdbc, found {found}")
-        if given == ["path"] and self.format in (None, "jdbc", "table"):
-            raise ValueError("a path needs format: csv, json, parquet, orc or delta")
+    def _keys_go_together(self) -> Self:
         if self.watermark is not None and self.format in FILE_FORMATS:
             raise ValueError("a watermark is for tables and queries; of files the new are read")
-        if self.jdbc is not None and not {"url"} <= set(self.jdbc):
-            raise ValueError("jdbc needs at least url and dbtable (or query)")
+        if (self.inputs is None) != (self.query is None):
+            raise ValueError("inputs and query go together: the query reads the inputs by name")
+        if self.inputs is None:
+            return self
+        if self.watermark is not None or self.format is not None or self.options:
+            raise ValueError(
+                "with inputs, format and options are theirs, and there is no watermark"
+            )
+        strange = [name for name in self.inputs if not re.fullmatch(r"[A-Za-z_]\w*", name)]
+        if strange:
+            raise ValueError(f"inputs: {', '.join(strange)}: a name has letters, digits and _ only")
         return self
 
     @property
-    def paths(self) -> list[str]:
-        """The paths, one or many."""
-        if self.path is None:
-            return []
-        return [self.path] if isinstance(self.path, str) else list(self.path)
+    def _places(self) -> tuple[str, ...]:
+        return ("path", "table", "jdbc", "inputs")
 
     @property
     def expressions(self) -> dict[str, str]:
@@ -86,12 +81,7 @@ class SourceSection(BaseModel):
     @property
     def description(self) -> str:
         """What a message or a row calls this source; no URL, since it may hold a password."""
-        if self.path is not None:
-            return ", ".join(self.paths)
-        if self.table is not None:
-            return f"table {self.table}"
-        assert self.jdbc is not None
-        return f"jdbc {self.jdbc.get('dbtable', 'query')}"
+        return f"query over {', '.join(self.inputs)}" if self.inputs else super().description
 
 
 def mapping_key_faults(sources: Any) -> list[str]:

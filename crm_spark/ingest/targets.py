@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from crm_spark.ingest.reading.place import PlaceSection
 from crm_spark.ingest.settings import Source
 from crm_spark.lake.state import Output, Target
 from crm_spark.tables.core import EXCHANGE_RATES
 
 # Raise it with every change of ingest that can change a row: all sources are loaded anew then.
-INGEST_GENERATION = 4
+INGEST_GENERATION = 5
 
 
 def source_target(source: Source) -> Target:
@@ -35,21 +36,25 @@ def source_settings(source: Source) -> dict[str, Any]:
     Defaults are left out, so that a setting that is new in the code changes nothing.
     """
     section = source.section
+    where = {"path", "table", "jdbc"}
     settings = section.model_dump(
-        mode="json", exclude_defaults=True, exclude={"path", "table", "jdbc", "time_zone"}
+        mode="json",
+        exclude_defaults=True,
+        exclude={**dict.fromkeys({*where, "time_zone"}, True), "inputs": {"__all__": where}},
     )
+    places = {one.name: _within(one.section) for one in source.inputs}
     settings |= {
-        "place": section.table or _query(source),
+        "place": _within(section) or {name: place for name, place in places.items() if place},
         "time_zone": source.time_zone,
         "currencies": _currencies(source),
     }
     return {key: value for key, value in settings.items() if value not in (None, {}, [])}
 
 
-def _query(source: Source) -> str | int | None:
-    """Give the table or query within a database."""
-    jdbc = source.section.jdbc or {}
-    return jdbc.get("dbtable") or jdbc.get("query")
+def _within(section: PlaceSection) -> str | int | None:
+    """Give the table, or the table or query within a database."""
+    jdbc = section.jdbc or {}
+    return section.table or jdbc.get("dbtable") or jdbc.get("query")
 
 
 def _currencies(source: Source) -> dict[str, Any] | None:

@@ -23,4 +23,6 @@ def feature_settings(config: Config) -> FeatureSettings:
         has_products="product_id" in columns,
         has_departments=sources.products is not None and "department" in sources.products.columns,
         has_channels="channel" in columns,
+        has_refunds="refund_of_order_id" in columns,
+        order_span_days=config.order_span_days,
     )

@@ -120,6 +120,11 @@ TRANSACTIONS = Table(
             "Line takes something back; where not mapped: quantity or amount is negative",
             nullable=False,
         ),
+        _mapped(
+            "refund_of_order_id",
+            TEXT,
+            "Order of the same customer that the line gives money back for; null: it names none",
+        ),
         _mapped("currency", TEXT, "Currency the amounts came in; null when not mapped"),
         _mapped("store_id", TEXT, "Store of the sale; null when not mapped"),
         _mapped("channel", TEXT, "Channel of the sale; null when not mapped"),

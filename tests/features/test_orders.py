@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from crm_spark.features.orders import changed_later, customer_orders, orders_as_of
+from crm_spark.features.orders import (
+    OrderChanges,
+    changed_later,
+    customer_orders,
+    orders_as_of,
+)
 from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.tables.core import TRANSACTIONS
 
@@ -322,13 +327,17 @@ def test_only_orders_known_before_a_date_can_have_changed_later(lines: DataFrame
     ]
 
 
-@pytest.mark.parametrize(("day", "n_changed"), [(11, 2), (21, 0)], ids=["few", "none"])
+@pytest.mark.parametrize(
+    ("day", "changes"),
+    [(11, OrderChanges(2, 0, 0)), (21, OrderChanges(0, 0, 0))],
+    ids=["few", "none"],
+)
 def test_knowing_how_many_orders_changed_later_changes_no_order(
-    lines: DataFrame, day: int, n_changed: int
+    lines: DataFrame, day: int, changes: OrderChanges
 ) -> None:
     dates = [date(2017, 6, day)]
     orders = customer_orders(lines)
     plain = orders_as_of(orders, lines, dates=dates)
-    with_count = orders_as_of(orders, lines, dates=dates, n_changed=n_changed)
+    with_count = orders_as_of(orders, lines, dates=dates, changes=changes)
     found = with_count.select(plain.columns).collect()
     assert sorted(found, key=str) == sorted(plain.collect(), key=str)

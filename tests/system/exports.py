@@ -47,7 +47,7 @@ class Export:
         """The case's configuration, as if it were run in its folder."""
         text = (self.folder / self.config_name).read_text(encoding="utf-8")
         text = re.sub(r"(?<=path: )input", str(self.folder / "input"), text)
-        text = re.sub(r"input/(?=\w+\.csv[,\]])", f"{self.folder}/input/", text)
+        text = re.sub(r"(?<!/)input/(?=\w+\.csv[,\]])", f"{self.folder}/input/", text)
         root = f"storage.root={self.folder / self.lake_name}"
         return load_config(text, name=self.config_name, overrides=[root])
 

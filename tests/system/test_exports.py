@@ -16,8 +16,10 @@ from system.exports import CASES, Export, orders, values
 
 from crm_spark.errors import ConfigError, CrmSparkError, DataError
 from crm_spark.features.rfm_tables import CUSTOMER_RFM
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.jobs import build_features, replay_rejected, score_rfm
 from crm_spark.lake.delta import Lake
+from crm_spark.tables.checks import read_checks_of_run
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -529,3 +531,52 @@ def test_types_that_spark_guesses_of_ids_are_refused(spark: SparkSession, tmp_pa
     numbered = [line for line in lines if line.startswith(("customer", "1"))]
     (export.folder / "input/orders.csv").write_text("".join(numbered))
     assert "makes customer a number" in refused(export, ConfigError)
+
+
+# --- orders and refunds --------------------------------------------------------------------------
+
+
+def snapshot_of(export: Export, day: date) -> dict[str, Row]:
+    """Build the features of a date, and give the snapshot of each customer."""
+    build_features.run(export.spark, export.config, day)
+    lake = Lake(export.spark, export.config.storage, "test")
+    rows = lake.read_date(CUSTOMER_SNAPSHOT, day).collect()
+    return {row["customer_id"]: row for row in rows}
+
+
+def test_numbers_that_begin_again_every_year_are_orders_of_their_own_and_told(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "order_numbers_restart", tmp_path)
+    export.ingest()
+    summary = build_features.run(spark, export.config, date(2018, 6, 2))
+    lake = Lake(spark, export.config.storage, "test")
+    rows = lake.read_date(CUSTOMER_SNAPSHOT, date(2018, 6, 2)).collect()
+    found = {row["customer_id"]: (row["n_orders"], row["spend_amount"]) for row in rows}
+    assert found == {"c1": (4, 100.0), "c2": (1, 5.0)}
+    (silence,) = [row["days_since_last_order"] for row in rows if row["customer_id"] == "c1"]
+    assert silence == 0
+    (check,) = read_checks_of_run(lake, summary.run_id)
+    assert (check.check, check.level) == ("reused_order_numbers", "warning")
+    assert "order_span_days" in check.message
+
+
+def test_a_refund_that_names_its_order_takes_its_money_back(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "woo_refund_order", tmp_path)
+    export.ingest()
+    summary = build_features.run(spark, export.config, date(2019, 4, 1))
+    lake = Lake(spark, export.config.storage, "test")
+    (check,) = read_checks_of_run(lake, summary.run_id)
+    assert (check.check, check.level) == ("orphaned_returns", "warning")
+    assert "refund_of_order_id" in check.message
+    config = export.folder / export.config_name
+    text = config.read_text(encoding="utf-8")
+    config.write_text(
+        text.replace("amount:", "refund_of_order_id: parent_id\n      amount:"), encoding="utf-8"
+    )
+    export.ingest()
+    found = snapshot_of(export, date(2019, 4, 1))
+    net = {name: row["net_spend_amount"] for name, row in found.items()}
+    assert net == {"c2": 30.0, "c3": 15.0}  # c1 has kept nothing, and no order is left

@@ -81,6 +81,8 @@ class Delivery:
         if self.source.is_files:
             uris = readable(self.source.description, self.plan.read, self.broken)
             return self.found.parts(self.run.spark, uris)
+        if self.source.inputs:
+            return self.found.whole(self.run.spark)
         rows = self._rows_of_table()
         return [Part(rows, SourceSchema.of(rows))]
 
@@ -102,7 +104,7 @@ class Delivery:
             map_rows(
                 part.rows,
                 self.source,
-                origin_of(self.source),
+                part.origin or origin_of(self.source),
                 rates=rates,
                 misfit=part.misfit,
                 row_columns=part.schema.fields.names if keep_row else None,

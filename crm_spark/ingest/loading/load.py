@@ -104,6 +104,9 @@ def _n_rows_of_copies(delivery: Delivery) -> int:
 def _schemas(delivery: Delivery) -> dict[str | None, SourceSchema]:
     """Give the columns of each content that was read."""
     found, plan = delivery.found, delivery.plan
+    if found.source.inputs:
+        schema = found.schemas[found.layouts[found.source.description]]
+        return {item.content: schema for item in plan.items}
     read = plan.read if found.source.is_files else [found.source.description]
     by_item = {
         comparable(place): found.schemas[found.layouts[place]]

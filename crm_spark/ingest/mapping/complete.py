@@ -52,6 +52,10 @@ def _complete_lines(df: DataFrame, *, negative_is_return: bool) -> DataFrame:
             # Some systems write what they take off as a negative number.
             "discount_amount": F.abs("discount_amount"),
             "is_return": F.coalesce(F.col("is_return"), negative, F.lit(False)),
+            # As shop systems write it of orders that are no refund.
+            "refund_of_order_id": F.when(
+                F.col("refund_of_order_id") != "0", F.col("refund_of_order_id")
+            ),
             "replaces_order": F.coalesce("replaces_order", F.lit(False)),
             "is_zero_amount": is_zero("amount"),
             "is_zero_quantity": is_zero("quantity"),

@@ -63,7 +63,7 @@ def _why_content_differs(
     changed = [item for item, content in now.items() if before.get(item, content) != content]
     if changed and not has_mark and appended(spark, source, found, loaded) is None:
         return f"{changed[0]} changed"
-    if source.table.event_time is None and now != before:
+    if (source.table.event_time is None or source.inputs) and now != before:
         return "it changed"
     return None
 

@@ -21,6 +21,7 @@ from crm_spark.ingest.reading.broken import (
 )
 from crm_spark.ingest.reading.delta_source import DeltaVersion
 from crm_spark.ingest.reading.files import SourceFile, content_of
+from crm_spark.ingest.reading.place import Place
 from crm_spark.ingest.reading.rows import read_whole
 from crm_spark.ingest.settings import Source
 
@@ -37,18 +38,24 @@ def items_of(spark: SparkSession, there: Found, loaded: Sequence[LoadedItem]) ->
 
 def _items_of(spark: SparkSession, there: Found, loaded: Sequence[LoadedItem]) -> list[Item]:
     source = there.source
-    if source.is_files:
+    if source.is_files or source.inputs:
         known = {item.item: item for item in loaded}
-        return [
+        files = [
             _file_item(spark, file, known.get(comparable(file.uri)), there.broken)
             for file in there.listing.files
         ]
+        return files + [_table_item(spark, one) for one in source.inputs if not one.is_files]
     if source.section.watermark is not None:
         return [Item(source.description, _highest_watermark(spark, source))]
-    if source.section.format == "delta":
-        now = [str(DeltaVersion.now(spark, path)) for path in source.section.paths]
-        return [Item(source.description, ",".join(now))]
-    return [Item(source.description, None)]
+    return [_table_item(spark, source)]
+
+
+def _table_item(spark: SparkSession, place: Place) -> Item:
+    """Give a table by its version, where it has one."""
+    if place.section.format != "delta":
+        return Item(place.description, None)
+    now = [str(DeltaVersion.now(spark, path)) for path in place.section.paths]
+    return Item(place.description, ",".join(now))
 
 
 def _file_item(

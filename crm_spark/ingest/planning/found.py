@@ -6,14 +6,29 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.errors import DataError
+from crm_spark.errors import ConfigError, DataError
+from crm_spark.ingest.mapping.rows import Origin
 from crm_spark.ingest.planning.fit import expression_faults, fit_files, with_nulls
+from crm_spark.ingest.planning.header_help import header_help
 from crm_spark.ingest.planning.source_files import Item
-from crm_spark.ingest.reading.broken import BrokenFiles, is_broken, readable, reject_files
+from crm_spark.ingest.reading.broken import (
+    BrokenFiles,
+    comparable,
+    is_broken,
+    readable,
+    reject_files,
+)
 from crm_spark.ingest.reading.csv import reason_of_misfit
-from crm_spark.ingest.reading.files import Listing, list_files
+from crm_spark.ingest.reading.files import Listing, list_files, together
+from crm_spark.ingest.reading.inputs import (
+    list_inputs,
+    read_query,
+    require_all_files,
+    with_columns_of,
+)
 from crm_spark.ingest.reading.layout import Layout, read_layouts
 from crm_spark.ingest.reading.rows import read_files, read_whole
 from crm_spark.ingest.reading.schema import SourceSchema, ddl_of
@@ -25,13 +40,15 @@ class Part:
     """Rows that have the same columns: those of files of one layout, or of a table.
 
     `schema` is of what the files hold; `rows` have besides, as nulls, the columns that the mapping
-    reads and other files of the source hold. `misfit` is the reason of a line that does not fit.
+    reads and other files of the source hold. `misfit` is the reason of a line that does not fit;
+    `origin` is where the rows are from, where that is not as of all rows of the source.
     """
 
     rows: DataFrame
     schema: SourceSchema
     uris: tuple[str, ...] = ()
     misfit: Column | None = None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +57,8 @@ class Found:
 
     `items` tell its content, once they were asked for. `layouts` are known of the files, or of the
     table, that were looked into, and `schemas` of the layouts that were read; `absent` are the
-    columns that files of a layout lack, though the mapping reads them.
+    columns that files of a layout lack, though the mapping reads them. `inputs` are the files of
+    each input of a query.
     """
 
     source: Source
@@ -49,6 +67,7 @@ class Found:
     layouts: dict[str, Layout] = field(default_factory=dict)
     schemas: dict[Layout, SourceSchema] = field(default_factory=dict)
     absent: dict[Layout, T.StructType] = field(default_factory=dict)
+    inputs: dict[str, Listing] = field(default_factory=dict)
 
     @property
     def broken(self) -> BrokenFiles:
@@ -66,8 +85,42 @@ class Found:
             for layout, of_layout in sorted(by_layout.items(), key=lambda pair: min(pair[1]))
         ]
 
+    def whole(self, spark: SparkSession) -> list[Part]:
+        """Give the rows of a table, or of a query and what its inputs' files could not give it."""
+        source = self.source
+        if not source.inputs:
+            rows = read_whole(spark, source.section)
+            return [Part(rows, SourceSchema.of(rows))]
+        require_all_files(self.broken)
+        found = read_query(spark, source, self.inputs, self.copies())
+        schema = SourceSchema.of(found.rows)
+        misfits = [
+            Part(
+                with_columns_of(one, found.rows.schema),
+                schema,
+                misfit=one.reason,
+                origin=Origin(F.input_file_name(), F.lit(None)),
+            )
+            for one in found.misfits
+        ]
+        return [Part(found.rows, schema), *misfits]
+
+    def copies(self) -> frozenset[str]:
+        """Give the files of inputs that hold what an earlier file of the same input does."""
+        content = {item.item: item.content for item in self.items}
+        copies = set()
+        for listing in self.inputs.values():
+            seen: set[str] = set()
+            for file in listing.files:
+                known = content.get(file.uri)
+                if known is not None and known in seen:
+                    copies.add(comparable(file.uri))
+                seen.add(known or "")
+        return frozenset(copies)
+
     def _part(self, spark: SparkSession, layout: Layout, uris: Sequence[str]) -> Part:
-        rows = read_files(spark, self.source, layout, uris)
+        heads = [self.layouts[uri].head for uri in uris]
+        rows = read_files(spark, self.source, layout, uris, heads)
         misfit = None
         if self.source.section.format == "csv":
             misfit = reason_of_misfit(self.source.section.options, len(layout.schema.fields))
@@ -78,9 +131,10 @@ class Found:
 
 def look_at(spark: SparkSession, source: Source) -> Found:
     """List the files of a source, where it is files."""
-    if not source.is_files:
-        return Found(source)
-    return Found(source, list_files(spark, source.section))
+    if source.is_files:
+        return Found(source, list_files(spark, source.section))
+    inputs = list_inputs(spark, source)
+    return Found(source, together(inputs.values()), inputs=inputs)
 
 
 def _keep_numbers(spark: SparkSession, found: Found, uris: Iterable[str]) -> None:
@@ -101,7 +155,10 @@ def _look_into_table(spark: SparkSession, found: Found) -> list[str]:
     source = found.source
     if source.description in found.layouts:
         return []
-    rows = read_whole(spark, source.section)
+    try:
+        rows = found.whole(spark)[0].rows
+    except ConfigError as error:
+        return [str(error)]
     layout = Layout(ddl_of(rows.schema))
     found.layouts[source.description] = layout
     found.schemas[layout] = SourceSchema(layout.ddl)
@@ -133,6 +190,11 @@ def look_into(
             raise DataError(f"source {source.description} is empty: it has no column")
         return []
     fit = fit_files(source, {part.uris: part.rows for part in parts}, seen)
+    if fit.faults and source.section.format == "csv":
+        part = parts[0]
+        names = found.layouts[part.uris[0]].schema.names
+        if help_of_header := header_help(spark, source, part.uris[0], names):
+            return [help_of_header]
     reject_files(found.broken, fit.rejected)
     for uri, absent in fit.absent.items():
         found.absent[found.layouts[uri]] = absent

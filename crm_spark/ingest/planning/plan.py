@@ -66,6 +66,8 @@ def plan_source(
 
 
 def _whole(source: Source, found: Sequence[Item]) -> Plan:
+    if source.inputs:
+        return Plan("anew", _noted(found))
     read, copies = _distinct(found)
     mark = found[0].content if source.section.watermark is not None and found else None
     return Plan("anew", _noted(found), read, copies, up_to=mark)

@@ -2,28 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import Any
 
-from pyspark.sql import Column, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
 from crm_spark.ingest.messages import first_line
+from crm_spark.ingest.reading.place import Place
+from crm_spark.ingest.reading.schema import quoted
 from crm_spark.lake.hadoop import HadoopFile
 
 # The column of a line that does not fit its file: the line as it came.
 CORRUPT_RECORD = "_corrupt_record"
+# Excel's own first line, which says its separator.
+_NOTE_OF_EXCEL = re.compile(r'"?sep=.?"?[,;]*', re.IGNORECASE)
+_MARK = 1 << 24
+_OTHER_KINDS = {
+    "pk\x03\x04": "a workbook of Excel, or another packed file,",
+    "\ufffd\ufffd\x11\ufffd": "an old workbook of Excel",
+    "%pdf": "a PDF",
+    "<html": "a web page",
+    "<!doctype": "a web page",
+    "<table": "a web page",
+    "par1": "a parquet file",
+}
+# Encodings of more than one byte for every character.
+_WIDE = ("UTF-16", "UTF16", "UTF-32", "UTF32")
+
+
+@dataclass(frozen=True)
+class CsvHead:
+    """The names of a file's columns, and the records above its rows, which are none of them.
+
+    `lines` are these records as text, `cells` what they hold.
+    """
+
+    names: tuple[str, ...] = ()
+    lines: frozenset[str] = frozenset()
+    cells: frozenset[tuple[str | None, ...]] = frozenset()
 
 
 class CsvHeaders:
-    """Reads the first record of files by the parser, and the options, that Spark reads all by."""
+    """Reads the first records of files by the parser, and the options, that Spark reads all by."""
 
-    def __init__(self, spark: SparkSession, options: Mapping[str, Any], description: str) -> None:
+    def __init__(self, spark: SparkSession, place: Place) -> None:
         self._spark = spark
         jvm: Any = spark._jvm
+        options = place.section.options
         given = {key: _as_text(value) for key, value in options.items()}
-        self._is_multiline = is_option_true(options, "multiLine")
+        self._n_skipped = place.section.skip_lines
+        self._is_multiline = is_read_as_a_whole(options)
         self._has_header = is_option_true(options, "header")
         try:
             java_options = jvm.PythonUtils.toScalaMap(given)
@@ -32,36 +66,110 @@ class CsvHeaders:
             self._comment = chr(ord(csv.comment())) if csv.isCommentSet() else None
             self._parser = jvm.com.univocity.parsers.csv.CsvParser(csv.asParserSettings())
         except Exception as error:
-            text = f"source {description} cannot be read: options: {first_line(error)}"
+            text = f"source {place.description} cannot be read: options: {first_line(error)}"
             raise DataError(text) from error
 
-    def columns(self, uri: str) -> list[str]:
-        """Give the names of a file's columns; none of an empty file.
+    def head(self, uri: str) -> CsvHead:
+        """Give what stands above the rows of a file; nothing of an empty file.
 
-        Without a header they are _c0, _c1 and so on. Raises what the filesystem raises.
+        Without a header the columns are _c0, _c1 and so on. Raises what the filesystem raises, and
+        ValueError for an encoding that the file shows not to have.
         """
-        cells = self._first_record(uri)
+        file = HadoopFile(self._spark, uri, is_uri=True)
+        with file.reader(self._charset) as reader:
+            above = self._lines_above(reader)
+            line = None if self._is_multiline else self._next_line(reader)
+            cells = self._record(reader) if self._is_multiline else self._cells(line)
+        self._require_text(cells)
+        self._require_encoding(cells)
         if not self._has_header:
-            return [f"_c{place}" for place in range(len(cells))]
-        return safe_names(cells)
+            names = [f"_c{place}" for place in range(len(cells))]
+        else:
+            names = safe_names(cells)
+            if line is not None and above:
+                above.append(line)
+        # In files that are read as a whole the header is known by its cells alone.
+        records = [tuple(self._cells(text)) for text in above]
+        if above and self._has_header:
+            records.append(tuple(cells))
+        return CsvHead(tuple(names), frozenset(above), frozenset(records))
 
-    def _first_record(self, uri: str) -> list[str | None]:
+    def first_records(self, uri: str, n: int) -> list[list[str | None]]:
+        """Give the cells of a file's first lines, of each by itself."""
         with HadoopFile(self._spark, uri, is_uri=True).reader(self._charset) as reader:
-            if self._is_multiline:
-                self._parser.beginParsing(reader)
-                record = self._parser.parseNext()
-                self._parser.stopParsing()
-            else:
-                line = self._first_line(reader)
-                record = None if line is None else self._parser.parseLine(line)
-        return [] if record is None else _without_mark(list(record))
+            lines = [reader.readLine() for _ in range(n)]
+        return [self._cells(line) for line in lines if line is not None]
 
-    def _first_line(self, reader: Any) -> str | None:
+    def _lines_above(self, reader: Any) -> list[str]:
+        """Read what is to be skipped, and give it without what Spark skips by itself."""
+        reader.mark(_MARK)
+        is_note = _NOTE_OF_EXCEL.fullmatch(str(reader.readLine() or "").lstrip("\ufeff"))
+        reader.reset()
+        n_skipped = max(self._n_skipped, 1 if is_note else 0)
+        lines = [reader.readLine() for _ in range(n_skipped)]
+        return [line.lstrip("\ufeff") for line in lines if line is not None and self._counts(line)]
+
+    def _next_line(self, reader: Any) -> str | None:
         while (line := reader.readLine()) is not None:
-            is_comment = self._comment is not None and line.startswith(self._comment)
-            if line.lstrip("\ufeff").strip() and not is_comment:
+            if self._counts(line):
                 return str(line.lstrip("\ufeff"))
         return None
+
+    def _counts(self, line: str) -> bool:
+        is_comment = self._comment is not None and line.startswith(self._comment)
+        return bool(line.lstrip("\ufeff").strip()) and not is_comment
+
+    def _record(self, reader: Any) -> list[str | None]:
+        self._parser.beginParsing(reader)
+        record = self._parser.parseNext()
+        self._parser.stopParsing()
+        return [] if record is None else _without_mark(list(record))
+
+    def _cells(self, line: str | None) -> list[str | None]:
+        record = None if line is None else self._parser.parseLine(line)
+        return [] if record is None else _without_mark(list(record))
+
+    def _require_text(self, cells: Sequence[str | None]) -> None:
+        """Refuse files that are no text, whatever their name says."""
+        start = (cells[0] or "") if cells else ""
+        for mark, what in _OTHER_KINDS.items():
+            if start.lower().startswith(mark):
+                raise ValueError(f"it is {what} and no CSV: export it as CSV")
+
+    def _require_encoding(self, cells: Sequence[str | None]) -> None:
+        """Refuse UTF-16 that is read as something else: every other character is none."""
+        if any(cell and "\x00" in cell for cell in cells):
+            if self._charset.upper().startswith(_WIDE):
+                return
+            raise ValueError(
+                f"it is no {self._charset}, but looks like UTF-16: give options: "
+                "{encoding: UTF-16}"
+            )
+
+
+def is_read_as_a_whole(options: Mapping[str, Any]) -> bool:
+    """Whether Spark reads each file in one piece: lines of UTF-16 cannot be told by their bytes."""
+    encoding = str(_option(options, "encoding", "charset") or "")
+    return is_option_true(options, "multiLine") or encoding.upper().startswith(_WIDE)
+
+
+def without_head(rows: DataFrame, heads: Iterable[CsvHead]) -> DataFrame:
+    """Leave out the records above the rows of files that were read with them."""
+    given = list(heads)
+    lines = sorted({line for head in given for line in head.lines})
+    columns = [name for name in rows.columns if name != CORRUPT_RECORD]
+    cells = {cells for head in given for cells in head.cells if len(cells) == len(columns)}
+    is_above = F.lit(False)
+    if lines:
+        as_it_came = F.regexp_replace(F.col(CORRUPT_RECORD), r"^\ufeff|[\r\n]+$", "")
+        is_above = F.coalesce(as_it_came.isin(lines), F.lit(False))
+    for record in sorted(cells, key=str):
+        same = [
+            F.col(quoted(name)).eqNullSafe(F.lit(cell))
+            for name, cell in zip(columns, record, strict=True)
+        ]
+        is_above = is_above | reduce(and_, same)
+    return rows.where(~is_above) if lines or cells else rows
 
 
 def safe_names(cells: Sequence[str | None]) -> list[str]:

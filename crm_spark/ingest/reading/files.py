@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cached_property
@@ -14,7 +15,7 @@ from pyspark.sql import SparkSession
 from crm_spark.errors import DataError, EnvironmentFault
 from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.broken import BrokenFiles, comparable
-from crm_spark.ingest.sources import SourceSection
+from crm_spark.ingest.reading.place import PlaceSection
 from crm_spark.lake.hadoop import HadoopFile
 
 _LISTING_OPTIONS = ("pathGlobFilter", "recursiveFileLookup", "modifiedBefore", "modifiedAfter")
@@ -67,7 +68,16 @@ class Listing:
         return frozenset(f"{comparable(file.base)}/" for file in self.files if file.base)
 
 
-def list_files(spark: SparkSession, section: SourceSection) -> Listing:
+def together(listings: Iterable[Listing]) -> Listing:
+    """Give what lies in several places at once."""
+    given = list(listings)
+    files = {file.uri: file for one in given for file in one.files}
+    hidden = sorted({name for one in given for name in one.hidden})
+    broken = {file: why for one in given for file, why in one.broken.items()}
+    return Listing(tuple(files.values()), tuple(hidden), broken)
+
+
+def list_files(spark: SparkSession, section: PlaceSection) -> Listing:
     """List the files of a source of files, in the order of their names; no file is opened.
 
     Raises DataError for a path that is missing or cannot be, EnvironmentFault where it cannot be
@@ -95,7 +105,7 @@ def _has_impossible_name(file: SourceFile) -> bool:
 
 
 def _files_of(
-    spark: SparkSession, section: SourceSection, path: str, base: str | None
+    spark: SparkSession, section: PlaceSection, path: str, base: str | None
 ) -> list[SourceFile]:
     # Spark's own listing of the folders knows length and change of every file already.
     options = {key: str(section.options[key]) for key in _LISTING_OPTIONS if key in section.options}
@@ -130,7 +140,7 @@ def _matching(spark: SparkSession, path: str) -> list[str]:
     return [f"{HadoopFile(spark, folder).qualified()}/{name}" for name in names]
 
 
-def _base(spark: SparkSession, section: SourceSection, path: str) -> str | None:
+def _base(spark: SparkSession, section: PlaceSection, path: str) -> str | None:
     """Give the folder below which names such as store=007 are columns."""
     if section.options.get("recursiveFileLookup"):
         return None
@@ -162,7 +172,7 @@ def _hidden_files(spark: SparkSession, path: str) -> list[str]:
     return [place for place in places if not HadoopFile(spark, place).is_directory()]
 
 
-def is_below(spark: SparkSession, section: SourceSection, file: str) -> bool:
+def is_below(spark: SparkSession, section: PlaceSection, file: str) -> bool:
     """Whether the source's paths, which may be globs, name a file or a folder above it."""
     for path in section.paths:
         place = comparable(HadoopFile(spark, path).qualified()).rstrip("/")

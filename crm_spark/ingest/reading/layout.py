@@ -6,7 +6,7 @@ Files are never read by the columns of another: those of one layout are read tog
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -21,12 +21,12 @@ from crm_spark.ingest.reading.broken import (
     comparable,
     reject_files,
 )
-from crm_spark.ingest.reading.csv import CORRUPT_RECORD, CsvHeaders, is_option_true
+from crm_spark.ingest.reading.csv import CORRUPT_RECORD, CsvHead, CsvHeaders, is_option_true
 from crm_spark.ingest.reading.files import SourceFile
 from crm_spark.ingest.reading.parquet import Footer, read_footer
+from crm_spark.ingest.reading.place import Place
 from crm_spark.ingest.reading.reader import file_reader, paths_of
 from crm_spark.ingest.reading.schema import ddl_of, parsed
-from crm_spark.ingest.settings import Source
 
 _NO_JSON_LINES = (
     "none of its lines is JSON by itself: where the file is one document, or one array, over many "
@@ -39,13 +39,15 @@ class Layout:
     """How the rows of a file lie in it: its columns, in its order, as DDL.
 
     `folder_columns` stand in the names of its folders below `base`. `nanoseconds` are columns of
-    stamps that Spark reads as numbers, each with whether it is an instant.
+    stamps that Spark reads as numbers, each with whether it is an instant. `head` is of one file:
+    files that differ in no more than it are of one layout.
     """
 
     ddl: str
     base: str | None = None
     folder_columns: tuple[str, ...] = ()
     nanoseconds: tuple[tuple[str, bool], ...] = ()
+    head: CsvHead = field(default_factory=CsvHead, compare=False)
 
     @property
     def schema(self) -> T.StructType:
@@ -54,39 +56,44 @@ class Layout:
 
 
 def read_layouts(
-    spark: SparkSession, source: Source, files: Iterable[SourceFile], broken: BrokenFiles
+    spark: SparkSession, place: Place, files: Iterable[SourceFile], broken: BrokenFiles
 ) -> dict[str, Layout]:
     """Give the layout of each file, by URI; files that cannot be read go to `broken`.
 
     Raises DataError where the options do not fit a CSV file.
     """
     given = list(files)
-    if source.section.format == "csv":
-        return _of_csv(spark, source, given, broken)
-    if source.section.format == "parquet":
-        return _of_parquet(spark, source, given, broken)
-    return _inferred(spark, source, given, broken)
+    if place.section.format == "csv":
+        return _of_csv(spark, place, given, broken)
+    if place.section.format == "parquet":
+        return _of_parquet(spark, place, given, broken)
+    return _inferred(spark, place, given, broken)
 
 
 def _of_csv(
-    spark: SparkSession, source: Source, files: Sequence[SourceFile], broken: BrokenFiles
+    spark: SparkSession, place: Place, files: Sequence[SourceFile], broken: BrokenFiles
 ) -> dict[str, Layout]:
-    if is_option_true(source.section.options, "inferSchema"):
-        return _inferred(spark, source, files, broken)
-    headers = CsvHeaders(spark, source.section.options, source.section.description)
+    if is_option_true(place.section.options, "inferSchema"):
+        return _inferred(spark, place, files, broken)
+    headers = CsvHeaders(spark, place)
     layouts = {}
     for file in files:
         try:
-            names = headers.columns(file.uri)
+            head = headers.head(file.uri)
+        except ValueError as error:
+            reject_files(broken, {file.uri: str(error)})
+            continue
         except Exception as error:  # noqa: BLE001 - whatever the filesystem or the codec says
             reject_files(broken, {file.uri: cannot_be_read(first_line(error))})
             continue
         # Columns of a CSV file are known by their place: none may be left out.
         apart = {CORRUPT_RECORD, *(name.lower() for name in file.folder_columns)}
         named = [
-            f"_c{place}" if name.lower() in apart else name for place, name in enumerate(names)
+            f"_c{number}" if name.lower() in apart else name
+            for number, name in enumerate(head.names)
         ]
-        layouts[file.uri] = _layout(T.StructType([_text(name) for name in named]), file)
+        layout = _layout(T.StructType([_text(name) for name in named]), file)
+        layouts[file.uri] = replace(layout, head=head)
     return layouts
 
 
@@ -95,7 +102,7 @@ def _text(name: str) -> T.StructField:
 
 
 def _of_parquet(
-    spark: SparkSession, source: Source, files: Sequence[SourceFile], broken: BrokenFiles
+    spark: SparkSession, place: Place, files: Sequence[SourceFile], broken: BrokenFiles
 ) -> dict[str, Layout]:
     """Ask Spark for the columns of one file of each kind of footer."""
     footers: dict[str, Footer] = {}
@@ -105,7 +112,7 @@ def _of_parquet(
         except Exception as error:  # noqa: BLE001 - whatever the filesystem or the parser says
             reject_files(broken, {file.uri: cannot_be_read(first_line(error))})
     first = {footers[file.uri]: file for file in reversed(files) if file.uri in footers}
-    inferred = _inferred(spark, source, list(first.values()), broken)
+    inferred = _inferred(spark, place, list(first.values()), broken)
     layouts = {}
     for file in files:
         footer = footers.get(file.uri)
@@ -120,14 +127,14 @@ def _of_parquet(
 
 
 def _inferred(
-    spark: SparkSession, source: Source, files: Sequence[SourceFile], broken: BrokenFiles
+    spark: SparkSession, place: Place, files: Sequence[SourceFile], broken: BrokenFiles
 ) -> dict[str, Layout]:
     """Let Spark tell the columns of each file."""
     layouts: dict[str, Layout] = {}
-    reader = file_reader(spark, source).option("columnNameOfCorruptRecord", CORRUPT_RECORD)
+    reader = file_reader(spark, place).option("columnNameOfCorruptRecord", CORRUPT_RECORD)
     for file in files:
         try:
-            with lenient_analysis(spark, source.time_zone):
+            with lenient_analysis(spark, place.time_zone):
                 schema = reader.load(paths_of(spark, [file.uri])).schema
         except PySparkException as error:
             failed = broken_file(error)
@@ -135,7 +142,7 @@ def _inferred(
             reject_files(broken, {file.uri: why})
             continue
         layout = _layout(schema, file)
-        if source.section.format == "json" and schema.fields and not layout.ddl:
+        if place.section.format == "json" and schema.fields and not layout.ddl:
             reject_files(broken, {file.uri: _NO_JSON_LINES})
             continue
         layouts[file.uri] = layout

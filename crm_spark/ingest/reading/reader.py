@@ -7,19 +7,22 @@ from collections.abc import Iterable
 from pyspark.sql import SparkSession
 from pyspark.sql.readwriter import DataFrameReader
 
-from crm_spark.ingest.settings import Source
+from crm_spark.ingest.reading.csv import is_read_as_a_whole
+from crm_spark.ingest.reading.place import Place
 from crm_spark.lake.hadoop import HadoopFile
 
 
-def file_reader(spark: SparkSession, source: Source) -> DataFrameReader:
+def file_reader(spark: SparkSession, place: Place) -> DataFrameReader:
     """Give a reader for files that are named one by one; no name is taken for a pattern."""
-    section = source.section
+    section = place.section
     assert section.format is not None
     options = {key: str(value) for key, value in section.options.items()}
     options.pop("basePath", None)
+    if section.format == "csv" and is_read_as_a_whole(section.options):
+        options["multiLine"] = "true"
     reader = spark.read.format(section.format).options(**options).option("__globPaths__", "false")
     if section.format in ("csv", "json"):
-        reader = reader.option("timeZone", options.get("timeZone", source.time_zone))
+        reader = reader.option("timeZone", options.get("timeZone", place.time_zone))
     return reader
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pyspark.errors import AnalysisException, PySparkException
@@ -14,41 +14,45 @@ from crm_spark.errors import ConfigError, DataError, EnvironmentFault
 from crm_spark.ingest.analysis import lenient_analysis
 from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.broken import broken_file
-from crm_spark.ingest.reading.csv import CORRUPT_RECORD
+from crm_spark.ingest.reading.csv import CORRUPT_RECORD, CsvHead, without_head
 from crm_spark.ingest.reading.layout import Layout
 from crm_spark.ingest.reading.parquet import with_stamps
+from crm_spark.ingest.reading.place import Place, PlaceSection
 from crm_spark.ingest.reading.reader import file_reader, paths_of
 from crm_spark.ingest.settings import Source
-from crm_spark.ingest.sources import SourceSection
 from crm_spark.lake.hadoop import HadoopFile
 
 
 def read_files(
-    spark: SparkSession, source: Source, layout: Layout, uris: Sequence[str]
+    spark: SparkSession,
+    place: Place,
+    layout: Layout,
+    uris: Sequence[str],
+    heads: Iterable[CsvHead] = (),
 ) -> DataFrame:
-    """Give the rows of files of one layout.
+    """Give the rows of files of one layout, without the `heads` that stand above them.
 
     A line of a CSV file that has too few or too many columns is kept as it came (_corrupt_record).
     """
-    reader = file_reader(spark, source)
+    reader = file_reader(spark, place)
     if layout.base is not None:
         reader = reader.option("basePath", layout.base)
     schema = layout.schema
-    if source.section.format in ("csv", "json"):
+    if place.section.format in ("csv", "json"):
         schema = schema.add(CORRUPT_RECORD, T.StringType())
         reader = reader.option("columnNameOfCorruptRecord", CORRUPT_RECORD)
         reader = reader.option("mode", "PERMISSIVE")
-    if source.section.format == "csv":
+    if place.section.format == "csv":
         # The header was read already: names that are empty or repeated have become others.
         reader = reader.option("enforceSchema", "true")
     try:
-        with lenient_analysis(spark, source.time_zone):
+        with lenient_analysis(spark, place.time_zone):
             rows = reader.schema(schema).load(paths_of(spark, uris))
-        return with_stamps(rows, layout.nanoseconds)
+        return with_stamps(without_head(rows, heads), layout.nanoseconds)
     except (AnalysisException, PySparkException) as error:
         if broken_file(error):
             raise
-        message = f"source {source.description} cannot be read: {first_line(error)}"
+        message = f"source {place.description} cannot be read: {first_line(error)}"
         raise DataError(message) from error
 
 
@@ -64,7 +68,7 @@ def read_above(source: Source, df: DataFrame, *, after: str | None, up_to: str) 
         return df.where(is_due & (mark > F.lit(after).cast(kind)))
 
 
-def read_whole(spark: SparkSession, section: SourceSection) -> DataFrame:
+def read_whole(spark: SparkSession, section: PlaceSection) -> DataFrame:
     """Give the rows of a table, a query or a Delta table, as it is now.
 
     Raises DataError for a table that is missing, EnvironmentFault for a database that does not

@@ -8,7 +8,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 
 from crm_spark.errors import DataError
-from crm_spark.features.orders import changed_later
+from crm_spark.features.orders import count_changes
 from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.lake.delta import Lake
 from crm_spark.models.churn.labels import LABEL, churn_labels, label_closings
@@ -28,7 +28,7 @@ def labelled(
         snapshot,
         orders,
         lake.read(TRANSACTIONS),
-        n_changed=changed_later(orders, dates=closings).count(),
+        changes=count_changes(orders, dates=closings),
         dates=dates,
         horizon_days=params.horizon_days,
         grace_days=params.grace_days,

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.orders import orders_as_of
+from crm_spark.features.orders import OrderChanges, orders_as_of
 
 LABEL = "label"
 
@@ -28,19 +28,19 @@ def churn_labels(
     horizon_days: int,
     grace_days: int,
     active_days: int,
-    n_changed: int | None = None,
+    changes: OrderChanges | None = None,
 ) -> DataFrame:
     """Give the active customers of each cut-off with their label: 1.0 churned, 0.0 ordered again.
 
     Grain: customer_id, as_of_date. Reads features.customer_snapshot, features.customer_orders and
     core.transactions; adds label, keeps the snapshot's columns. An order counts for the label when
     its day lies in [T, T + horizon), as it was known before T + horizon + grace: what is learnt of
-    it later, such as its cancellation, changes no label. `n_changed` as in orders_as_of().
+    it later, such as its cancellation, changes no label. `changes` as in orders_as_of().
     """
     closings = label_closings(dates, horizon_days=horizon_days, grace_days=grace_days)
     cutoff = F.date_sub("as_of_date", horizon_days + grace_days)
     ordered_again = (
-        orders_as_of(orders, lines, dates=closings, n_changed=n_changed)
+        orders_as_of(orders, lines, dates=closings, changes=changes)
         .where("is_counted")
         .select("customer_id", "order_date", cutoff.alias("as_of_date"))
         .where(F.col("order_date") >= F.col("as_of_date"))

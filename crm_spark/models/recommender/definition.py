@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.features.interactions import bought_between
-from crm_spark.features.orders import midnight
+from crm_spark.features.lines import midnight
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
 from crm_spark.lake.contract import Table
 from crm_spark.models.contract import (

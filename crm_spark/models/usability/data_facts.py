@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.orders import MINOR_UNITS
+from crm_spark.features.lines import MINOR_UNITS
 
 # How a reason of rejection begins, as ingest_sources words it.
 MISSING_CUSTOMER = "customer_id is missing"

@@ -6,7 +6,7 @@ from datetime import date
 
 from pyspark.sql import functions as F
 
-from crm_spark.features.orders import changed_later, orders_as_of
+from crm_spark.features.orders import count_changes, orders_as_of
 from crm_spark.features.tables import CUSTOMER_ORDERS, PRODUCT_PRICES
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.run import LakeRun
@@ -34,8 +34,8 @@ def data_facts(run: LakeRun, day: date) -> DataFacts:
 
 def _read(lake: Lake, day: date) -> DataFacts:
     orders, lines = lake.read(CUSTOMER_ORDERS), lake.read(TRANSACTIONS)
-    n_changed = changed_later(orders, dates=[day]).count()
-    known = orders_as_of(orders, lines, dates=[day], n_changed=n_changed)
+    changes = count_changes(orders, dates=[day])
+    known = orders_as_of(orders, lines, dates=[day], changes=changes)
     days = orders_per_day(known).orderBy("order_date").collect()  # a row a day
     shares = customer_shares(known).collect()[0]
     return DataFacts(

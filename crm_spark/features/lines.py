@@ -1,0 +1,31 @@
+"""Order lines: when they were known, whether they were visible at an instant, their money."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+MINOR_UNITS = 100
+ITEM_FRACTIONS = 1000
+
+
+def known_at() -> Column:
+    """When a line had both happened and arrived."""
+    return F.greatest("ordered_at", "arrived_at")
+
+
+def is_visible(at: Column) -> Column:
+    """Whether a line was known before `at` and not yet superseded then."""
+    is_current = F.col("superseded_at").isNull() | (F.col("superseded_at") >= at)
+    return (known_at() < at) & is_current
+
+
+def midnight(day: Column) -> Column:
+    """The instant at which a local day begins."""
+    return day.cast(T.TimestampType())
+
+
+def minor_units(amount: Column) -> Column:
+    """Money as a count of minor units: exact in any order of summation."""
+    return (amount * MINOR_UNITS).cast(T.LongType())

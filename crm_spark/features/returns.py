@@ -1,0 +1,101 @@
+"""Returns netted against what was bought: by product; refunds of an order against that order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from crm_spark.features.lines import known_at, minor_units
+
+_PRODUCT, _ORDER = "_product", "_refunded_order"
+
+
+def net_returns(lines: DataFrame, *, by: tuple[str, ...], has_refunds: bool = False) -> DataFrame:
+    """Net each return against what the customer had bought of the product before, newest first.
+
+    Reads order lines with is_current (lines that are not are passed through) and the columns `by`,
+    of which each group is netted by itself; lines without a product are netted among themselves,
+    but for refunds that name an order, which are netted against its lines once all else is
+    (`has_refunds`: whether there may be any). Adds, in minor units of money: kept_minor, the part
+    of a bought line that no return took back; orphan_minor, the part of a returned line that
+    nothing bought before explains; and netting_changed_at, when a line of the group last came or
+    was replaced, null where nothing of the group was ever returned.
+    """
+    is_refund = is_refund_of_order() if has_refunds else F.lit(False)
+    fresh = lines.withColumns(
+        {
+            _PRODUCT: F.coalesce("product_id", F.lit("")),
+            "kept_minor": F.when(_is_bought(), minor_units(F.col("amount"))).otherwise(_zero()),
+            "orphan_minor": _zero(),
+            "netting_changed_at": F.lit(None).cast(T.TimestampType()),
+        }
+    )
+    takes_back = F.col("is_return") & ~is_refund
+    by_product = (*by, _PRODUCT)
+    returned = fresh.where(takes_back).select(*by_product).distinct()
+    netted = _walked(fresh.join(returned, list(by_product), "left_semi"), by_product, takes_back)
+    others = fresh.join(returned, list(by_product), "left_anti")
+    whole = others.unionByName(netted).drop(_PRODUCT)
+    if not has_refunds:
+        return whole
+    order = F.when(is_refund, F.col("refund_of_order_id")).otherwise(F.col("order_id"))
+    # All orders walk, refunded or not: to part them would let the plan grow threefold once more.
+    return _walked(whole.withColumn(_ORDER, order), (*by, _ORDER), is_refund).drop(_ORDER)
+
+
+def is_refund_of_order() -> Column:
+    """Whether a line gives money of a named order back, and says of no product."""
+    names_order = F.col("refund_of_order_id").isNotNull() & F.col("product_id").isNull()
+    return F.col("is_return") & names_order
+
+
+def _walked(lines: DataFrame, group: Sequence[str], takes_back: Column) -> DataFrame:
+    """Take back of the kept money of each group what its returns amount to, the newest first.
+
+    Lines of a group in order of time are a walk: bought goes up, returned goes down, never below
+    the ground. What falls below it is orphaned; of a bought line the part below the lowest later
+    level is kept. So the newest purchase is taken back first, and money is never counted twice.
+    """
+    # A bought line below zero is an adjustment: it is no purchase to take back.
+    is_purchase = _is_bought() & (F.col("kept_minor") >= 0)
+    step = F.when(is_purchase, F.col("kept_minor")).when(
+        F.col("is_current") & takes_back, -minor_units(F.abs("amount"))
+    )
+    time = (F.col("ordered_at"), F.col("is_return"), F.col("line_id"), F.col("arrived_at"))
+    of_group = Window.partitionBy(*group)
+    forward = of_group.orderBy(*time)
+    so_far = forward.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    backward = of_group.orderBy(*[part.desc() for part in time])
+    after = backward.rowsBetween(Window.unboundedPreceding, -1)
+    kept = F.least(F.col("_level"), F.coalesce(F.min("_level").over(after), F.col("_level")))
+    kept_of_line = F.greatest(kept - (F.col("_level") - F.col("_step")), _zero())
+    orphaned = F.coalesce(F.lag("_lowest").over(forward), _zero()) - F.col("_lowest")
+    has_returns = F.coalesce(F.bool_or(takes_back).over(of_group), F.lit(False))
+    last_change = F.max(F.greatest(known_at(), F.col("superseded_at"))).over(of_group)
+    return (
+        lines.withColumn("_step", F.coalesce(step, _zero()))
+        .withColumn("_sum", F.sum("_step").over(so_far))
+        .withColumn("_lowest", F.least(F.min("_sum").over(so_far), _zero()))
+        .withColumn("_level", F.col("_sum") - F.col("_lowest"))
+        .withColumns(
+            {
+                "orphan_minor": F.when(takes_back, orphaned).otherwise(F.col("orphan_minor")),
+                "kept_minor": F.when(is_purchase, kept_of_line).otherwise(F.col("kept_minor")),
+                "netting_changed_at": F.greatest(
+                    "netting_changed_at", F.when(has_returns, last_change)
+                ),
+            }
+        )
+        .drop("_step", "_sum", "_lowest", "_level")
+    )
+
+
+def _is_bought() -> Column:
+    return F.col("is_current") & ~F.col("is_return")
+
+
+def _zero() -> Column:
+    return F.lit(0).cast(T.LongType())

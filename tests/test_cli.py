@@ -331,7 +331,7 @@ def test_each_kind_of_error_has_its_exit_code_and_no_traceback(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise error
 
     monkeypatch.setattr(job_of("check_config"), "run", fail)
@@ -343,7 +343,7 @@ def test_each_kind_of_error_has_its_exit_code_and_no_traceback(
 def test_an_unforeseen_error_ends_with_1_and_its_traceback_in_the_log(
     call: Any, utc_config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("a fault of ours\nand its details")
 
     monkeypatch.setattr(job_of("check_config"), "run", fail)
@@ -363,7 +363,7 @@ def test_an_unforeseen_error_ends_with_1_and_its_traceback_in_the_log(
 def test_an_interrupted_run_ends_with_a_summary_too(
     call: Any, utc_config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: Any) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(job_of("check_config"), "run", interrupt)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pyspark.sql import DataFrame, SparkSession
 
 from crm_spark.errors import ConfigError, DataError, listed
-from crm_spark.ingest.mapping.trial import N_ROWS, run_faults
 from crm_spark.ingest.planning.found import Found, look_at, look_into
 from crm_spark.ingest.reading.broken import without_broken_files
 from crm_spark.ingest.settings import Source
@@ -54,21 +53,6 @@ def require_files(spark: SparkSession, found: Found) -> None:
     if found.broken:
         faults = [f"{file}: {why}" for file, why in found.broken.items()]
         raise DataError(listed("nothing is loaded (cleaning.broken_files: stop)", faults))
-
-
-def require_runs(spark: SparkSession, found: Sequence[Found]) -> None:
-    """Run every expression on the first rows of what each source has.
-
-    Raises ConfigError that lists every expression that fails, with a value that it fails on.
-    """
-    faults = [
-        f"sources.{one.source.name}.{fault}"
-        for one in found
-        for rows in _rows_of(spark, one)
-        for fault in run_faults(one.source, rows.limit(N_ROWS))
-    ]
-    if faults:
-        raise ConfigError(listed("the mapping fails on rows of the sources", faults))
 
 
 def _rows_of(spark: SparkSession, found: Found) -> list[DataFrame]:

@@ -2,30 +2,84 @@
 
 from __future__ import annotations
 
+import argparse
+import logging
+from collections.abc import Iterator
 from datetime import date
 from functools import partial
 
 from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
-from crm_spark.ingest.check import check_sources, look_at_all, require_runs
-from crm_spark.ingest.verdicts import file_verdicts, log_verdicts
+from crm_spark.ingest.check import check_sources, look_at_all
+from crm_spark.ingest.planning.differences import layout_differences
+from crm_spark.ingest.sample import Sample, take_samples
+from crm_spark.ingest.verdicts import file_verdicts, log_verdicts, name_files
 from crm_spark.pipeline.settings import ingest_settings
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary
+from crm_spark.runtime.text_table import text_table
 
-DESCRIPTION = "Check a configuration against its sources: keys, paths, columns, expressions."
+DESCRIPTION = "Check a configuration on the first rows of its sources, and show them as in core."
 NEEDS_AS_OF = False
+N_ROWS = 1000
 
 
-def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
-    """Raise ConfigError or DataError with every fault; touch nothing."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how many rows are looked at."""
+    parser.add_argument(
+        "--sample",
+        type=int,
+        default=N_ROWS,
+        metavar="ROWS",
+        help=f"first rows of each file to map (default: {N_ROWS:,})",
+    )
+
+
+def run(
+    spark: SparkSession, config: Config, as_of: date | None, *, sample: int = N_ROWS
+) -> RunSummary:
+    """Raise ConfigError or DataError with every fault; touch nothing.
+
+    The summary counts the rows of the sample by the table that they would go to.
+    """
     summary = RunSummary("check_config")
     checked = check_sources(ingest_settings(config).given(), partial(look_at_all, spark))
-    require_runs(spark, checked)
-    for found in checked:
-        section = found.source.section
-        n_columns, place = len(section.columns), section.description
-        log.info("sources.%s: %s columns of %s fit", found.source.name, n_columns, place)
-        log_verdicts(file_verdicts(found))
+    for one in take_samples(spark, checked, max(sample, 1)):
+        counts = summary.table(one.found.source.table.name)
+        counts.rows_read = one.n_read
+        counts.rows_rejected = one.n_wanted - one.n_usable + len(one.found.broken)
+        counts.rows_filtered = one.n_read - one.n_wanted
+        name_files(counts, one.found)
+        _tell(one, sample)
     return summary.finish("succeeded")
+
+
+def _tell(sample: Sample, n_rows: int) -> None:
+    for line in _lines(sample, n_rows):
+        logging.getLogger("crm_spark").info("%s", line)
+    log_verdicts(file_verdicts(sample.found))
+    if sample.n_usable == 0:
+        log.warning("sources.%s: none of these rows can be used", sample.found.source.name)
+
+
+def _lines(sample: Sample, n_rows: int) -> Iterator[str]:
+    """Say what was seen of a source: counts, reasons, what differs, and rows as in core."""
+    source = sample.found.source
+    seen = f"all {sample.n_read:,} rows"
+    if not sample.is_whole:
+        files = f" of each of {sample.n_files:,} files" if sample.n_files > 1 else ""
+        seen = f"the first {n_rows:,} rows{files}"
+    yield f"sources.{source.name}: {len(sample.columns)} columns fit {seen} of {source.description}"
+    n_rejected = sample.n_wanted - sample.n_usable
+    share = f" ({100 * n_rejected / sample.n_read:.0f} %)" if n_rejected else ""
+    n_filtered = sample.n_read - sample.n_wanted
+    yield (
+        f"  {sample.n_read:,} read = {sample.n_usable:,} usable + {n_rejected:,} rejected{share} + "
+        f"{n_filtered:,} filtered"
+    )
+    yield from (f"  rejected: {n:,} times: {reason}" for reason, n in sample.reasons)
+    yield from (f"  {difference}" for difference in layout_differences(sample.found))
+    if sample.rows:
+        yield f"  as in {source.table.name}:"
+        yield from (f"  {line}" for line in text_table(sample.columns, sample.rows, width=96))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 from datetime import date
-from typing import Any
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -17,11 +16,10 @@ from crm_spark.lake.delta import Lake
 from crm_spark.pipeline.tables import tables_with
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary
+from crm_spark.runtime.text_table import text_table
 
 DESCRIPTION = "Print a readable excerpt of a table, one line a row."
 NEEDS_AS_OF = True
-
-WIDTH = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,39 +63,5 @@ def _show(lake: Lake, table: Table, as_of: date | None, n: int, columns: str | N
         raise ConfigError(f"{table.name} has no column {', '.join(unknown)}")
     order = [name for name in table.key if name != "as_of_date"]
     found = df.orderBy(*order).select(*names).limit(n).collect()
-    for line in text_table(names, [[_text(value) for value in row] for row in found]):
+    for line in text_table(names, found, more=" (name them with --columns)"):
         logging.getLogger("crm_spark").info("%s", line)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 100 else f"{value:,.2f}"
-    if isinstance(value, list):
-        return "; ".join(_text(item) for item in value)
-    if hasattr(value, "asDict"):
-        return " ".join(_text(field) for field in value)
-    return str(value)
-
-
-def text_table(names: list[str], rows: list[list[str]], width: int = WIDTH) -> list[str]:
-    """Lay out columns side by side, as many as fit; the others are named at the end."""
-    widths = [
-        min(40, max([len(name), *[len(row[index]) for row in rows]]))
-        for index, name in enumerate(names)
-    ]
-    fitting, used = 0, 0
-    while fitting < len(names) and (fitting == 0 or used + widths[fitting] + 2 <= width):
-        used += widths[fitting] + 2
-        fitting += 1
-
-    def line(cells: list[str]) -> str:
-        sized_cells = zip(cells[:fitting], widths, strict=False)
-        return "  ".join(cell[:size].ljust(size) for cell, size in sized_cells).rstrip()
-
-    lines = [line(names), "  ".join("-" * size for size in widths[:fitting])]
-    lines += [line(row) for row in rows]
-    if fitting < len(names):
-        lines.append(f"not shown: {', '.join(names[fitting:])} (name them with --columns)")
-    return lines

@@ -32,6 +32,7 @@ class Export:
     folder: Path
     config_name: str = "config.yml"
     lake_name: str = "lake"
+    checked: TableCounts | None = None
 
     @classmethod
     def of(cls, spark: SparkSession, case: str, folder: Path) -> Export:
@@ -55,15 +56,23 @@ class Export:
         """Give the same files under another of the case's configurations, with another lake."""
         return Export(self.spark, self.folder, name, f"lake_of_{name}")
 
-    def check(self) -> None:
-        """Run check_config."""
-        check_config.run(self.spark, self.config, None)
+    def check(self) -> TableCounts:
+        """Run check_config, and give its counts of order lines: the next load has to agree."""
+        summary = check_config.run(self.spark, self.config, None)
+        self.checked = summary.tables[TRANSACTIONS.name]
+        return self.checked
 
     def ingest(self, *, rebuild: bool = False) -> TableCounts:
         """Run ingest_sources, and give what became of the order lines."""
         summary = ingest_sources.run(self.spark, self.config, None, rebuild=rebuild)
         self.run_id = summary.run_id
-        return summary.tables[TRANSACTIONS.name]
+        counts, told = summary.tables[TRANSACTIONS.name], self.checked
+        if told is not None:
+            # The cases are small: all of their rows were checked.
+            names = ("files_rejected", "files_skipped", "rows_rejected", "rows_filtered")
+            assert [getattr(counts, n) for n in names] == [getattr(told, n) for n in names]
+            self.checked = None
+        return counts
 
     def deliver(self, *names: str, source: str = "later") -> None:
         """Put files of another folder where the source is read; all of it without names."""

@@ -137,15 +137,18 @@ def exchange_rates(run: LakeRun, source: Source) -> DataFrame | None:
 
 def require_usable(delivery: Delivery) -> None:
     """Refuse a source without one usable row, before anything is written."""
-    source = delivery.source
-    mapped = delivery.mapped()
+    require_usable_rows(delivery.source, delivery.mapped(), delivery.broken)
+
+
+def require_usable_rows(source: Source, mapped: DataFrame, broken: BrokenFiles) -> None:
+    """Refuse mapped rows of a source of which none is usable. Raises DataError with the reasons."""
     if not mapped.where(is_usable()).isEmpty():
         return
     reason = F.explode(REASONS).alias("reason")
     counted = mapped.where(IS_WANTED).select(reason).groupBy("reason").count()
     reasons = counted.orderBy(F.desc("count"), "reason").limit(10).collect()
     faults = [f"{row['count']:,} rows: {row['reason']}" for row in reasons]
-    faults += [f"{file}: {why}" for file, why in delivery.broken.items()]
+    faults += [f"{file}: {why}" for file, why in broken.items()]
     if not faults:
         faults = ["where leaves out every row" if source.section.where else "it is empty"]
     start = f"sources.{source.name}: {source.description} holds no row that can be used"

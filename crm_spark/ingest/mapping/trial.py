@@ -19,7 +19,6 @@ from crm_spark.ingest.reading.broken import broken_file
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.ingest.settings import Source
 
-N_ROWS = 1000
 _HINTS = {
     "DATETIME_PATTERN": (
         "dates are not read by that pattern: of its letters E, u, w and others only write; cut the "

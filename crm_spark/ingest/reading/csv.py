@@ -164,8 +164,9 @@ def without_head(rows: DataFrame, heads: Iterable[CsvHead]) -> DataFrame:
         as_it_came = F.regexp_replace(F.col(CORRUPT_RECORD), r"^\ufeff|[\r\n]+$", "")
         is_above = F.coalesce(as_it_came.isin(lines), F.lit(False))
     for record in sorted(cells, key=str):
+        # Of an empty cell Spark makes null.
         same = [
-            F.col(quoted(name)).eqNullSafe(F.lit(cell))
+            F.coalesce(F.col(quoted(name)), F.lit("")) == F.lit(cell or "")
             for name, cell in zip(columns, record, strict=True)
         ]
         is_above = is_above | reduce(and_, same)

@@ -12,6 +12,7 @@ from crm_spark.report.blocks import Cell, HeatMap, Section, Text, TextTable
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import ReportRequest, Subject
 from crm_spark.report.words import money, plain, share
+from crm_spark.words import noun
 
 SCORES = (5, 4, 3, 2, 1)
 LEAD = (
@@ -91,7 +92,7 @@ def _lines(facts: RfmFacts) -> tuple[str, ...]:
     return (
         "RFM segments (scores.customer_rfm)",
         *[
-            f"  {row.name:<22}{row.n:>9,} customers {row.n / customers:>6.1%}"
+            f"  {row.name:<22}{row.n:>9,} {noun(row.n, 'customer'):<9} {row.n / customers:>6.1%}"
             f"   {row.spend / spend:>6.1%} of spend"
             for row in facts.segments
         ],

@@ -13,6 +13,7 @@ from crm_spark.ingest.verdicts import file_verdicts, log_verdicts
 from crm_spark.pipeline.settings import ingest_settings
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary
+from crm_spark.words import counted, verb
 
 DESCRIPTION = "Check a configuration against its sources: keys, paths, columns, expressions."
 NEEDS_AS_OF = False
@@ -25,7 +26,8 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     require_runs(spark, checked)
     for found in checked:
         section = found.source.section
-        n_columns, place = len(section.columns), section.description
-        log.info("sources.%s: %s columns of %s fit", found.source.name, n_columns, place)
+        columns = counted(len(section.columns), "column")
+        fit = verb(len(section.columns), "fits", "fit")
+        log.info("sources.%s: %s of %s %s", found.source.name, columns, section.description, fit)
         log_verdicts(file_verdicts(found))
     return summary.finish("succeeded")

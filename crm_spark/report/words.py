@@ -38,11 +38,6 @@ def money(style: ReportSection, value: float | None, *, cents: bool = False) -> 
     return f"{style.currency}{value:,.2f}" if cents else f"{style.currency}{value:,.0f}"
 
 
-def counted(n: int, word: str) -> str:
-    """Write a number of things: 1 order, 2 orders."""
-    return f"{n:,} {word}" + ("" if n == 1 else "s")
-
-
 def share(value: float | None, decimals: int = 0) -> str:
     """Write a share as a percentage."""
     return "unknown" if value is None else f"{value:.{decimals}%}"

@@ -13,6 +13,7 @@ from crm_spark.models.records import MetricRow
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable
 from crm_spark.report.words import day_in_words, in_words, with_interval
+from crm_spark.words import counted
 
 WORDS = {
     "forest": "random forest",
@@ -57,8 +58,8 @@ def _quality_table(facts: ChurnFacts, models: Sequence[str]) -> TextTable:
     value = {(row.model_name, row.metric): row for row in rows}
     n = max(row.n for row in rows)
     return TextTable(
-        f"On {n:,} customers as of {day_in_words(rows[0].cutoff)}, {unseen(facts.decision)}; in "
-        "brackets the 95 % interval",
+        f"On {counted(n, 'customer')} as of {day_in_words(rows[0].cutoff)}, "
+        f"{unseen(facts.decision)}; in brackets the 95 % interval",
         ["Model", *CHURN_METRICS.values()],
         [
             [WORDS[model], *(with_interval(value.get((model, name))) for name in CHURN_METRICS)]

@@ -10,7 +10,8 @@ from crm_spark.models.records import MetricRow
 from crm_spark.report.blocks import Block, Card, Cards, Section, Text, TextTable
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import Subject
-from crm_spark.report.words import counted, day_in_words, money, with_interval
+from crm_spark.report.words import day_in_words, money, with_interval
+from crm_spark.words import counted
 
 WORDS = {
     "popular": "rule: the most popular products",
@@ -115,7 +116,7 @@ def _policy_table(value: Figures, policy: str, title: str) -> list[Block]:
     first = value[names[0], f"ndcg_at_10.{policy}"]
     return [
         TextTable(
-            f"{title}: what {first.n:,} customers bought in the days from "
+            f"{title}: what {counted(first.n, 'customer')} bought in the days from "
             f"{day_in_words(first.cutoff)}, beside ten offers made on what was known before",
             ["Offers", *RANKING_METRICS.values()],
             [

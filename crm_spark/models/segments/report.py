@@ -11,6 +11,7 @@ from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import Subject
 from crm_spark.report.words import money, number, share
+from crm_spark.words import counted, noun
 
 WORDS = {"kmeans": "k-means", "spend_groups": "rule: groups of equal size by spend"}
 
@@ -48,8 +49,9 @@ def _lines(segments: Sequence[SegmentFacts]) -> tuple[str, ...]:
     return (
         "Segments of alike customers (scores.customer_segments)",
         *[
-            f"  {row.segment_id:>2} {row.segment_name:<44}{row.n_customers:>9,} customers"
-            f"{row.customer_share:>7.1%}   {row.spend_share or 0:>6.1%} of spend"
+            f"  {row.segment_id:>2} {row.segment_name:<44}{row.n_customers:>9,} "
+            f"{noun(row.n_customers, 'customer'):<9}{row.customer_share:>7.1%}   "
+            f"{row.spend_share or 0:>6.1%} of spend"
             for row in segments
         ],
     )
@@ -61,7 +63,7 @@ def _shares_picture(segments: Sequence[SegmentFacts]) -> Picture:
     return Picture(
         charts.pairs_of_bars(
             "segment-shares",
-            f"Share of customers and of all bought of {len(labels)} segments; segment "
+            f"Share of customers and of all bought of {counted(len(labels), 'segment')}; segment "
             f"{largest.segment_id} has {share(largest.customer_share)} of the customers "
             f"and {share(largest.spend_share)} of what was bought",
             labels,
@@ -88,7 +90,7 @@ def _silhouette_picture(figures: Figures) -> list[Block]:
         Picture(
             charts.lines(
                 "silhouette",
-                f"Silhouette for {curve[0][0]} to {curve[-1][0]} segments, highest "
+                f"Silhouette for {curve[0][0]} to {counted(curve[-1][0], 'segment')}, highest "
                 f"{best[1]:.3f} at {best[0]}",
                 [charts.Line("k-means", [float(k) for k, _ in curve], [v for _, v in curve])],
                 x_label="number of segments",

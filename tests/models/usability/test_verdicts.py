@@ -258,7 +258,7 @@ def test_lines_without_a_customer_have_limits_of_their_own(n: int, level: str) -
 def test_a_file_that_cannot_be_read_is_a_warning_however_many_rows_there_are() -> None:
     found = _data(replace(HEALTHY, ingest=IngestFacts(1_000, 0, 0, 1)), "rejected_rows")
     assert found.level == "warning"
-    assert "1 whole files are lost" in found.message
+    assert "1 whole file is lost" in found.message
 
 
 def test_without_an_ingest_on_record_nothing_is_claimed_of_rejected_rows() -> None:

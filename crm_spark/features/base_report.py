@@ -152,6 +152,7 @@ def _pictures(months: tuple[Month, ...], style: ReportSection) -> list[Block]:
                 labels,
                 [row.n_customers for row in months],
                 y_label="customers",
+                are_counts=True,
             ),
             f"Customers with an order, by month. {note}",
         ),

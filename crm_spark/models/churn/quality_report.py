@@ -203,12 +203,14 @@ def _walk_picture(walked: Sequence[WalkedAuc], models: Sequence[str]) -> Block:
             drawn,
             x_label="cut-off",
             y_label="AUC",
-            ticks={float(day.toordinal()): f"{day:%d %b}" for day in _some(days)},
+            ticks=_day_ticks(days),
         ),
         "Walking forward: AUC on past cut-offs, each with a model trained on what was known then.",
     )
 
 
-def _some(days: Sequence[date]) -> Sequence[date]:
+def _day_ticks(days: Sequence[date]) -> dict[float, str]:
+    """Give some of the days with how they are written, the year only where there are several."""
     every = -(-len(days) // 6)
-    return days[::every]
+    form = "%d %b" if days[0].year == days[-1].year else "%d %b %y"
+    return {float(day.toordinal()): f"{day:{form}}" for day in days[::every]}

@@ -106,6 +106,7 @@ def _scores_section(facts: ChurnFacts, day: date, style: ReportSection) -> Secti
                 y_label="customers",
                 x_label="probability to leave, from",
                 format_value=lambda value: f"{value:,.0f}",
+                are_counts=True,
             ),
             "Active customers by their probability of placing no order in the horizon.",
         ),

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from crm_spark.report.words import decimal
+
 MOST_DECIMALS = 15
 
 
@@ -16,9 +18,7 @@ def tick_label(value: float, ticks: Sequence[float], *, is_share: bool = False) 
     """
     scale = 100.0 if is_share else 1.0
     decimals = _decimals([scale * tick for tick in (*ticks, value)])
-    # Rounded first: what rounds to zero from below would keep its sign.
-    shown = round(scale * value, decimals) + 0.0
-    return f"{shown:,.{decimals}f}" + ("%" if is_share else "")
+    return decimal(scale * value, decimals) + ("%" if is_share else "")
 
 
 def _decimals(ticks: Sequence[float]) -> int:

@@ -45,7 +45,8 @@ from crm_spark.models.churn.quality_report import WORDS as CHURN_WORDS
 from crm_spark.models.recommender.report import WORDS as OFFER_WORDS
 from crm_spark.report import charts
 from crm_spark.report.blocks import Cell, TextTable, render
-from crm_spark.report.words import in_words, number
+from crm_spark.report.section import ReportSection
+from crm_spark.report.words import in_words, money, number, share
 
 LIGHT, DARK, PRINT = ":", "@media (prefers-color-scheme: dark) {", "@media print {"
 SCHEMES = {"light": LIGHT, "dark": DARK, "print": PRINT}
@@ -1033,10 +1034,89 @@ def test_zero_spend_everywhere_divides_nothing_by_it() -> None:
     )
     root = tree(inputs)
     assert anchors(root) == SECTIONS
-    assert table(root, "Named segments") == [["lost", "5", "100.0%", "0.0%", "CHF 0"]]
+    assert table(root, "Named segments") == [["lost", "5", "100.0%", "CHF 0", "CHF 0"]]
     assert table(root, "Who is in each segment")[0][4:6] == ["CHF 0", "unknown"]
-    assert "segment 1 has 25% of the customers and unknown of what was bought" in page(inputs)
+    svg = root.section("segments").all("svg")[0]
+    assert svg.attributes["aria-label"] == (
+        "Share of customers of 1 segment; segment 1 has 25% of the customers"
+    )
+    assert root.text.count("are shown: all amounts add up to zero.") == 2  # RFM and segments
     assert "nan" not in re.findall(r"\w+", root.text.lower())
+
+
+def below_zero() -> Inputs:
+    """Give a shop in which one group took off more than it bought."""
+    return rich(
+        rfm_segments=[
+            {"rfm_segment": "champions", "n": 2, "spend": 900.0},
+            {"rfm_segment": "lost", "n": 1, "spend": -300.4},
+        ],
+        rfm_cells=[
+            {"recency_score": 5, "frequency_score": 5, "n": 2, "spend": 900.0},
+            {"recency_score": 1, "frequency_score": 1, "n": 1, "spend": -300.4},
+        ],
+        segments=[
+            {**segment(1, "much"), "spend_share": None, "mean_spend_amount": 450.0},
+            {
+                **segment(2, "less than nothing", of_customers=0.75),
+                "spend_share": None,
+                "mean_spend_amount": -300.4,
+            },
+        ],
+    )
+
+
+def test_where_a_group_bought_for_less_than_zero_there_are_amounts_and_no_shares() -> None:
+    root = tree(below_zero())
+    assert table(root, "Named segments") == [
+        ["champions", "2", "66.7%", "CHF 900", "CHF 450"],
+        ["lost", "1", "33.3%", "CHF -300", "CHF -300"],
+    ]
+    cells = [row.children[1:] for row in root.one("table", class_="heat").one("tbody").children]
+    assert (cells[0][4].text, cells[4][0].text) == ("2CHF 450", "1CHF -300")
+    svg = root.section("segments").all("svg")[0]
+    assert svg.attributes["aria-label"] == (
+        "Share of customers of 2 segments; segment 2 has 75% of the customers"
+    )
+    assert "of all bought" not in texts(svg, "text")
+    for section in ("rfm", "segments"):
+        node = root.section(section)
+        assert "adds up to less than zero" in node.text
+        shares = [one for tag in ("td", "text") for one in texts(node, tag) if one.endswith("%")]
+        assert shares
+        assert [one for one in shares if not 0 <= float(one.rstrip("%")) <= 100] == []
+
+
+def test_the_console_gives_amounts_where_there_are_no_shares() -> None:
+    lines = [line for subject in subjects_of(below_zero()) if subject for line in subject.lines]
+    rfm = lines.index("RFM segments (scores.customer_rfm)")
+    assert lines[rfm + 1].split()[-2:] == ["900.00", "bought"]
+    assert lines[rfm + 2].split()[1:3] == ["1", "customer"]
+    assert lines[rfm + 2].split()[-2:] == ["-300.40", "bought"]
+    assert "adds up to less than zero" in lines[rfm + 3]
+    segments = lines.index("Segments of alike customers (scores.customer_segments)")
+    assert lines[segments + 2].split()[-4:] == ["-300.40", "bought", "by", "each"]
+    assert "adds up to less than zero" in lines[segments + 3]
+
+
+@pytest.mark.parametrize("n", [1, 80])
+def test_scores_that_tell_nobody_apart_say_so(n: int) -> None:
+    inputs = poor(
+        rfm_segments=[{"rfm_segment": "need_attention", "n": n, "spend": 10.0}],
+        rfm_cells=[{"recency_score": 3, "frequency_score": 3, "n": n, "spend": 10.0}],
+    )
+    text = tree(inputs).section("rfm").text
+    assert ("There is one customer" in text) == (n == 1)
+    assert ("All 80 customers have the same scores" in text) == (n == 80)
+    assert "tell them apart" not in read(rich_page()).section("rfm").text
+
+
+def test_an_amount_that_rounds_to_zero_has_no_sign() -> None:
+    style = ReportSection(currency="CHF ")
+    assert money(style, -0.3) == "CHF 0"
+    assert money(style, -0.004, cents=True) == "CHF 0.00"
+    assert money(style, -1_251.0) == "CHF -1,251"
+    assert share(-0.0004) == "0%"
 
 
 def test_twenty_segments_are_all_drawn_and_listed() -> None:

@@ -74,7 +74,7 @@ class Segments(Model[SegmentsSection, DataFrame, SegmentModel | None]):
     )
     scoring_in_words = "Put every customer of the date into a segment, and profile the segments."
     tables = (CUSTOMER_SEGMENTS, SEGMENT_PROFILES)
-    generation = 2
+    generation = 3
     glossary = GLOSSARY
 
     def plan(self, section: SegmentsSection, day: date, first_order: date) -> Plan:

@@ -823,9 +823,77 @@ def test_new_products_have_a_verdict_of_their_own(als: float, word: str, chance:
 
 def test_offers_are_described_by_where_they_come_from() -> None:
     assert texts(read(rich_page()).section("recommendations"), "p")[0] == (
-        "2,463 customers are offered 24,000 products: whatever the customer is most likely to buy, "
-        "bought before or not. Of the offers 70% bought before, 25% bought by customers like this "
-        "one, 5% popular now."
+        "2,463 customers are offered 10 products each, 3,021 different in all: whatever the "
+        "customer is most likely to buy, bought before or not. Of the offers 70% bought before, "
+        "25% bought by customers like this one, 5% popular now."
+    )
+
+
+def offered(**changed: Any) -> list[str]:
+    """Give what is said of offers before their quality, and the verdict."""
+    offers = {**OFFERS, "sources": {"popular": 80}, **changed}
+    metrics = ranking_metrics({"popular": 1.0, "buy_again": 1.0, "als": 1.0})
+    inputs = poor(recommendations=offers, recommendation_metrics=metrics)
+    return texts(tree(inputs).section("recommendations"), "p")
+
+
+ONE = {"n_customers": 80, "fewest": 1, "most": 1, "n_products": 1}
+
+
+def test_a_single_product_is_said_to_be_the_only_one() -> None:
+    assert offered(**ONE) == [
+        "80 customers are offered 1 product each, the only one on sale. Of the offers 100% popular "
+        "now.",
+        "With one product on sale there is nothing else to recommend: every way to recommend "
+        "offers it.",
+    ]
+    assert offered(**{**ONE, "n_customers": 1})[0].startswith("1 customer is offered 1 product, ")
+
+
+def test_one_offer_that_was_asked_for_is_not_taken_for_the_only_product() -> None:
+    said = offered(**{**ONE, "n_asked": 1, "n_products": 7})
+    assert said[0].startswith("80 customers are offered 1 product each, 7 different in all: ")
+    assert said[1].startswith("ALS does not beat")
+
+
+def test_fewer_products_than_were_asked_for_are_said_to_be_all() -> None:
+    said = offered(n_customers=90, fewest=7, most=7, n_products=7)
+    assert said[0].startswith(
+        "90 customers are offered 7 products each, all that are on sale (10 were asked for): "
+    )
+
+
+def test_who_has_bought_everything_is_not_offered_something_new() -> None:
+    new = {"policy": "new_only", "fewest": 2, "n_products": 12, "n_customers": 79}
+    said = offered(**new, n_without=1)
+    assert said[0].startswith("79 customers are offered 2 to 10 products each, 12 different in all")
+    assert said[1] == (
+        "1 other customer has bought all that is on sale, and is offered nothing; with "
+        "recommendations.policy: all it is offered again."
+    )
+    none = {"n_customers": 0, "fewest": 0, "most": 0, "n_products": 0, "sources": {}}
+    assert offered(**none, policy="new_only", n_without=80)[0] == (
+        "There is nothing new to offer: 80 customers have bought all that is on sale; with "
+        "recommendations.policy: all it is offered again."
+    )
+    assert offered(**none)[0] == "There is nothing to offer: no product is on sale."
+
+
+def test_where_nobody_bought_anything_new_nothing_is_said_of_how_good_new_offers_are() -> None:
+    verdict = verdict_on({"popular": 0.2, "buy_again": 0.4, "als": 0.3}, {})
+    assert verdict.endswith("so that nothing is known of offering such.")
+    assert "0.000" not in verdict
+
+
+@pytest.mark.parametrize("segment_name", ["loyal", None])
+def test_examples_are_typical_of_segments_only_where_there_are_segments(
+    segment_name: str | None,
+) -> None:
+    examples = [example("C1", segment_name=segment_name, offered=[])]
+    section = tree(poor(recommendations=OFFERS, examples=examples)).section("recommendations")
+    assert ("each typical of a segment" in section.text) == (segment_name is not None)
+    assert texts(section.one("article"), "li")[-1] == (
+        "nothing: all that is on sale was bought before"
     )
 
 
@@ -1185,16 +1253,16 @@ def test_a_metric_without_an_interval_stands_alone() -> None:
     assert rows[0][1] == "0.7000"
 
 
-def test_bins_of_which_nobody_left_are_drawn() -> None:
+def test_where_nobody_left_no_share_of_leavers_is_drawn() -> None:
     metrics = [
         {**row, "value": 0.0} if "bin" in row["metric"] else row
         for row in churn_metrics("forest", None)
     ]
     root = tree(poor(churn_metrics=metrics))
-    assert "random forest finds 0% of them among the first fifth" in page(
-        poor(churn_metrics=metrics)
-    )
-    assert len(root.section("churn-quality").all("svg")) == 2
+    section = root.section("churn-quality")
+    assert "None of these customers left" in section.text
+    (svg,) = section.all("svg")
+    assert svg.attributes["aria-label"].startswith("Predicted probability")
 
 
 def test_fewer_than_ten_bins_are_drawn() -> None:

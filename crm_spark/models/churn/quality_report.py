@@ -47,7 +47,7 @@ def quality_section(facts: ChurnFacts) -> Section | None:
     bins = {model: _bins(rows, model) for model in models}
     known = {model: of_model for model, of_model in bins.items() if of_model}
     if known:
-        blocks += [_gain_picture(known), _reliability_picture(known)]
+        blocks += [_gain_block(known), _reliability_picture(known)]
     blocks += _importance_picture(rows)
     blocks.append(_walk_picture(facts.walked, models))
     return Section("churn-quality", "How far to trust it", blocks)
@@ -118,7 +118,10 @@ def _bins(rows: Sequence[MetricRow], model: str) -> list[Bin]:
     return found
 
 
-def _gain_picture(bins: Mapping[str, Sequence[Bin]]) -> Picture:
+def _gain_block(bins: Mapping[str, Sequence[Bin]]) -> Block:
+    """Draw the share of leavers found; of nobody there are no shares."""
+    if not any(group.left for of_model in bins.values() for group in of_model):
+        return Text("None of these customers left, so that no model could find any.")
     lines = []
     for model, of_model in bins.items():
         total = sum(group.n for group in of_model)

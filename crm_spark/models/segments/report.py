@@ -38,8 +38,8 @@ def show_segments(facts: SegmentsFacts, style: ReportSection) -> Subject | None:
         blocks.append(Text(f"{why[:1].upper()}{why[1:]}."))
     figures = {(row.model_name, row.metric): row.value for row in facts.metrics}
     blocks += [
-        _shares_picture(facts.segments),
         *([] if _has_shares(facts.segments) else [Text(_why_no_shares(facts.segments))]),
+        _shares_picture(facts.segments),
         *_silhouette_picture(figures),
         _profiles_table(facts.segments, style),
         *_beside_the_rule(figures),

@@ -29,7 +29,7 @@ from crm_spark.models.segments.model import (
 )
 from crm_spark.models.segments.names import segment_names
 from crm_spark.models.segments.section import SegmentsSection
-from crm_spark.words import are, counted
+from crm_spark.words import are, counted, verb
 
 KMEANS = "kmeans"
 # The trivial rule beside k-means: as many groups of equal size, cut by spend alone.
@@ -188,8 +188,9 @@ def fit_inputs(
     )
     if not inputs:
         raise DataError(
-            f"customers cannot be segmented: {', '.join(params.features)} have the same value for "
-            f"all {counted(n_customers, 'customer')}; name other features in segments.features"
+            f"customers cannot be segmented: {', '.join(params.features)} "
+            f"{verb(len(params.features), 'has', 'have')} the same value for all "
+            f"{counted(n_customers, 'customer')}; name other features in segments.features"
         )
     return inputs
 

@@ -323,7 +323,12 @@ def biggest_customer(facts: DataFacts, subject: str) -> Verdict:
     level: Level = (
         "error" if share >= BIGGEST_ERROR else "warning" if share > BIGGEST_WARNING else "ok"
     )
-    if level != "ok":
+    if facts.n_customers == 1:
+        message += (
+            ": is customer_id mapped from the right column (sources.transactions.columns)? What "
+            "is alike, and who leaves, shows among many customers only"
+        )
+    elif level != "ok":
         message += (
             f", {needed}: is it a placeholder such as 0 or 'guest'? Leave it out with "
             "sources.transactions.where, or judge the results without it (count the lines of "

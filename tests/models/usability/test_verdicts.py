@@ -420,6 +420,16 @@ def test_one_customer_may_have_a_tenth_of_the_lines_and_never_half(n: int, level
     assert _data(facts, "biggest_customer").level == level
 
 
+def test_a_single_customer_is_asked_for_the_right_column_and_not_to_be_left_out() -> None:
+    facts = replace(HEALTHY, n_customers=1, n_lines=52, n_lines_of_biggest=52)
+    alone = _data(facts, "biggest_customer")
+    assert alone.level == "error"
+    assert "is customer_id mapped from the right column" in alone.message
+    assert "placeholder" not in alone.message
+    of_two = _data(replace(facts, n_customers=2), "biggest_customer")
+    assert "is it a placeholder" in of_two.message
+
+
 @pytest.mark.parametrize(
     ("unusual", "level"),
     [(0, "ok"), (5_000, "ok"), (5_001, "advice"), (20_000, "advice"), (20_001, "warning")],

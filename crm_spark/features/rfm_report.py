@@ -13,7 +13,7 @@ from crm_spark.report.section import ReportSection
 from crm_spark.report.shares import why_no_shares
 from crm_spark.report.subject import ReportRequest, Subject
 from crm_spark.report.words import money, plain, share
-from crm_spark.words import noun
+from crm_spark.words import counted, noun
 
 SCORES = (5, 4, 3, 2, 1)
 LEAD = (
@@ -108,7 +108,7 @@ def _leads(facts: RfmFacts) -> list[Text]:
         leads.append("There is one customer, and nobody to compare with: the scores say nothing.")
     elif len(facts.segments) == len(facts.cells) == 1:
         leads.append(
-            f"All {facts.n_customers:,} customers have the same scores for how recently and how "
+            f"All {counted(facts.n_customers, 'customer')} have the same scores for how recently and how "
             "often they ordered: RFM does not tell them apart."
         )
     if why := facts.why_no_shares:

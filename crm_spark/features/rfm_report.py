@@ -108,8 +108,8 @@ def _leads(facts: RfmFacts) -> list[Text]:
         leads.append("There is one customer, and nobody to compare with: the scores say nothing.")
     elif len(facts.segments) == len(facts.cells) == 1:
         leads.append(
-            f"All {counted(facts.n_customers, 'customer')} have the same scores for how recently and how "
-            "often they ordered: RFM does not tell them apart."
+            f"All {counted(facts.n_customers, 'customer')} have the same scores for how recently "
+            "and how often they ordered: RFM does not tell them apart."
         )
     if why := facts.why_no_shares:
         leads.append(why)

@@ -37,10 +37,14 @@ class EnvironmentFault(CrmSparkError):  # noqa: N818 - EnvironmentError is a bui
 
 
 def listed(title: str, faults: Sequence[str]) -> str:
-    """Give one message that holds every fault: on one line where it is one, else as a list."""
+    """Give one message that holds every fault: on one line where it is one, else as a list.
+
+    A fault that is a list itself stands further in.
+    """
     if len(faults) == 1:
         return f"{title}: {faults[0]}"
-    return "\n".join([f"{title}: {len(faults)} faults", *(f"  - {fault}" for fault in faults)])
+    lines = [f"  - {fault}".replace("\n", "\n  ") for fault in faults]
+    return "\n".join([f"{title}: {len(faults)} faults", *lines])
 
 
 def nearest(value: str, known: Iterable[str]) -> str:

@@ -204,7 +204,7 @@ def test_several_faults_are_all_listed_at_once() -> None:
 def test_a_source_has_exactly_one_place(place: dict[str, str], found: str) -> None:
     source = {"format": "csv", "columns": COLUMNS, **place}
     message = error_message(document(sources={"transactions": source}))
-    assert f"expected one of path, table and jdbc, found {found}" in message
+    assert f"expected one of path, table, jdbc and inputs, found {found}" in message
 
 
 def test_a_path_without_a_format_is_reported_with_the_formats() -> None:

@@ -14,6 +14,7 @@ from crm_spark.report.blocks import Block, Picture, Section, Text, Tile
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import ReportRequest, Subject
 from crm_spark.report.words import day_in_words, money
+from crm_spark.words import counted
 
 N_MONTHS = 36
 
@@ -87,7 +88,8 @@ def _months(request: ReportRequest) -> tuple[Month, ...]:
 def show_base(facts: BaseFacts, style: ReportSection) -> Subject:
     """Lay the base out."""
     line = (
-        f"  {facts.n_orders:,} orders of {facts.n_customers:,} customers, {facts.spend:,.2f} bought"
+        f"  {counted(facts.n_orders, 'order')} of {counted(facts.n_customers, 'customer')}, "
+        f"{facts.spend:,.2f} bought"
     )
     return Subject((_section(facts, style),), _tiles(facts, style), (line,))
 
@@ -95,7 +97,11 @@ def show_base(facts: BaseFacts, style: ReportSection) -> Subject:
 def _tiles(facts: BaseFacts, style: ReportSection) -> tuple[Tile, ...]:
     return (
         Tile("Customers", f"{facts.n_customers:,}", "with an order before this day"),
-        Tile("Active", f"{facts.n_active:,}", f"ordered in the last {facts.active_days} days"),
+        Tile(
+            "Active",
+            f"{facts.n_active:,}",
+            f"ordered in the last {counted(facts.active_days, 'day')}",
+        ),
         Tile(
             "Orders",
             f"{facts.n_orders:,}",
@@ -112,7 +118,7 @@ def _tiles(facts: BaseFacts, style: ReportSection) -> tuple[Tile, ...]:
 def _section(facts: BaseFacts, style: ReportSection) -> Section:
     returned = f"; {money(style, facts.returned)} came back." if facts.returned else "."
     lead = Text(
-        f"{facts.n_customers:,} customers placed {facts.n_orders:,} orders from "
+        f"{counted(facts.n_customers, 'customer')} placed {counted(facts.n_orders, 'order')} from "
         f"{day_in_words(facts.first_day)} to {day_in_words(facts.last_day)} and bought for "
         f"{money(style, facts.spend)}{returned}"
     )
@@ -146,6 +152,7 @@ def _pictures(months: tuple[Month, ...], style: ReportSection) -> list[Block]:
                 labels,
                 [row.n_customers for row in months],
                 y_label="customers",
+                are_counts=True,
             ),
             f"Customers with an order, by month. {note}",
         ),

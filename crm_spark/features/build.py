@@ -41,6 +41,7 @@ from crm_spark.lake.state import Target
 from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.core import CAMPAIGN_CONTACTS, EVENTS, FEEDBACK, PRODUCTS, TRANSACTIONS
 from crm_spark.tables.history import as_of
+from crm_spark.words import are, counted
 
 _TABLES = (
     CUSTOMER_ORDERS,
@@ -157,7 +158,7 @@ def _note_dates_unchanged(run: LakeRun, dated: Dated) -> None:
 
 def _write_whole(run: LakeRun, dated: Dated, days: Sequence[date]) -> Written:
     log.info("%s of %s", dated.table.name, ", ".join(map(str, days)))
-    with stage(run.spark, f"{dated.table.name} of {len(days)} dates"):
+    with stage(run.spark, f"{dated.table.name} of {counted(len(days), 'date')}"):
         return run.replace_dates(dated.table, dated.compute(days, None), days)
 
 
@@ -166,10 +167,11 @@ def _write_touched(run: LakeRun, dated: Dated, found: Due) -> None:
     assert found.touched is not None
     table = dated.table
     log.info(
-        "%s: %s customers of %d dates are touched",
+        "%s: %s of %s %s touched",
         table.name,
-        f"{found.n_touched:,}",
-        len(found.touched_dates),
+        counted(found.n_touched, "customer"),
+        counted(len(found.touched_dates), "date"),
+        are(found.n_touched),
     )
     grain, key = ["customer_id", "as_of_date"], list(table.key)
     touched = found.touched.persist()

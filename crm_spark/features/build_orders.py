@@ -20,6 +20,7 @@ from crm_spark.runtime.observed import ObservedCounts
 from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.checks import Verdict, write_checks
 from crm_spark.tables.core import TRANSACTIONS
+from crm_spark.words import counted, verb
 
 # The name of the check of order numbers that were used again.
 REUSED_NUMBERS = "reused_order_numbers"
@@ -156,13 +157,14 @@ def _reused_verdict(noticed: Mapping[str, int], settings: FeatureSettings) -> li
     """Say how many orders have a number that another order of the customer has."""
     if not noticed["n_again"]:
         return []
-    span, found = settings.order_span_days, f"{noticed['n_again']:,} orders"
+    n_again, span = noticed["n_again"], counted(settings.order_span_days, "day")
+    found = counted(n_again, "order")
     message = (
-        f"{found} have the number of an earlier order of the same customer: lines bought under one "
-        f"number more than {span} days apart are different orders. If they are of one, raise "
-        "order_span_days"
+        f"{found} {verb(n_again, 'has', 'have')} the number of an earlier order of the same "
+        f"customer: lines bought under one number more than {span} apart are different orders. If "
+        "they are of one, raise order_span_days"
     )
-    needed = f"lines of a number within {span} days"
+    needed = f"lines of a number within {span}"
     return [Verdict(REUSED_NUMBERS, TRANSACTIONS.name, found, needed, "warning", message)]
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from crm_spark.words import counted
+
 WINDOW_DAYS = (7, 14, 28, 56, 84, 180, 365)
 HALF_LIFE_DAYS = (7, 21, 60)
 TREND_DAYS = (28, 84)
@@ -124,7 +126,7 @@ def _unusual() -> list[Feature]:
 def _windows() -> list[Feature]:
     features: list[Feature] = []
     for days in WINDOW_DAYS:
-        window = f"in the last {days} days"
+        window = f"in the last {counted(days, 'day')}"
         features += [
             _count(f"n_orders_{days}d", f"orders {window}", "orders"),
             _count(f"n_order_days_{days}d", f"distinct order days {window}", "days"),

@@ -12,6 +12,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from crm_spark.words import counted
+
 SCORES = 5
 MEASURES = ("days_since_last_order", "n_orders", "spend_amount")
 _QUANTILES = tuple(position / SCORES for position in range(1, SCORES))
@@ -117,7 +119,7 @@ class RfmSection(BaseModel):
         names = {segment.name for segment in self.segments}
         if len(names) > MOST_SEGMENTS:
             raise ValueError(
-                f"segments has {len(names)} names, at most {MOST_SEGMENTS} are legible"
+                f"segments has {counted(len(names), 'name')}, at most {MOST_SEGMENTS} are legible"
             )
         scores = range(1, SCORES + 1)
         grid = product(scores, scores, scores)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from crm_spark.report.words import plain
+from crm_spark.words import counted
 
 # Features whose column name does not say it to everyone.
 _FEATURES = {
@@ -31,9 +32,9 @@ def feature_in_words(name: str) -> str:
     if name in _FEATURES:
         return _FEATURES[name]
     if match := _HALF_LIFE.fullmatch(name):
-        return f"{plain(match[1])}, older ones counting less ({match[2]} days)"
+        return f"{plain(match[1])}, older ones counting less ({counted(int(match[2]), 'day')})"
     if match := _TREND.fullmatch(name):
-        return f"trend of {plain(match[1])} over {match[2]} days"
+        return f"trend of {plain(match[1])} over {counted(int(match[2]), 'day')}"
     if match := _WINDOW.fullmatch(name):
-        return f"{_FEATURES.get(match[1], plain(match[1]))} in {match[2]} days"
+        return f"{_FEATURES.get(match[1], plain(match[1]))} in {counted(int(match[2]), 'day')}"
     return plain(name)

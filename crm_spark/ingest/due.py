@@ -9,6 +9,7 @@ from crm_spark.ingest.planning.plan import Plan, plan_source
 from crm_spark.ingest.planning.source_files import SourceFiles
 from crm_spark.ingest.settings import IngestSettings, Source
 from crm_spark.lake.run import LakeRun
+from crm_spark.words import counted
 
 
 def sources_due(run: LakeRun, settings: IngestSettings) -> dict[str, str]:
@@ -40,4 +41,4 @@ def _reason(source: Source, plan: Plan) -> str | None:
     if plan.is_anew:
         return plan.why
     n_files = len(plan.items)
-    return f"{n_files:,} new files" if source.is_files else f"rows above {plan.after}"
+    return counted(n_files, "new file") if source.is_files else f"rows above {plan.after}"

@@ -30,6 +30,7 @@ from crm_spark.ingest.versions.resolve import CONFLICT, IS_STORED, KEPT, STATUS
 from crm_spark.lake.run import LakeRun
 from crm_spark.lake.state import OutputRow
 from crm_spark.runtime.progress import log, stage
+from crm_spark.words import are, counted
 
 _ROW = "_rejected_row"
 _FILE = "_rejected_file"
@@ -83,8 +84,8 @@ def _replay(run: LakeRun, files: SourceFiles, source: Source) -> None:
     )
     counts = run.summary.table(source.table.name)
     counts.rows_read, counts.rows_rejected = n_read, n_read - n_new
-    text = "%s: %s of %s rejected rows are taken back"
-    log.info(text, source.table.name, f"{n_new:,}", f"{n_read:,}")
+    of_all = f"{n_new:,} of {counted(n_read, 'rejected row')} {are(n_new)} taken back"
+    log.info("%s: %s", source.table.name, of_all)
 
 
 def _require_loaded(

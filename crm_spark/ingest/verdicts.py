@@ -12,6 +12,7 @@ from crm_spark.ingest.settings import Source
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import TableCounts
 from crm_spark.tables.checks import Verdict
+from crm_spark.words import are, counted, verb
 
 REJECTED_FILE, HIDDEN_FILE, ABSENT_COLUMN = "rejected_file", "hidden_file", "absent_column"
 BIGGEST_CUSTOMER, MIXED_CURRENCIES = "biggest_customer", "mixed_currencies"
@@ -41,7 +42,8 @@ def row_verdicts(source: Source, rows: Noticed, currencies: tuple[str, ...]) -> 
 def _biggest_customer(name: str, rows: Noticed) -> list[Verdict]:
     if rows.n_usable < FEWEST_ROWS or _share(rows.n_of_biggest, rows) <= LARGEST_SHARE:
         return []
-    found = f"{_percent(_share(rows.n_of_biggest, rows))} of the {rows.n_usable:,} rows loaded"
+    loaded = counted(rows.n_usable, "row")
+    found = f"{_percent(_share(rows.n_of_biggest, rows))} of the {loaded} loaded"
     message = (
         f"{name}: one customer has {found}. If it is a test account, or stands for sales without a "
         "customer, name it in cleaning.test_customers or cleaning.placeholders"
@@ -53,10 +55,11 @@ def _biggest_customer(name: str, rows: Noticed) -> list[Verdict]:
 def _doubtful_customer(name: str, rows: Noticed) -> list[Verdict]:
     if not rows.n_doubtful:
         return []
-    found = f"{rows.n_doubtful:,} rows of customer {DOUBTFUL}"
+    found = f"{counted(rows.n_doubtful, 'row')} of customer {DOUBTFUL}"
     message = (
-        f"{name}: {rows.n_doubtful:,} of the {rows.n_usable:,} rows loaded are of customer "
-        f"{DOUBTFUL}. If that stands for sales without a customer, add it to cleaning.placeholders"
+        f"{name}: {rows.n_doubtful:,} of the {counted(rows.n_usable, 'row')} loaded "
+        f"{are(rows.n_doubtful)} of customer {DOUBTFUL}. If that stands for sales without a "
+        "customer, add it to cleaning.placeholders"
     )
     return [Verdict(DOUBTFUL_CUSTOMER, name, found, "a customer of that id", "warning", message)]
 
@@ -77,12 +80,13 @@ def _overlap(name: str, rows: Noticed) -> list[Verdict]:
     if _share(rows.n_repeated, rows) < SMALLEST_OVERLAP:
         return []
     found = (
-        f"{rows.n_repeated:,} of the {rows.n_usable:,} rows loaded "
+        f"{rows.n_repeated:,} of the {counted(rows.n_usable, 'row')} loaded "
         f"({_percent(_share(rows.n_repeated, rows))})"
     )
     message = (
-        f"{name}: {found} are the same as a row of another file, and count again. If the exports "
-        "overlap, set cleaning: {duplicates: exact_line}"
+        f"{name}: {found} {are(rows.n_repeated)} the same as a row of another file, and "
+        f"{verb(rows.n_repeated, 'counts', 'count')} again. If the exports overlap, set cleaning: "
+        "{duplicates: exact_line}"
     )
     needed = f"below {_percent(SMALLEST_OVERLAP)}"
     return [Verdict(OVERLAPPING_FILES, name, found, needed, "warning", message)]
@@ -151,7 +155,7 @@ def _absent(found: Found) -> list[Verdict]:
             f"{source}: {_listed(found, uris)} no column {column}, which the mapping reads: taken "
             "as null"
         )
-        what, needed = f"{len(uris):,} files without it", "a column of every file"
+        what, needed = f"{counted(len(uris), 'file')} without it", "a column of every file"
         subject = f"{source}: {column}"
         verdicts.append(Verdict(ABSENT_COLUMN, subject, what, needed, "warning", message))
     return verdicts

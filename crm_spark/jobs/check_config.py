@@ -19,6 +19,7 @@ from crm_spark.pipeline.settings import ingest_settings
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary
 from crm_spark.runtime.text_table import text_table
+from crm_spark.words import counted, verb
 
 DESCRIPTION = "Check a configuration on the first rows of its sources, and show them as in core."
 NEEDS_AS_OF = False
@@ -66,11 +67,14 @@ def _tell(sample: Sample, n_rows: int) -> None:
 def _lines(sample: Sample, n_rows: int) -> Iterator[str]:
     """Say what was seen of a source: counts, reasons, what differs, and rows as in core."""
     source = sample.found.source
-    seen = f"all {sample.n_read:,} rows"
-    if not sample.is_whole:
-        files = f" of each of {sample.n_files:,} files" if sample.n_files > 1 else ""
-        seen = f"the first {n_rows:,} rows{files}"
-    yield f"sources.{source.name}: {len(sample.columns)} columns fit {seen} of {source.description}"
+    if sample.is_whole:
+        seen = f"all {counted(sample.n_read, 'row')}"
+    else:
+        files = f" of each of {counted(sample.n_files, 'file')}" if sample.n_files > 1 else ""
+        seen = f"the first {counted(n_rows, 'row')}{files}"
+    columns = counted(len(sample.columns), "column")
+    fit = verb(len(sample.columns), "fits", "fit")
+    yield f"sources.{source.name}: {columns} {fit} {seen} of {source.description}"
     n_rejected = sample.n_wanted - sample.n_usable
     share = f" ({100 * n_rejected / sample.n_read:.0f} %)" if n_rejected else ""
     n_filtered = sample.n_read - sample.n_wanted
@@ -78,7 +82,7 @@ def _lines(sample: Sample, n_rows: int) -> Iterator[str]:
         f"  {sample.n_read:,} read = {sample.n_usable:,} usable + {n_rejected:,} rejected{share} + "
         f"{n_filtered:,} filtered"
     )
-    yield from (f"  rejected: {n:,} times: {reason}" for reason, n in sample.reasons)
+    yield from (f"  rejected: {counted(n, 'row')}: {reason}" for reason, n in sample.reasons)
     yield from (f"  {difference}" for difference in layout_differences(sample.found))
     if sample.rows:
         yield f"  as in {source.table.name}:"

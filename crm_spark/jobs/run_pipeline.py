@@ -20,6 +20,7 @@ from crm_spark.pipeline.pipeline_run import PipelineRun, backfill_dates, pipelin
 from crm_spark.pipeline.settings import ingest_settings
 from crm_spark.runtime.progress import log, redact
 from crm_spark.runtime.run import RunSummary
+from crm_spark.words import counted
 
 DESCRIPTION = "Run all jobs in order, for one date or for a range; what is current is left alone."
 NEEDS_AS_OF = True
@@ -166,5 +167,6 @@ def _conclude(problems: Problems) -> None:
     failed = [day for day, problem in problems if problem]
     if failed:
         raise DataError(
-            f"{len(failed)} of {len(problems)} dates failed: {', '.join(map(str, failed))}"
+            f"{len(failed)} of {counted(len(problems), 'date')} failed: "
+            f"{', '.join(map(str, failed))}"
         )

@@ -16,6 +16,7 @@ from crm_spark.pipeline.lifecycle import Run
 from crm_spark.pipeline.sources import source_standings
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary
+from crm_spark.words import are, counted
 
 DESCRIPTION = "Show each output, whether it is whole and current, and else which job renews it."
 NEEDS_AS_OF = True
@@ -61,7 +62,7 @@ def status_table(found: Sequence[Standing]) -> list[str]:
         )
         lines += _wrapped(row.rstrip() if one.reason is None else row, one.reason or "")
     n_current = sum(one.reason is None for one in found)
-    lines.append(f"{n_current} of {len(found)} outputs are current")
+    lines.append(f"{n_current} of {counted(len(found), 'output')} {are(n_current)} current")
     return lines
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
@@ -28,6 +29,9 @@ from crm_spark.models.tracking import ModelVersion, Tracker, TrackingSection
 from crm_spark.models.usability.read import data_facts
 from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.checks import Verdict, write_checks
+
+# The check of ops.checks by which a model itself refuses what it is to learn from.
+LEARNABLE = "learnable"
 
 
 class UnusableError(DataError):
@@ -118,10 +122,12 @@ def _train(
         quoted.test,
         ", ".join(day.isoformat() for day in quoted.training),
     )
-    prepared = _prepare(model, run, quoted, data)
+    with _refusals_noted(model, run):
+        prepared = _prepare(model, run, quoted, data)
     write_checks(run.run, run.day, prepared.verdicts)
     of_choice, chosen = _choose_earlier(model, run, plan, data)
-    tested = list(model.test(run, quoted, data, prepared, chosen))
+    with _refusals_noted(model, run):
+        tested = list(model.test(run, quoted, data, prepared, chosen))
     choice = chosen or model.choose(run.section, tested)
     tested = list(model.compose(run, quoted, data, prepared, choice, tested))
     for index, one in enumerate(tested):
@@ -146,6 +152,24 @@ def _train(
         why=why,
         chose_itself=chose_itself,
     )
+
+
+@contextmanager
+def _refusals_noted(model: AnyModel, run: ModelRun[Any]) -> Iterator[None]:
+    """Leave what a model refuses of its inputs beside the verdicts, as one that the data cause."""
+    try:
+        yield
+    except DataError as error:
+        refused = Verdict(
+            LEARNABLE,
+            model.section_name,
+            "refused",
+            "inputs that the model can learn from",
+            "error",
+            str(error),
+        )
+        write_checks(run.run, run.day, [refused])
+        raise UnusableError(str(error)) from error
 
 
 def decision_in_words(choice: Choice, plan: Plan, chose_itself: bool) -> str:

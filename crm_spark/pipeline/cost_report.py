@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from crm_spark.report.blocks import Section, Text, TextTable
 from crm_spark.report.subject import ReportRequest, Subject
 from crm_spark.tables.ops import JOB_RUNS
+from crm_spark.words import counted
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def show_costs(costs: tuple[JobCost, ...]) -> Subject | None:
     total = sum(row.seconds for row in costs)
     caption = "The newest run of each job (ops.job_runs)"
     table = TextTable(caption, columns, rows, numbers=columns[1:])
-    lead = Text(f"{len(rows)} jobs, {total:,.0f} seconds.")
+    lead = Text(f"{counted(len(rows), 'job')}, {counted(round(total), 'second')}.")
     return Subject((Section("cost", "What it cost", [lead, table]),))
 
 

@@ -10,6 +10,7 @@ from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import Subject
 from crm_spark.report.words import money
 from crm_spark.tables.core import TRANSACTIONS
+from crm_spark.words import are, counted
 
 
 def show_data(facts: DataFacts, style: ReportSection) -> Subject:
@@ -53,8 +54,8 @@ def _lines(facts: DataFacts) -> tuple[str, ...]:
     of_lines = [row for row in facts.sources if row.name == TRANSACTIONS.name]
     lost = [f"Attention: {row.message}" for row in facts.ingest_checks if row.level == "error"]
     read = [
-        f"Data: the newest ingest read {row.rows_read:,} order lines; of all, {still_out:,} are "
-        "rejected"
+        f"Data: the newest ingest read {counted(row.rows_read, 'order line')}; of all, "
+        f"{still_out:,} {are(still_out)} rejected"
         for row in of_lines
     ]
     return (*lost, *read)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import crm_spark
@@ -13,9 +15,10 @@ from crm_spark.models.candidate_report import decision_of
 from crm_spark.models.contract import AnyModel
 from crm_spark.models.targets import training_name
 from crm_spark.pipeline.cost_report import read_costs, show_costs
-from crm_spark.pipeline.data_facts import read_data
+from crm_spark.pipeline.data_facts import DataFacts, read_data
 from crm_spark.pipeline.data_report import show_data
 from crm_spark.pipeline.lifecycle import Run
+from crm_spark.pipeline.missing_report import MissingModel, read_missing, show_missing
 from crm_spark.report.blocks import Page
 from crm_spark.report.page import Heading, build_page
 from crm_spark.report.subject import ReportRequest, Subject
@@ -25,7 +28,7 @@ ACTIVE_DAYS = 84
 
 
 def subjects_of(run: Run, day: date) -> list[Subject]:
-    """Give the base, RFM, each model, the data and the costs, as far as a run made them."""
+    """Give the base, RFM, each model or why it is missing, the data and the costs."""
     config = run.config
     models = config.chosen_models
     counting = {model.registered_name: counting_runs(run, model) for model in models}
@@ -43,14 +46,25 @@ def subjects_of(run: Run, day: date) -> list[Subject]:
         training_runs={one.training_run_id for one in decisions if one},
         quiet_advice={check for model in models for check in model.quiet_advice},
     )
+    reports = [(model, model.report(request, config.section_of(model))) for model in models]
+    without = [model for model, report in reports if report is None or not report.sections]
+    missing = read_missing(run, day, without)
     found = [
         base_subject(request, active_days=_active_days(config)),
         rfm_subject(request),
-        *[model.report(request, config.section_of(model)) for model in models],
-        show_data(data, config.report),
+        *[report for _, report in reports],
+        show_missing(missing),
+        show_data(_without_errors_of(missing, data), config.report),
         show_costs(read_costs(request)),
     ]
     return [subject for subject in found if subject is not None]
+
+
+def _without_errors_of(missing: Sequence[MissingModel], data: DataFacts) -> DataFacts:
+    """Leave out the errors that stand among the reasons of a missing model."""
+    jobs = {one.train_job for one in missing}
+    kept = [row for row in data.checks if row.level != "error" or row.job not in jobs]
+    return replace(data, checks=tuple(kept))
 
 
 def counting_runs(run: Run, model: AnyModel) -> frozenset[str]:

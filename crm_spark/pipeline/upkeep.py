@@ -11,6 +11,7 @@ from crm_spark.lake.state import UNTOUCHED, Output, State
 from crm_spark.pipeline.days import feature_dates
 from crm_spark.pipeline.lifecycle import Run
 from crm_spark.runtime.progress import log, stage
+from crm_spark.words import counted
 
 KeptDates = Mapping[str, frozenset[date]]
 
@@ -50,11 +51,11 @@ def maintain(run: Run, table: Table, kept: KeptDates | None) -> None:
         dropped = _drop_dates(run, table, kept)
         files = run.lake.maintain(table)
         _carry_over(run, table)
-    dropped_note = f", {dropped} as-of dates dropped" if dropped else ""
+    dropped_note = f", {counted(dropped, 'as-of date')} dropped" if dropped else ""
     log.info(
-        "%s: %d files, now %d of %.1f MB%s",
+        "%s: %s, now %d of %.1f MB%s",
         table.name,
-        files.files_before,
+        counted(files.files_before, "file"),
         files.files_after,
         files.bytes_after / 1e6,
         dropped_note,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from crm_spark.report.ticks import label_ticks
+
 # Colours that stand for the page's own: replaced by CSS variables in the finished SVG.
 INK, MUTED, GRID = "#0a0b01", "#0a0b02", "#0a0b03"
 SERIES = ("#0a0b04", "#0a0b05", "#0a0b06", "#0a0b07")
@@ -104,7 +106,7 @@ def bars(
     y_label: str,
     x_label: str = "",
     format_value: Callable[[float], str] | None = None,
-    is_share: bool = False,
+    are_counts: bool = False,
 ) -> Chart:
     """Draw upright bars, with the value above each where there are few."""
 
@@ -118,9 +120,13 @@ def bars(
             axes.bar_label(
                 drawn, [format_value(value) for value in values], padding=2, fontsize=8, color=MUTED
             )
+        if not any(values):
+            axes.set_ylim(0, 1)  # all of nothing: an axis around zero would go below it
+        elif min(values) < 0:
+            axes.axhline(0, color=MUTED, linewidth=0.8)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
-        _plain_numbers(axes, is_share=is_share)
+        label_ticks(axes.yaxis, is_count=are_counts)
 
     return _chart(name, alt, draw)
 
@@ -150,7 +156,7 @@ def pairs_of_bars(
         axes.grid(axis="x", color=GRID, linewidth=0.7)
         axes.set_xlabel(x_label)
         axes.margins(x=0.12)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        label_ticks(axes.xaxis, is_share=True)
         axes.legend(loc="lower right", fontsize=8)
 
     return _chart(name, alt, draw, height=max(1.6, 0.6 + 0.52 * len(labels)))
@@ -169,6 +175,7 @@ def lying_bars(
         axes.grid(axis="y", visible=False)
         axes.grid(axis="x", color=GRID, linewidth=0.7)
         axes.set_xlabel(x_label)
+        label_ticks(axes.xaxis)
 
     return _chart(name, alt, draw, height=max(1.6, 0.7 + 0.27 * len(labels)))
 
@@ -197,7 +204,8 @@ def lines(
 
     def draw(axes: Any) -> None:
         if diagonal:
-            limit = max([*(value for line in series for value in [*line.x, *line.y]), 1e-9])
+            # At least a percent: where nothing happened, the axis is no dust around zero.
+            limit = max([*(value for line in series for value in [*line.x, *line.y]), 0.01])
             axes.plot(
                 [0, limit],
                 [0, limit],
@@ -220,17 +228,11 @@ def lines(
             )
         if ticks:
             axes.set_xticks(list(ticks), list(ticks.values()))
-        elif are_shares:
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        if are_shares:
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        else:
+            label_ticks(axes.xaxis, is_share=are_shares)
+        label_ticks(axes.yaxis, is_share=are_shares)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.legend(fontsize=8)
 
     return _chart(name, alt, draw)
-
-
-def _plain_numbers(axes: Any, *, is_share: bool) -> None:
-    form = "{:.0%}" if is_share else "{:,.0f}"
-    axes.yaxis.set_major_formatter(lambda value, _: form.format(value))

@@ -31,21 +31,21 @@ def day_in_words(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
+def decimal(value: float, decimals: int = 0) -> str:
+    """Write a number with so many decimals; what rounds to zero has no sign."""
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}"
+
+
 def money(style: ReportSection, value: float | None, *, cents: bool = False) -> str:
     """Write an amount, in whole units or with cents."""
     if value is None:
         return "unknown"
-    return f"{style.currency}{value:,.2f}" if cents else f"{style.currency}{value:,.0f}"
-
-
-def counted(n: int, word: str) -> str:
-    """Write a number of things: 1 order, 2 orders."""
-    return f"{n:,} {word}" + ("" if n == 1 else "s")
+    return f"{style.currency}{decimal(value, 2 if cents else 0)}"
 
 
 def share(value: float | None, decimals: int = 0) -> str:
     """Write a share as a percentage."""
-    return "unknown" if value is None else f"{value:.{decimals}%}"
+    return "unknown" if value is None else f"{decimal(100 * value, decimals)}%"
 
 
 def plain(name: str) -> str:
@@ -55,14 +55,14 @@ def plain(name: str) -> str:
 
 def figure(value: float | None, decimals: int = 4) -> str:
     """Write a metric; nothing where it is not known."""
-    return "" if value is None else f"{value:.{decimals}f}"
+    return "" if value is None else decimal(value, decimals)
 
 
 def number(value: float | None) -> str:
     """Write a feature's value as short as it can be read."""
     if value is None or not math.isfinite(value):
         return "unknown"
-    return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:,.2f}"
+    return decimal(value, 0 if value == round(value) or abs(value) >= 100 else 2)
 
 
 def with_interval(row: Interval | None, *, is_share: bool = False) -> str:

@@ -303,7 +303,11 @@ def ranking_metrics(
 
 OFFERS: Mapping[str, Any] = {
     "n_customers": 2_463,
-    "n_offers": 24_000,
+    "fewest": 10,
+    "most": 10,
+    "n_products": 3_021,
+    "n_asked": 10,
+    "n_without": 0,
     "sources": {"als": 6_000, "buy_again": 16_800, "popular": 1_200},
     "policy": "all",
 }

@@ -45,7 +45,8 @@ from crm_spark.models.churn.quality_report import WORDS as CHURN_WORDS
 from crm_spark.models.recommender.report import WORDS as OFFER_WORDS
 from crm_spark.report import charts
 from crm_spark.report.blocks import Cell, TextTable, render
-from crm_spark.report.words import in_words, number
+from crm_spark.report.section import ReportSection
+from crm_spark.report.words import in_words, money, number, share
 
 LIGHT, DARK, PRINT = ":", "@media (prefers-color-scheme: dark) {", "@media print {"
 SCHEMES = {"light": LIGHT, "dark": DARK, "print": PRINT}
@@ -733,8 +734,9 @@ def test_many_cut_offs_get_few_dates() -> None:
     (svg,) = [
         one for one in root.all("svg") if one.attributes["aria-label"].startswith("AUC on 30")
     ]
-    dates = [one for one in texts(svg, "text") if re.fullmatch(r"\d\d [A-Z][a-z]{2}", one)]
-    assert 2 <= len(dates) <= 6
+    # Of several years, and so with the year: 3 November comes in each.
+    dates = [one for one in texts(svg, "text") if re.fullmatch(r"\d\d [A-Z][a-z]{2} \d\d", one)]
+    assert 2 <= len(set(dates)) == len(dates) <= 6
 
 
 # --- segments
@@ -821,9 +823,77 @@ def test_new_products_have_a_verdict_of_their_own(als: float, word: str, chance:
 
 def test_offers_are_described_by_where_they_come_from() -> None:
     assert texts(read(rich_page()).section("recommendations"), "p")[0] == (
-        "2,463 customers are offered 24,000 products: whatever the customer is most likely to buy, "
-        "bought before or not. Of the offers 70% bought before, 25% bought by customers like this "
-        "one, 5% popular now."
+        "2,463 customers are offered 10 products each, 3,021 different in all: whatever the "
+        "customer is most likely to buy, bought before or not. Of the offers 70% bought before, "
+        "25% bought by customers like this one, 5% popular now."
+    )
+
+
+def offered(**changed: Any) -> list[str]:
+    """Give what is said of offers before their quality, and the verdict."""
+    offers = {**OFFERS, "sources": {"popular": 80}, **changed}
+    metrics = ranking_metrics({"popular": 1.0, "buy_again": 1.0, "als": 1.0})
+    inputs = poor(recommendations=offers, recommendation_metrics=metrics)
+    return texts(tree(inputs).section("recommendations"), "p")
+
+
+ONE = {"n_customers": 80, "fewest": 1, "most": 1, "n_products": 1}
+
+
+def test_a_single_product_is_said_to_be_the_only_one() -> None:
+    assert offered(**ONE) == [
+        "80 customers are offered 1 product each, the only one on sale. Of the offers 100% popular "
+        "now.",
+        "With one product on sale there is nothing else to recommend: every way to recommend "
+        "offers it.",
+    ]
+    assert offered(**{**ONE, "n_customers": 1})[0].startswith("1 customer is offered 1 product, ")
+
+
+def test_one_offer_that_was_asked_for_is_not_taken_for_the_only_product() -> None:
+    said = offered(**{**ONE, "n_asked": 1, "n_products": 7})
+    assert said[0].startswith("80 customers are offered 1 product each, 7 different in all: ")
+    assert said[1].startswith("ALS does not beat")
+
+
+def test_fewer_products_than_were_asked_for_are_said_to_be_all() -> None:
+    said = offered(n_customers=90, fewest=7, most=7, n_products=7)
+    assert said[0].startswith(
+        "90 customers are offered 7 products each, all that are on sale (10 were asked for): "
+    )
+
+
+def test_who_has_bought_everything_is_not_offered_something_new() -> None:
+    new = {"policy": "new_only", "fewest": 2, "n_products": 12, "n_customers": 79}
+    said = offered(**new, n_without=1)
+    assert said[0].startswith("79 customers are offered 2 to 10 products each, 12 different in all")
+    assert said[1] == (
+        "1 other customer has bought all that is on sale, and is offered nothing; with "
+        "recommendations.policy: all it is offered again."
+    )
+    none = {"n_customers": 0, "fewest": 0, "most": 0, "n_products": 0, "sources": {}}
+    assert offered(**none, policy="new_only", n_without=80)[0] == (
+        "There is nothing new to offer: 80 customers have bought all that is on sale; with "
+        "recommendations.policy: all it is offered again."
+    )
+    assert offered(**none)[0] == "There is nothing to offer: no product is on sale."
+
+
+def test_where_nobody_bought_anything_new_nothing_is_said_of_how_good_new_offers_are() -> None:
+    verdict = verdict_on({"popular": 0.2, "buy_again": 0.4, "als": 0.3}, {})
+    assert verdict.endswith("so that nothing is known of offering such.")
+    assert "0.000" not in verdict
+
+
+@pytest.mark.parametrize("segment_name", ["loyal", None])
+def test_examples_are_typical_of_segments_only_where_there_are_segments(
+    segment_name: str | None,
+) -> None:
+    examples = [example("C1", segment_name=segment_name, offered=[])]
+    section = tree(poor(recommendations=OFFERS, examples=examples)).section("recommendations")
+    assert ("each typical of a segment" in section.text) == (segment_name is not None)
+    assert texts(section.one("article"), "li")[-1] == (
+        "nothing: all that is on sale was bought before"
     )
 
 
@@ -1032,10 +1102,89 @@ def test_zero_spend_everywhere_divides_nothing_by_it() -> None:
     )
     root = tree(inputs)
     assert anchors(root) == SECTIONS
-    assert table(root, "Named segments") == [["lost", "5", "100.0%", "0.0%", "CHF 0"]]
+    assert table(root, "Named segments") == [["lost", "5", "100.0%", "CHF 0", "CHF 0"]]
     assert table(root, "Who is in each segment")[0][4:6] == ["CHF 0", "unknown"]
-    assert "segment 1 has 25% of the customers and unknown of what was bought" in page(inputs)
+    svg = root.section("segments").all("svg")[0]
+    assert svg.attributes["aria-label"] == (
+        "Share of customers of 1 segment; segment 1 has 25% of the customers"
+    )
+    assert root.text.count("are shown: all amounts add up to zero.") == 2  # RFM and segments
     assert "nan" not in re.findall(r"\w+", root.text.lower())
+
+
+def below_zero() -> Inputs:
+    """Give a shop in which one group took off more than it bought."""
+    return rich(
+        rfm_segments=[
+            {"rfm_segment": "champions", "n": 2, "spend": 900.0},
+            {"rfm_segment": "lost", "n": 1, "spend": -300.4},
+        ],
+        rfm_cells=[
+            {"recency_score": 5, "frequency_score": 5, "n": 2, "spend": 900.0},
+            {"recency_score": 1, "frequency_score": 1, "n": 1, "spend": -300.4},
+        ],
+        segments=[
+            {**segment(1, "much"), "spend_share": None, "mean_spend_amount": 450.0},
+            {
+                **segment(2, "less than nothing", of_customers=0.75),
+                "spend_share": None,
+                "mean_spend_amount": -300.4,
+            },
+        ],
+    )
+
+
+def test_where_a_group_bought_for_less_than_zero_there_are_amounts_and_no_shares() -> None:
+    root = tree(below_zero())
+    assert table(root, "Named segments") == [
+        ["champions", "2", "66.7%", "CHF 900", "CHF 450"],
+        ["lost", "1", "33.3%", "CHF -300", "CHF -300"],
+    ]
+    cells = [row.children[1:] for row in root.one("table", class_="heat").one("tbody").children]
+    assert (cells[0][4].text, cells[4][0].text) == ("2CHF 450", "1CHF -300")
+    svg = root.section("segments").all("svg")[0]
+    assert svg.attributes["aria-label"] == (
+        "Share of customers of 2 segments; segment 2 has 75% of the customers"
+    )
+    assert "of all bought" not in texts(svg, "text")
+    for section in ("rfm", "segments"):
+        node = root.section(section)
+        assert "adds up to less than zero" in node.text
+        shares = [one for tag in ("td", "text") for one in texts(node, tag) if one.endswith("%")]
+        assert shares
+        assert [one for one in shares if not 0 <= float(one.rstrip("%")) <= 100] == []
+
+
+def test_the_console_gives_amounts_where_there_are_no_shares() -> None:
+    lines = [line for subject in subjects_of(below_zero()) if subject for line in subject.lines]
+    rfm = lines.index("RFM segments (scores.customer_rfm)")
+    assert lines[rfm + 1].split()[-2:] == ["900.00", "bought"]
+    assert lines[rfm + 2].split()[1:3] == ["1", "customer"]
+    assert lines[rfm + 2].split()[-2:] == ["-300.40", "bought"]
+    assert "adds up to less than zero" in lines[rfm + 3]
+    segments = lines.index("Segments of alike customers (scores.customer_segments)")
+    assert lines[segments + 2].split()[-4:] == ["-300.40", "bought", "by", "each"]
+    assert "adds up to less than zero" in lines[segments + 3]
+
+
+@pytest.mark.parametrize("n", [1, 80])
+def test_scores_that_tell_nobody_apart_say_so(n: int) -> None:
+    inputs = poor(
+        rfm_segments=[{"rfm_segment": "need_attention", "n": n, "spend": 10.0}],
+        rfm_cells=[{"recency_score": 3, "frequency_score": 3, "n": n, "spend": 10.0}],
+    )
+    text = tree(inputs).section("rfm").text
+    assert ("There is one customer" in text) == (n == 1)
+    assert ("All 80 customers have the same scores" in text) == (n == 80)
+    assert "tell them apart" not in read(rich_page()).section("rfm").text
+
+
+def test_an_amount_that_rounds_to_zero_has_no_sign() -> None:
+    style = ReportSection(currency="CHF ")
+    assert money(style, -0.3) == "CHF 0"
+    assert money(style, -0.004, cents=True) == "CHF 0.00"
+    assert money(style, -1_251.0) == "CHF -1,251"
+    assert share(-0.0004) == "0%"
 
 
 def test_twenty_segments_are_all_drawn_and_listed() -> None:
@@ -1104,16 +1253,16 @@ def test_a_metric_without_an_interval_stands_alone() -> None:
     assert rows[0][1] == "0.7000"
 
 
-def test_bins_of_which_nobody_left_are_drawn() -> None:
+def test_where_nobody_left_no_share_of_leavers_is_drawn() -> None:
     metrics = [
         {**row, "value": 0.0} if "bin" in row["metric"] else row
         for row in churn_metrics("forest", None)
     ]
     root = tree(poor(churn_metrics=metrics))
-    assert "random forest finds 0% of them among the first fifth" in page(
-        poor(churn_metrics=metrics)
-    )
-    assert len(root.section("churn-quality").all("svg")) == 2
+    section = root.section("churn-quality")
+    assert "None of these customers left" in section.text
+    (svg,) = section.all("svg")
+    assert svg.attributes["aria-label"].startswith("Predicted probability")
 
 
 def test_fewer_than_ten_bins_are_drawn() -> None:

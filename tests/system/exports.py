@@ -33,6 +33,7 @@ class Export:
     config_name: str = "config.yml"
     lake_name: str = "lake"
     checked: TableCounts | None = None
+    overrides: Sequence[str] = ()
 
     @classmethod
     def of(cls, spark: SparkSession, case: str, folder: Path) -> Export:
@@ -50,7 +51,7 @@ class Export:
         text = re.sub(r"(?<=path: )input", str(self.folder / "input"), text)
         text = re.sub(r"(?<!/)input/(?=\w+\.csv[,\]])", f"{self.folder}/input/", text)
         root = f"storage.root={self.folder / self.lake_name}"
-        return load_config(text, name=self.config_name, overrides=[root])
+        return load_config(text, name=self.config_name, overrides=[root, *self.overrides])
 
     def with_config(self, name: str) -> Export:
         """Give the same files under another of the case's configurations, with another lake."""

@@ -25,6 +25,7 @@ from crm_spark.ingest.settings import Source
 from crm_spark.lake.run import LakeRun
 from crm_spark.runtime.progress import log
 from crm_spark.tables.core import EXCHANGE_RATES
+from crm_spark.words import counted
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,10 @@ class Delivery:
         if self.plan.is_anew:
             return f"loading all of it: {self.plan.why}"
         if self.source.section.format == "delta":
-            return f"loading {len(self.plan.appended):,} appended files"
+            return f"loading {counted(len(self.plan.appended), 'appended file')}"
         if not self.source.is_files:
             return f"loading what is above {self.plan.after}"
-        return f"loading {len(self.plan.read):,} new files"
+        return f"loading {counted(len(self.plan.read), 'new file')}"
 
     def parts(self) -> list[Part]:
         """Give the source's own rows that are to be loaded, those of the same columns together."""
@@ -145,9 +146,9 @@ def require_usable_rows(source: Source, mapped: DataFrame, broken: BrokenFiles) 
     if not mapped.where(is_usable()).isEmpty():
         return
     reason = F.explode(REASONS).alias("reason")
-    counted = mapped.where(IS_WANTED).select(reason).groupBy("reason").count()
-    reasons = counted.orderBy(F.desc("count"), "reason").limit(10).collect()
-    faults = [f"{row['count']:,} rows: {row['reason']}" for row in reasons]
+    by_reason = mapped.where(IS_WANTED).select(reason).groupBy("reason").count()
+    reasons = by_reason.orderBy(F.desc("count"), "reason").limit(10).collect()
+    faults = [f"{counted(row['count'], 'row')}: {row['reason']}" for row in reasons]
     faults += [f"{file}: {why}" for file, why in broken.items()]
     if not faults:
         faults = ["where leaves out every row" if source.section.where else "it is empty"]

@@ -25,6 +25,7 @@ from crm_spark.lake.run import LakeRun
 from crm_spark.lake.state import OutputRow
 from crm_spark.runtime.progress import stage
 from crm_spark.tables.core import SOURCE_FILE
+from crm_spark.words import counted, verb
 
 # A fact of the table's row: how many of its rows stand for a whole file.
 N_BROKEN_FILES = "n_broken_files"
@@ -97,8 +98,9 @@ def store_rejected(
     run.note(source.rejected, Written(written.rows, written.version, checksum))
     if written.rows != n_wanted:
         raise DataError(
-            f"source {source.description} changed while it was read: {n_wanted} rows were "
-            f"rejected at first, {written.rows} at the second reading; run again"
+            f"source {source.description} changed while it was read: {counted(n_wanted, 'row')} "
+            f"{verb(n_wanted, 'was', 'were')} rejected at first, {written.rows} at the second "
+            "reading; run again"
         )
     return StoredRejected(written.version, checksum, len(broken))
 

@@ -6,6 +6,7 @@ from pyspark.sql import types as T
 
 from crm_spark.ingest.planning.found import Found
 from crm_spark.ingest.reading.broken import is_broken
+from crm_spark.words import counted
 
 _MOST_NAMES = 8
 
@@ -35,7 +36,8 @@ def layout_differences(found: Found) -> list[str]:
         if len(of_column) > 1
     ]
     if len(lines) > _MOST_NAMES:
-        lines[_MOST_NAMES:] = [f"and {len(lines) - _MOST_NAMES:,} more columns differ"]
+        n_more = counted(len(lines) - _MOST_NAMES, "more column")
+        lines[_MOST_NAMES:] = [f"files differ: and so in {n_more}"]
     return lines
 
 

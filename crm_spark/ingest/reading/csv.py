@@ -17,6 +17,7 @@ from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.place import Place
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.lake.hadoop import HadoopFile
+from crm_spark.words import counted
 
 # The column of a line that does not fit its file: the line as it came.
 CORRUPT_RECORD = "_corrupt_record"
@@ -195,7 +196,9 @@ def reason_of_misfit(options: Mapping[str, Any], n_columns: int) -> Column:
     n_separators = F.length(line) - F.length(F.replace(line, F.lit(separator), F.lit("")))
     n_fields = (n_separators / len(separator) + 1).cast("int").cast("string")
     start = "the row does not fit the file's header"
-    many = F.concat(F.lit(f"{start}: {n_columns} columns, but "), n_fields, F.lit(" fields"))
+    fields = F.when(n_fields == "1", F.lit(" field")).otherwise(F.lit(" fields"))
+    columns = counted(n_columns, "column")
+    many = F.concat(F.lit(f"{start}: {columns}, but "), n_fields, fields)
     reasons = F.when(n_quotes == 0, many)
     if not is_option_true(options, "multiLine"):
         hint = "a quote is not closed in its line: give options: {multiLine: true}"
@@ -203,7 +206,7 @@ def reason_of_misfit(options: Mapping[str, Any], n_columns: int) -> Column:
     if str(_option(options, "escape") or "") != quote:
         hint = f"quotes within a field are doubled: give options: {{escape: '{quote}'}}"
         reasons = reasons.when(F.contains(line, F.lit(quote * 2)), F.lit(f"{start}: {hint}"))
-    return reasons.otherwise(F.lit(f"{start} or format: {n_columns} columns"))
+    return reasons.otherwise(F.lit(f"{start} or format: {columns}"))
 
 
 def _option(options: Mapping[str, Any], *names: str) -> Any:

@@ -74,6 +74,7 @@ from crm_spark.models.tracking import LoggedPipeline
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.runtime.progress import stage
 from crm_spark.tables.checks import Verdict
+from crm_spark.words import counted
 
 DECILES = 10
 IMPORTANCE = "importance."
@@ -210,7 +211,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
 
     def require_learnable(self, run: ModelRun[ChurnSection], plan: Plan, data: DataFrame) -> None:
         """Refuse labels with next to none of one class."""
-        with stage(run.spark, f"labelled snapshots of {len(plan.dates)} cut-offs"):
+        with stage(run.spark, f"labelled snapshots of {counted(len(plan.dates), 'cut-off')}"):
             require_both_classes(data, plan.dates)
 
     def artifact(

@@ -51,7 +51,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class FirstToCall:
-    """A customer with much at risk: probability times what was bought in the last 84 days."""
+    """A customer with much at risk: probability times what was bought in the last 84 days.
+
+    Who bought nothing then, or took more off than they bought, puts nothing at risk.
+    """
 
     customer_id: str
     churn_probability: float
@@ -128,7 +131,8 @@ def _first_to_call(request: ReportRequest) -> tuple[FirstToCall, ...]:
         "customer_id", F.col("spend_amount_84d").alias("spend")
     )
     at_risk = F.col("churn_probability") * F.col("spend")
-    first = rows.join(spend, "customer_id").orderBy(F.desc(at_risk), "customer_id").limit(N_FIRST)
+    buying = spend.where("spend > 0")
+    first = rows.join(buying, "customer_id").orderBy(F.desc(at_risk), "customer_id").limit(N_FIRST)
     return tuple(
         FirstToCall(
             row["customer_id"],

@@ -33,6 +33,7 @@ from crm_spark.models.feature_selection import (
 from crm_spark.models.records import MetricRow
 from crm_spark.runtime.progress import log
 from crm_spark.tables.checks import Level, Verdict
+from crm_spark.words import counted
 
 # What ops.metrics calls them: they are no model.
 FEATURES_MODEL = "features"
@@ -66,7 +67,10 @@ def selected_features(measured: MeasuredFeatures, trusted: Sequence[str]) -> Sel
     selection = select_features(measured, trusted=trusted)
     left_out = _counted(selection)
     log.info(
-        "of %d features the forest uses %d%s", len(measured.health), len(selection.kept), left_out
+        "of %s the forest uses %d%s",
+        counted(len(measured.health), "feature"),
+        len(selection.kept),
+        left_out,
     )
     for suspect in selection.suspicions:
         log.warning("%s", leak_in_words(suspect))

@@ -13,6 +13,7 @@ from crm_spark.models.records import MetricRow
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable
 from crm_spark.report.words import day_in_words, in_words, with_interval
+from crm_spark.words import counted
 
 WORDS = {
     "forest": "random forest",
@@ -46,7 +47,7 @@ def quality_section(facts: ChurnFacts) -> Section | None:
     bins = {model: _bins(rows, model) for model in models}
     known = {model: of_model for model, of_model in bins.items() if of_model}
     if known:
-        blocks += [_gain_picture(known), _reliability_picture(known)]
+        blocks += [_gain_block(known), _reliability_picture(known)]
     blocks += _importance_picture(rows)
     blocks.append(_walk_picture(facts.walked, models))
     return Section("churn-quality", "How far to trust it", blocks)
@@ -57,8 +58,8 @@ def _quality_table(facts: ChurnFacts, models: Sequence[str]) -> TextTable:
     value = {(row.model_name, row.metric): row for row in rows}
     n = max(row.n for row in rows)
     return TextTable(
-        f"On {n:,} customers as of {day_in_words(rows[0].cutoff)}, {unseen(facts.decision)}; in "
-        "brackets the 95 % interval",
+        f"On {counted(n, 'customer')} as of {day_in_words(rows[0].cutoff)}, "
+        f"{unseen(facts.decision)}; in brackets the 95 % interval",
         ["Model", *CHURN_METRICS.values()],
         [
             [WORDS[model], *(with_interval(value.get((model, name))) for name in CHURN_METRICS)]
@@ -117,7 +118,10 @@ def _bins(rows: Sequence[MetricRow], model: str) -> list[Bin]:
     return found
 
 
-def _gain_picture(bins: Mapping[str, Sequence[Bin]]) -> Picture:
+def _gain_block(bins: Mapping[str, Sequence[Bin]]) -> Block:
+    """Draw the share of leavers found; of nobody there are no shares."""
+    if not any(group.left for of_model in bins.values() for group in of_model):
+        return Text("None of these customers left, so that no model could find any.")
     lines = []
     for model, of_model in bins.items():
         total = sum(group.n for group in of_model)
@@ -202,12 +206,14 @@ def _walk_picture(walked: Sequence[WalkedAuc], models: Sequence[str]) -> Block:
             drawn,
             x_label="cut-off",
             y_label="AUC",
-            ticks={float(day.toordinal()): f"{day:%d %b}" for day in _some(days)},
+            ticks=_day_ticks(days),
         ),
         "Walking forward: AUC on past cut-offs, each with a model trained on what was known then.",
     )
 
 
-def _some(days: Sequence[date]) -> Sequence[date]:
+def _day_ticks(days: Sequence[date]) -> dict[float, str]:
+    """Give some of the days with how they are written, the year only where there are several."""
     every = -(-len(days) // 6)
-    return days[::every]
+    form = "%d %b" if days[0].year == days[-1].year else "%d %b %y"
+    return {float(day.toordinal()): f"{day:{form}}" for day in days[::every]}

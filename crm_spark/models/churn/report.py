@@ -14,6 +14,7 @@ from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable, Ti
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import Subject
 from crm_spark.report.words import day_in_words, money, number, share
+from crm_spark.words import are, counted
 
 GLOSSARY = (
     ("AUC", "Chance that a customer who leaves is ranked above one who stays; .5 is a coin"),
@@ -40,7 +41,8 @@ def _tiles(facts: ChurnFacts) -> tuple[Tile, ...]:
     if facts.scores is None:
         return ()
     scores = facts.scores
-    note = f"of {scores.n:,} active customers, in {scores.horizon_days} days"
+    active, days = counted(scores.n, "active customer"), counted(scores.horizon_days, "day")
+    note = f"of {active}, in {days}"
     return (Tile("Expected to leave", f"{scores.expected:,.0f}", note),)
 
 
@@ -50,8 +52,9 @@ def _score_lines(facts: ChurnFacts) -> tuple[str, ...]:
     scores = facts.scores
     return (
         "Churn (scores.customer_churn)",
-        f"  of {scores.n:,} active customers {scores.expected:,.0f} are expected to place no order "
-        f"in the next {scores.horizon_days} days",
+        f"  of {counted(scores.n, 'active customer')} {scores.expected:,.0f} "
+        f"{are(round(scores.expected))} expected to place no order in the next "
+        f"{counted(scores.horizon_days, 'day')}",
         f"  the tenth most at risk: {scores.top:.0%} on average   "
         f"(model {MODEL} version {scores.version})",
     )
@@ -64,7 +67,7 @@ def _quality_lines(facts: ChurnFacts) -> tuple[str, ...]:
         return ()
     value = {(row.model_name, row.metric): row.value for row in rows}
     lines = [
-        f"How good churn is: {rows[0].n:,} customers on {rows[0].cutoff}, "
+        f"How good churn is: {counted(rows[0].n, 'customer')} on {rows[0].cutoff}, "
         + unseen(facts.decision),
         "  " + " " * 26 + "".join(f"{title:>14}" for title in _SHORT),
     ]
@@ -87,9 +90,10 @@ def _scores_section(facts: ChurnFacts, day: date, style: ReportSection) -> Secti
     above_half = sum(churn.histogram[5:])
     blocks: list[Block] = [
         Text(
-            f"Of {churn.n:,} active customers, {churn.expected:,.0f} are expected to place "
-            f"no order in the {churn.horizon_days} days from {day_in_words(day)}. The tenth most "
-            f"at risk ({churn.n_top:,} customers) leaves with a probability of "
+            f"Of {counted(churn.n, 'active customer')}, {churn.expected:,.0f} "
+            f"{are(round(churn.expected))} expected to place no order in the "
+            f"{counted(churn.horizon_days, 'day')} from {day_in_words(day)}. The tenth most at "
+            f"risk ({counted(churn.n_top, 'customer')}) leaves with a probability of "
             f"{churn.top:.0%} on average."
         ),
         Picture(
@@ -102,6 +106,7 @@ def _scores_section(facts: ChurnFacts, day: date, style: ReportSection) -> Secti
                 y_label="customers",
                 x_label="probability to leave, from",
                 format_value=lambda value: f"{value:,.0f}",
+                are_counts=True,
             ),
             "Active customers by their probability of placing no order in the horizon.",
         ),
@@ -132,7 +137,7 @@ def _first_table(first: Sequence[FirstToCall], style: ReportSection) -> TextTabl
 def _reasons(reasons: Sequence[Reason]) -> str:
     shown = [
         f"{feature_in_words(reason.feature)}: {number(reason.value)} "
-        f"(+{100 * reason.effect:.0f} points)"
+        f"(+{counted(round(100 * reason.effect), 'point')})"
         for reason in reasons
     ]
     return "; ".join(shown) or "no single feature"

@@ -11,6 +11,7 @@ from crm_spark.models.cutoffs import Cutoffs
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.tables.checks import Level, Verdict
+from crm_spark.words import are, counted
 
 CHURN = "churn"
 
@@ -69,13 +70,13 @@ def churn_history(facts: DataFacts, params: ChurnSection, cutoffs: Cutoffs) -> V
     """Judge the history by the training cut-offs that it leaves room for."""
     fewest = params.active_days + 2 * (params.horizon_days + params.grace_days)
     enough = fewest + params.cutoff_every_days
-    found = f"{facts.history_days:,} days"
+    found = counted(facts.history_days, "day")
     if not facts.days or not cutoffs.training:
         return Verdict(
             "history",
             CHURN,
             found,
-            f"at least {fewest:,} days",
+            f"at least {counted(fewest, 'day')}",
             "error",
             f"{facts.first_order}, and {fewest:,} days of history are needed (active_days + 2 x "
             "(horizon_days + grace_days)): choose a later date or a shorter horizon",
@@ -95,8 +96,8 @@ def churn_history(facts: DataFacts, params: ChurnSection, cutoffs: Cutoffs) -> V
         found,
         needed,
         "warning",
-        f"{found} of history are used for one training cut-off, so that probabilities cannot be "
-        f"calibrated; {todo}",
+        f"{found} of history {are(facts.history_days)} used for one training cut-off, so that "
+        f"probabilities cannot be calibrated; {todo}",
     )
 
 
@@ -110,9 +111,9 @@ def churn_customers(facts: DataFacts) -> Verdict:
             f"{n:,}",
             f"at least {FEWEST_FOR_CHURN:,}",
             "error",
-            f"{n:,} customers are too few to learn who leaves: the simplest usable rule takes "
-            f"{ENOUGH_OF_A_CLASS} who left and {ENOUGH_OF_A_CLASS} who stayed, so at least "
-            f"{FEWEST_FOR_CHURN}: load more customers",
+            f"{counted(n, 'customer')} {are(n)} too few to learn who leaves: the simplest usable "
+            f"rule takes {ENOUGH_OF_A_CLASS} who left and {ENOUGH_OF_A_CLASS} who stayed, so at "
+            f"least {FEWEST_FOR_CHURN}: load more customers",
         )
     needed = f"at least {ENOUGH_FOR_CHURN:,}"
     if n < ENOUGH_FOR_CHURN:
@@ -122,11 +123,13 @@ def churn_customers(facts: DataFacts) -> Verdict:
             f"{n:,}",
             needed,
             "warning",
-            f"with {n:,} customers the share that leaves is known to within "
-            f"{98 / n**0.5:.0f} points only, and {ENOUGH_FOR_CHURN} are needed for 5: take the "
-            "probabilities for a rough order, or load more customers",
+            f"with {counted(n, 'customer')} the share that leaves is known to within "
+            f"{counted(round(98 / n**0.5), 'point')} only, and {ENOUGH_FOR_CHURN} are needed for "
+            "5: take the probabilities for a rough order, or load more customers",
         )
-    return Verdict("customers", CHURN, f"{n:,}", needed, "ok", f"{n:,} customers are enough")
+    return Verdict(
+        "customers", CHURN, f"{n:,}", needed, "ok", f"{counted(n, 'customer')} are enough"
+    )
 
 
 def both_classes(classes: ChurnClasses, cutoffs: Cutoffs) -> Verdict:
@@ -159,8 +162,8 @@ def classes_at_test(classes: ChurnClasses, cutoffs: Cutoffs) -> Verdict:
     found = f"{classes.n_churned_at_test:,} churned, {classes.n_stayed_at_test:,} stayed"
     needed = f"at least {ENOUGH_TO_TEST} of each; below {FEWEST_TO_TEST} is a warning"
     message = (
-        f"at the test cut-off {cutoffs.test} {classes.n_churned_at_test:,} customers churned and "
-        f"{classes.n_stayed_at_test:,} did not"
+        f"at the test cut-off {cutoffs.test} {counted(classes.n_churned_at_test, 'customer')} "
+        f"churned and {classes.n_stayed_at_test:,} did not"
     )
     if level != "ok":
         message += (
@@ -183,7 +186,7 @@ def cases_per_input(classes: ChurnClasses) -> Verdict:
             found,
             needed,
             "ok",
-            f"{rarer:,} customers of the rarer class are enough",
+            f"{counted(rarer, 'customer')} of the rarer class are enough",
         )
     return Verdict(
         "cases_per_input",
@@ -191,7 +194,7 @@ def cases_per_input(classes: ChurnClasses) -> Verdict:
         found,
         needed,
         "advice",
-        f"{rarer:,} customers of the rarer class for {len(FEATURES)} inputs: a forest takes "
-        f"more than {wanted:,} to be stable. Do not expect it to beat the simple rules by much; "
-        "more customers help, and more cut-offs (churn.n_training_cutoffs)",
+        f"{counted(rarer, 'customer')} of the rarer class for {len(FEATURES)} inputs: a forest "
+        f"takes more than {wanted:,} to be stable. Do not expect it to beat the simple rules by "
+        "much; more customers help, and more cut-offs (churn.n_training_cutoffs)",
     )

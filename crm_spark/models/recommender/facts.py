@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.product_names import with_product_names
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
+from crm_spark.lake.state import Output
 from crm_spark.models.candidate_report import decision_of, metrics_of, quoted
 from crm_spark.models.decisions import Decision
 from crm_spark.models.recommender.section import Policy, RecommendationsSection
@@ -25,12 +26,34 @@ N_LISTED = 5
 
 @dataclass(frozen=True)
 class OffersFacts:
-    """How many customers are offered how many products, and from which rungs these come."""
+    """How many customers are offered how many products, and from which rungs these come.
+
+    `fewest` and `most` are the products offered to one of them, `n_products` the different ones
+    offered to anybody, `n_asked` those that the configuration asks for. `n_without` customers are
+    offered nothing.
+    """
 
     n_customers: int
-    n_offers: int
+    fewest: int
+    most: int
+    n_products: int
+    n_asked: int
+    n_without: int
     sources: Mapping[str, int]
     policy: Policy
+
+    @property
+    def n_offers(self) -> int:
+        """The offers to all of them."""
+        return sum(self.sources.values())
+
+    @property
+    def n_on_sale(self) -> int | None:
+        """How many products there are to offer; None where there are at least as many as asked for.
+
+        Whoever may be offered everything is offered all of them, if they are fewer.
+        """
+        return self.most if self.policy == "all" and self.most < self.n_asked else None
 
 
 @dataclass(frozen=True)
@@ -78,21 +101,36 @@ def read_recommendations(
     """Read the offers, the figures of the training that decided, and a few customers."""
     decision = decision_of(request, MODEL)
     return RecommendationsFacts(
-        _offers(request, params.policy),
+        _offers(request, params),
         quoted(metrics_of(request, TRAINED, decision)),
         _examples(request),
         decision,
     )
 
 
-def _offers(request: ReportRequest, policy: Policy) -> OffersFacts | None:
+def _offers(request: ReportRequest, params: RecommendationsSection) -> OffersFacts | None:
+    """Sum the offers of the date up; None where there are none because nobody asked for them."""
+    customers = request.lake.read_date(CUSTOMER_SNAPSHOT, request.day).select("customer_id")
     rows = request.of_date(PRODUCT_RECOMMENDATIONS)
     if rows is None:
-        return None
+        output = Output(PRODUCT_RECOMMENDATIONS.name, request.day)
+        row = request.run.state.newest(output)
+        if row is None or row.status != "written" or not request.run.state.is_whole(output):
+            return None
+        return OffersFacts(0, 0, 0, 0, params.n, customers.count(), {}, params.policy)
+    of_customer = rows.groupBy("customer_id").agg(F.count(F.lit(1)).alias("n"))
+    offered = of_customer.agg(
+        F.count(F.lit(1)).alias("n_customers"), F.min("n").alias("fewest"), F.max("n").alias("most")
+    ).collect()[0]
     by_source = rows.groupBy("source").agg(F.count(F.lit(1)).alias("n")).collect()
-    n_customers = rows.agg(F.countDistinct("customer_id")).collect()[0][0]
-    sources = {row["source"]: row["n"] for row in by_source}
-    return OffersFacts(n_customers, sum(sources.values()), sources, policy)
+    return OffersFacts(
+        **offered.asDict(),
+        n_products=rows.select("product_id").distinct().count(),
+        n_asked=params.n,
+        n_without=customers.join(of_customer, "customer_id", "left_anti").count(),
+        sources={row["source"]: row["n"] for row in by_source},
+        policy=params.policy,
+    )
 
 
 def _examples(request: ReportRequest) -> tuple[ExampleCustomer, ...]:

@@ -84,11 +84,9 @@ def ranking_metrics(
     for row in sorted(rows, key=lambda row: list(lists).index(row["list"])):
         for name in means:
             half = 1.96 * (row[f"std_{name}"] or 0.0) / math.sqrt(row["n"])
-            found.append(
-                RankingMetric(
-                    row["list"], name, row[name], row["n"], row[name] - half, row[name] + half
-                )
-            )
+            # All three lie between 0 and 1, and so do their ends.
+            low, high = max(0.0, row[name] - half), min(1.0, row[name] + half)
+            found.append(RankingMetric(row["list"], name, row[name], row["n"], low, high))
         coverage = covered.get(row["list"], 0) / max(n_products, 1)
         found.append(RankingMetric(row["list"], f"coverage_at_{AT}", coverage, row["n"]))
     return found

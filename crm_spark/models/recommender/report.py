@@ -10,7 +10,8 @@ from crm_spark.models.records import MetricRow
 from crm_spark.report.blocks import Block, Card, Cards, Section, Text, TextTable
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import Subject
-from crm_spark.report.words import counted, day_in_words, money, with_interval
+from crm_spark.report.words import day_in_words, money, share, with_interval
+from crm_spark.words import are, counted, verb
 
 WORDS = {
     "popular": "rule: the most popular products",
@@ -21,8 +22,11 @@ WORDS = {
 
 
 GLOSSARY = (
-    ("nDCG at 10", "How many of ten offers were bought, the first counting most; at most 1"),
-    ("Hit rate", "Share of customers who bought at least one of the ten"),
+    (
+        "nDCG at 10",
+        "How many of the first ten offers were bought, the first counting most; at most 1",
+    ),
+    ("Hit rate", "Share of customers who bought at least one of the first ten"),
     ("Coverage", "Share of the products on sale that are offered to anyone"),
 )
 
@@ -51,6 +55,14 @@ POLICIES_IN_WORDS: Mapping[Policy, str] = {
 }
 
 
+ONE_PRODUCT = (
+    "With one product on sale there is nothing else to recommend: every way to recommend offers it."
+)
+NOTHING_NEW = (
+    "Nobody bought a product new to them in these days, so that nothing is known of offering such."
+)
+
+
 Figures = Mapping[tuple[str, str], MetricRow]
 
 
@@ -59,31 +71,66 @@ def show_recommendations(facts: RecommendationsFacts, style: ReportSection) -> S
     if facts.offers is None:
         return None
     value = {(row.model_name, row.metric): row for row in facts.metrics}
-    blocks: list[Block] = [_lead(facts.offers)]
-    if value:
-        itself = " " + ITSELF if facts.decision and facts.decision.chose_itself else ""
-        blocks.append(Text(_verdict(value) + itself, is_verdict=True))
-    for policy, title in (
-        ("all", "All products"),
-        ("new_only", "Only products that the customer had not bought before"),
-    ):
-        blocks += _policy_table(value, policy, title)
+    blocks: list[Block] = [Text(sentence) for sentence in _leads(facts.offers)]
+    if facts.offers.n_on_sale == 1:
+        blocks.append(Text(ONE_PRODUCT, is_verdict=True))
+    elif value:
+        blocks += _quality(facts, value)
     if facts.examples:
-        blocks.append(Text("Some customers, each typical of a segment:"))
+        typical = all(row.segment_name for row in facts.examples)
+        blocks.append(Text(f"Some customers{', each typical of a segment' if typical else ''}:"))
         blocks.append(Cards([_example(row, style) for row in facts.examples]))
     section = Section("recommendations", "What to offer", blocks)
     return Subject((section,), lines=_lines(facts))
 
 
-def _lead(offers: OffersFacts) -> Text:
-    parts = ", ".join(
-        f"{n / offers.n_offers:.0%} {SOURCES.get(source, source)}"
-        for source, n in sorted(offers.sources.items(), key=lambda one: -one[1])
+def _quality(facts: RecommendationsFacts, value: Figures) -> list[Block]:
+    itself = " " + ITSELF if facts.decision and facts.decision.chose_itself else ""
+    return [
+        Text(_verdict(value) + itself, is_verdict=True),
+        *_policy_table(value, "all", "All products"),
+        *_policy_table(value, "new_only", "Only products that the customer had not bought before"),
+    ]
+
+
+def _leads(offers: OffersFacts) -> list[str]:
+    """Say what is offered to how many, and where there is less to offer than was asked for."""
+    n, has = offers.n_without, verb(offers.n_without, "has", "have")
+    again = "with recommendations.policy: all it is offered again."
+    if not offers.n_customers and offers.policy == "all":
+        return ["There is nothing to offer: no product is on sale."]
+    if not offers.n_customers:
+        return [
+            f"There is nothing new to offer: {counted(n, 'customer')} {has} bought all that is on "
+            f"sale; {again}"
+        ]
+    sources = ", ".join(
+        f"{share(n_offers / offers.n_offers)} {SOURCES.get(source, source)}"
+        for source, n_offers in sorted(offers.sources.items(), key=lambda one: -one[1])
     )
-    return Text(
-        f"{offers.n_customers:,} customers are offered {offers.n_offers:,} products: "
-        f"{POLICIES_IN_WORDS[offers.policy]}. Of the offers {parts}."
-    )
+    leads = [f"{_offered(offers)}. Of the offers {sources}."]
+    if n and offers.policy == "new_only":
+        leads.append(
+            f"{counted(n, 'other customer')} {has} bought all that is on sale, and {are(n)} "
+            f"offered nothing; {again}"
+        )
+    return leads
+
+
+def _offered(offers: OffersFacts) -> str:
+    """Say in numbers what is offered, and under which policy."""
+    n = offers.n_customers
+    each = counted(offers.most, "product")
+    if offers.fewest < offers.most:
+        each = f"{offers.fewest:,} to {each}"
+    who = f"{counted(n, 'customer')} {are(n)} offered {each}{'' if n == 1 else ' each'}"
+    policy = POLICIES_IN_WORDS[offers.policy]
+    if offers.n_on_sale == 1:
+        return f"{who}, the only one on sale"
+    if offers.n_on_sale:
+        return f"{who}, all that are on sale ({offers.n_asked:,} were asked for): {policy}"
+    different = "" if n == 1 else f", {offers.n_products:,} different in all"
+    return f"{who}{different}: {policy}"
 
 
 def _lines(facts: RecommendationsFacts) -> tuple[str, ...]:
@@ -91,6 +138,8 @@ def _lines(facts: RecommendationsFacts) -> tuple[str, ...]:
     value = {(row.model_name, row.metric): row for row in facts.metrics}
     if not value:
         return ()
+    if facts.offers and facts.offers.n_on_sale == 1:
+        return ("Recommendations (scores.product_recommendations)", f"  {ONE_PRODUCT}")
     titles = {"all": "all products", "new_only": "new to the customer"}
     cutoff = next(iter(value.values())).cutoff
     lines = [
@@ -115,8 +164,8 @@ def _policy_table(value: Figures, policy: str, title: str) -> list[Block]:
     first = value[names[0], f"ndcg_at_10.{policy}"]
     return [
         TextTable(
-            f"{title}: what {first.n:,} customers bought in the days from "
-            f"{day_in_words(first.cutoff)}, beside ten offers made on what was known before",
+            f"{title}: what {counted(first.n, 'customer')} bought in the days from "
+            f"{day_in_words(first.cutoff)}, beside up to ten offers made on what was known before",
             ["Offers", *RANKING_METRICS.values()],
             [
                 [
@@ -151,13 +200,15 @@ def _verdict(value: Figures) -> str:
             "ALS does not beat offering again what a customer buys most "
             f"({als:.3f} against {again:.3f} nDCG at 10)"
         )
+    first += f"; popular products alone come to {popular:.3f}."
+    if not any(metric.endswith(".new_only") for _, metric in value):
+        return f"{first} {NOTHING_NEW}"
     new_als, new_popular = ndcg("als", "new_only"), ndcg("popular", "new_only")
     word = "beats" if new_als > new_popular else "does not beat"
     chance = ", which may be chance" if _overlap(value) and new_als > new_popular else ""
     return (
-        f"{first}; popular products alone come to {popular:.3f}. For products new to the customer "
-        f"ALS {word} the popular ones ({new_als:.3f} against {new_popular:.3f}{chance}): such "
-        "purchases are hard to foresee for anyone."
+        f"{first} For products new to the customer ALS {word} the popular ones ({new_als:.3f} "
+        f"against {new_popular:.3f}{chance}): such purchases are hard to foresee for anyone."
     )
 
 
@@ -180,4 +231,5 @@ def _example(row: ExampleCustomer, style: ReportSection) -> Card:
         title += f": {row.segment_name}"
     bought = [f"{one.name} ({one.n_orders}x)" for one in row.bought]
     offered = [f"{one.name} ({SOURCES.get(one.source, one.source)})" for one in row.offered]
+    offered = offered or ["nothing: all that is on sale was bought before"]
     return Card(title, subtitle, [("Bought most", bought), ("Offered", offered)])

@@ -23,6 +23,7 @@ from crm_spark.models.recommender.ladder import (
 from crm_spark.models.recommender.metrics import AT, ranking_metrics
 from crm_spark.models.recommender.section import POLICIES, Policy, RecommendationsSection
 from crm_spark.models.results import Measured, Tested
+from crm_spark.words import counted
 
 # What stands alone in the test, by policy; popular and buy_again are the trivial rules.
 ALONE: dict[Policy, tuple[Rung, ...]] = {
@@ -128,7 +129,7 @@ def require_measured(
     if not any(measured.values()):
         raise DataError(
             "recommendations cannot be tested: none of the customers with a purchase before "
-            f"the cut-off bought in the {params.horizon_days} days after it"
+            f"the cut-off bought in the {counted(params.horizon_days, 'day')} after it"
         )
 
 

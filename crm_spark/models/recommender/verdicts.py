@@ -6,6 +6,7 @@ from crm_spark.models.recommender.section import RecommendationsSection
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.tables.checks import Verdict
+from crm_spark.words import are, counted
 
 RECOMMENDATIONS = "recommendations"
 
@@ -27,19 +28,19 @@ def recommendations_history(facts: DataFacts, params: RecommendationsSection) ->
     """Judge whether orders lie before the cut-off to test on, and enough of them."""
     closes = params.horizon_days + params.grace_days
     enough = closes + params.popular_days
-    found = f"{facts.history_days:,} days"
+    found = counted(facts.history_days, "day")
     if facts.history_days <= closes:
         return Verdict(
             "history",
             RECOMMENDATIONS,
             found,
-            f"at least {closes + 1:,} days",
+            f"at least {counted(closes + 1, 'day')}",
             "error",
-            f"they cannot be tested: the cut-off {closes} days before is "
+            f"they cannot be tested: the cut-off {counted(closes, 'day')} before is "
             f"{params.test_cutoff(facts.as_of)}, and {facts.first_order}: choose a later date or "
             "a shorter recommendations.horizon_days",
         )
-    needed = f"at least {enough:,} days"
+    needed = f"at least {counted(enough, 'day')}"
     if facts.history_days >= enough:
         return Verdict(
             "history", RECOMMENDATIONS, found, needed, "ok", f"{found} of history are enough"
@@ -65,8 +66,8 @@ def recommendations_customers(facts: DataFacts, params: RecommendationsSection) 
             f"{n:,}",
             f"at least {fewest:,}",
             "error",
-            f"{n:,} customers are too few: nothing is learnt of a product with fewer than "
-            f"{fewest} (recommendations.als.min_customers): load more customers",
+            f"{counted(n, 'customer')} {are(n)} too few: nothing is learnt of a product with fewer "
+            f"than {fewest} (recommendations.als.min_customers): load more customers",
         )
     needed = f"at least {ENOUGH_FOR_RECOMMENDATIONS}"
     if n < ENOUGH_FOR_RECOMMENDATIONS:
@@ -76,10 +77,11 @@ def recommendations_customers(facts: DataFacts, params: RecommendationsSection) 
             f"{n:,}",
             needed,
             "warning",
-            f"with {n:,} customers the share that takes an offer is known to within "
-            f"{98 / n**0.5:.0f} points only, and {ENOUGH_FOR_RECOMMENDATIONS} are needed for 10: "
+            f"with {counted(n, 'customer')} the share that takes an offer is known to within "
+            f"{counted(round(98 / n**0.5), 'point')} only, and {ENOUGH_FOR_RECOMMENDATIONS} are "
+            "needed for 10: "
             "offers may follow a few customers' taste; load more customers",
         )
     return Verdict(
-        "customers", RECOMMENDATIONS, f"{n:,}", needed, "ok", f"{n:,} customers are enough"
+        "customers", RECOMMENDATIONS, f"{n:,}", needed, "ok", f"{counted(n, 'customer')} are enough"
     )

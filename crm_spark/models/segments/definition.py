@@ -54,6 +54,7 @@ from crm_spark.models.tracking import LoggedPipeline
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.checks import Verdict
+from crm_spark.words import counted
 
 
 class Segments(Model[SegmentsSection, DataFrame, SegmentModel | None]):
@@ -73,7 +74,7 @@ class Segments(Model[SegmentsSection, DataFrame, SegmentModel | None]):
     )
     scoring_in_words = "Put every customer of the date into a segment, and profile the segments."
     tables = (CUSTOMER_SEGMENTS, SEGMENT_PROFILES)
-    generation = 2
+    generation = 3
     glossary = GLOSSARY
 
     def plan(self, section: SegmentsSection, day: date, first_order: date) -> Plan:
@@ -151,7 +152,7 @@ class Segments(Model[SegmentsSection, DataFrame, SegmentModel | None]):
     ) -> tuple[Tested[SegmentModel | None], ...]:
         """Find the centres of the chosen number, and measure them beside the groups by spend."""
         customers: PreparedCustomers = prepared.value
-        with stage(run.spark, f"fit {choice.parts} segments"):
+        with stage(run.spark, f"fit {counted(choice.parts, 'segment')}"):
             model = fit_centers(customers, run.section, k=choice.parts)
         measured = beside_spend_groups(customers, model)
         for segment in model.segments:

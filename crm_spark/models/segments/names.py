@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
+from crm_spark.words import counted
+
 # In standard deviations from the base's mean: from here on a segment differs, or differs much.
 APART = 0.25
 FAR_APART = 1.2
@@ -24,7 +26,7 @@ class Words:
 
     def within(self, days: int) -> Words:
         """Give the words for a window of so many days."""
-        return Words(*[f"{word} in {days} days" for word in astuple(self)])
+        return Words(*[f"{word} in {counted(days, 'day')}" for word in astuple(self)])
 
     def of(self, value: float, *, is_exact: bool = False) -> str:
         """Give the word for a value in standard deviations, of three levels or of five."""

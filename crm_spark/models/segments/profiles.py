@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -31,7 +31,8 @@ def segment_profiles(assigned: DataFrame, snapshot: DataFrame) -> DataFrame:
 
     Grain: segment_id. Reads `assigned` (customer_id, segment_id, segment_name) and the rows of
     features.customer_snapshot of one date; gives the columns of scores.segment_profiles but for
-    as_of_date and provenance. Means leave nulls out; deviations are in the base's sample standard
+    as_of_date and provenance. Shares of spend are null where any segment's would be below zero, or
+    where nothing was bought. Means leave nulls out; deviations are in the base's sample standard
     deviations, and a feature without spread is in no list. Means and deviations are rounded to
     six decimals, so that a rerun gives the same rows.
     """
@@ -47,12 +48,14 @@ def segment_profiles(assigned: DataFrame, snapshot: DataFrame) -> DataFrame:
         *[F.stddev_samp(name).alias(f"_std_{name}") for name in PROFILE_FEATURES],
     )
     beside = segments.crossJoin(F.broadcast(base))  # one row beside a handful
+    of_all = Window.partitionBy("_base_customers")  # the same for all segments
+    is_parted = (F.col("_base_spend") > 0) & (F.min("_spend").over(of_all) >= 0)
     return beside.select(
         "segment_id",
         "segment_name",
         "n_customers",
         (F.col("n_customers") / F.col("_base_customers")).alias("customer_share"),
-        _settled(F.try_divide("_spend", "_base_spend")).alias("spend_share"),
+        _settled(F.when(is_parted, F.col("_spend") / F.col("_base_spend"))).alias("spend_share"),
         *[_settled(F.col(f"_mean_{name}")).alias(f"mean_{name}") for name in _MEANS],
         _most_apart().alias("apart"),
     )

@@ -9,8 +9,10 @@ from crm_spark.models.segments.facts import ApartFeature, SegmentFacts, Segments
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable
 from crm_spark.report.section import ReportSection
+from crm_spark.report.shares import why_no_shares
 from crm_spark.report.subject import Subject
 from crm_spark.report.words import money, number, share
+from crm_spark.words import counted, noun
 
 WORDS = {"kmeans": "k-means", "spend_groups": "rule: groups of equal size by spend"}
 
@@ -36,6 +38,7 @@ def show_segments(facts: SegmentsFacts, style: ReportSection) -> Subject | None:
         blocks.append(Text(f"{why[:1].upper()}{why[1:]}."))
     figures = {(row.model_name, row.metric): row.value for row in facts.metrics}
     blocks += [
+        *([] if _has_shares(facts.segments) else [Text(_why_no_shares(facts.segments))]),
         _shares_picture(facts.segments),
         *_silhouette_picture(figures),
         _profiles_table(facts.segments, style),
@@ -45,34 +48,53 @@ def show_segments(facts: SegmentsFacts, style: ReportSection) -> Subject | None:
 
 
 def _lines(segments: Sequence[SegmentFacts]) -> tuple[str, ...]:
+    has_shares = _has_shares(segments)
+
+    def bought(row: SegmentFacts) -> str:
+        if has_shares:
+            return f"{row.spend_share or 0.0:>6.1%} of spend"
+        return f"{row.mean_spend_amount:>12,.2f} bought by each"
+
     return (
         "Segments of alike customers (scores.customer_segments)",
         *[
-            f"  {row.segment_id:>2} {row.segment_name:<44}{row.n_customers:>9,} customers"
-            f"{row.customer_share:>7.1%}   {row.spend_share or 0:>6.1%} of spend"
+            f"  {row.segment_id:>2} {row.segment_name:<44}{row.n_customers:>9,} "
+            f"{noun(row.n_customers, 'customer'):<9}{row.customer_share:>7.1%}   {bought(row)}"
             for row in segments
         ],
+        *([] if has_shares else [f"  {_why_no_shares(segments)}"]),
     )
+
+
+def _has_shares(segments: Sequence[SegmentFacts]) -> bool:
+    return all(row.spend_share is not None for row in segments)
+
+
+def _why_no_shares(segments: Sequence[SegmentFacts]) -> str:
+    why = why_no_shares([row.mean_spend_amount for row in segments], "some segments")
+    return why or "No shares of all that was bought are shown: they are not known."
 
 
 def _shares_picture(segments: Sequence[SegmentFacts]) -> Picture:
+    """Draw how many customers each segment has and, where there are such shares, what they buy."""
     labels = [f"{row.segment_id} {_wrapped(row.segment_name)}" for row in segments]
-    largest = max(segments, key=lambda row: row.spend_share or 0.0)
-    return Picture(
-        charts.pairs_of_bars(
-            "segment-shares",
-            f"Share of customers and of all bought of {len(labels)} segments; segment "
-            f"{largest.segment_id} has {share(largest.customer_share)} of the customers "
-            f"and {share(largest.spend_share)} of what was bought",
-            labels,
-            {
-                "of customers": [row.customer_share for row in segments],
-                "of all bought": [row.spend_share or 0.0 for row in segments],
-            },
-            x_label="share",
-        ),
-        "How many customers each segment has, and how much of all that was bought is theirs.",
+    of_customers = [row.customer_share for row in segments]
+    whole, caption = "customers", "How many customers each segment has"
+    drawn, ranked = {"of customers": of_customers}, of_customers
+    if _has_shares(segments):
+        ranked = [row.spend_share or 0.0 for row in segments]
+        drawn["of all bought"] = ranked
+        whole += " and of all bought"
+        caption += ", and how much of all that was bought is theirs"
+    largest = segments[ranked.index(max(ranked))]
+    words = (
+        f"Share of {whole} of {counted(len(labels), 'segment')}; segment {largest.segment_id} has "
+        f"{share(largest.customer_share)} of the customers"
     )
+    if _has_shares(segments):
+        words += f" and {share(largest.spend_share)} of what was bought"
+    chart = charts.pairs_of_bars("segment-shares", words, labels, drawn, x_label="share")
+    return Picture(chart, f"{caption}.")
 
 
 def _silhouette_picture(figures: Figures) -> list[Block]:
@@ -88,7 +110,7 @@ def _silhouette_picture(figures: Figures) -> list[Block]:
         Picture(
             charts.lines(
                 "silhouette",
-                f"Silhouette for {curve[0][0]} to {curve[-1][0]} segments, highest "
+                f"Silhouette for {curve[0][0]} to {counted(curve[-1][0], 'segment')}, highest "
                 f"{best[1]:.3f} at {best[0]}",
                 [charts.Line("k-means", [float(k) for k, _ in curve], [v for _, v in curve])],
                 x_label="number of segments",

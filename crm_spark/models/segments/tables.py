@@ -49,7 +49,14 @@ SEGMENT_PROFILES = Table(
         Column(
             "customer_share", T.DoubleType(), "Its share of all customers", minimum=0, maximum=1
         ),
-        Column("spend_share", T.DoubleType(), "Its share of all that was ever bought"),
+        Column(
+            "spend_share",
+            T.DoubleType(),
+            "Its share of all that was ever bought; null where the amounts of a segment add up to "
+            "less than zero, or all of them to zero",
+            minimum=0,
+            maximum=1,
+        ),
         Column("mean_days_since_last_order", T.DoubleType(), "Mean days since the last order"),
         Column("mean_n_orders", T.DoubleType(), "Mean number of orders"),
         Column("mean_spend_amount", T.DoubleType(), "Mean amount bought"),

@@ -29,6 +29,7 @@ from crm_spark.models.segments.model import (
 )
 from crm_spark.models.segments.names import segment_names
 from crm_spark.models.segments.section import SegmentsSection
+from crm_spark.words import are, counted, verb
 
 KMEANS = "kmeans"
 # The trivial rule beside k-means: as many groups of equal size, cut by spend alone.
@@ -140,8 +141,8 @@ def _require_customers(n_customers: int, params: SegmentsSection) -> None:
     fewest = min(params.candidates())
     if n_customers < fewest * FEWEST_PER_SEGMENT:
         raise DataError(
-            f"{n_customers:,} customers are too few for {fewest} segments: at least "
-            f"{fewest * FEWEST_PER_SEGMENT} are needed"
+            f"{counted(n_customers, 'customer')} {are(n_customers)} too few for "
+            f"{counted(fewest, 'segment')}: at least {fewest * FEWEST_PER_SEGMENT} are needed"
         )
 
 
@@ -187,8 +188,9 @@ def fit_inputs(
     )
     if not inputs:
         raise DataError(
-            f"customers cannot be segmented: {', '.join(params.features)} have the same value for "
-            f"all {n_customers:,} customers; name other features in segments.features"
+            f"customers cannot be segmented: {', '.join(params.features)} "
+            f"{verb(len(params.features), 'has', 'have')} the same value for all "
+            f"{counted(n_customers, 'customer')}; name other features in segments.features"
         )
     return inputs
 
@@ -261,9 +263,9 @@ def _possible_numbers(prepared: PreparedCustomers, params: SegmentsSection) -> l
     if not possible:
         fewest = min(params.candidates())
         raise DataError(
-            f"{n_customers:,} customers ({n_distinct:,} different ones in the sample) are too few "
-            f"for {fewest} segments: at least {fewest * FEWEST_PER_SEGMENT} customers, "
-            f"{fewest + 1} of them different, are needed"
+            f"{counted(n_customers, 'customer')} ({n_distinct:,} different in the sample) "
+            f"{are(n_customers)} too few for {counted(fewest, 'segment')}: at least "
+            f"{fewest * FEWEST_PER_SEGMENT} customers, {fewest + 1} of them different, are needed"
         )
     return possible
 
@@ -286,8 +288,8 @@ def choose_number(measured: Sequence[Measured], params: SegmentsSection) -> tupl
         reason = f"none of {possible[0]} to {possible[-1]} is stable, the most stable"
     if params.k:
         reason = "the configured number"
-    why = f"{k} segments, {reason}: silhouette {silhouette[k]:.3f}, stability {stability[k]:.3f}"
-    return k, why
+    figures = f"silhouette {silhouette[k]:.3f}, stability {stability[k]:.3f}"
+    return k, f"{counted(k, 'segment')}, {reason}: {figures}"
 
 
 def _by_number(measured: Sequence[Measured], metric: str) -> dict[int, float]:

@@ -9,6 +9,7 @@ from crm_spark.models.segments.train import FEWEST_PER_SEGMENT
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.tables.checks import Verdict
+from crm_spark.words import are, counted, verb
 
 SEGMENTS = "segments"
 
@@ -32,8 +33,8 @@ def segments_history(facts: DataFacts, params: SegmentsSection) -> Verdict:
     """Judge the history by a quarter of a year and by the longest window among the features."""
     windows = [int(match[1]) for name in params.features if (match := re.search(r"_(\d+)d$", name))]
     enough = max([ENOUGH_SEGMENT_DAYS, *windows])
-    found = f"{facts.history_days:,} days"
-    needed = f"at least {enough:,} days"
+    found = counted(facts.history_days, "day")
+    needed = f"at least {counted(enough, 'day')}"
     if facts.history_days >= enough:
         return Verdict("history", SEGMENTS, found, needed, "ok", f"{found} of history are enough")
     return Verdict(
@@ -42,9 +43,9 @@ def segments_history(facts: DataFacts, params: SegmentsSection) -> Verdict:
         found,
         needed,
         "warning",
-        f"{found} of history show little of how customers differ; {enough:,} are needed: who buys "
-        "less often looks like a single purchase. Choose a later date, or read the segments as "
-        "a picture of these days alone",
+        f"{found} of history {verb(facts.history_days, 'shows', 'show')} little of how "
+        f"customers differ; {enough:,} are needed: who buys less often looks like a single "
+        "purchase. Choose a later date, or read the segments as a picture of these days alone",
     )
 
 
@@ -63,8 +64,9 @@ def segments_customers(facts: DataFacts, params: SegmentsSection) -> Verdict:
             found,
             f"at least {fewest:,}",
             "error",
-            f"{n:,} customers are too few for {k_from} segments: at least {fewest:,} are needed "
-            f"({FEWEST_PER_SEGMENT} for each): load more customers, or set a smaller segments.k",
+            f"{counted(n, 'customer')} {are(n)} too few for {counted(k_from, 'segment')}: at least "
+            f"{fewest:,} are needed ({FEWEST_PER_SEGMENT} for each): load more customers, or set "
+            "a smaller segments.k",
         )
     if n < enough:
         return Verdict(
@@ -73,9 +75,10 @@ def segments_customers(facts: DataFacts, params: SegmentsSection) -> Verdict:
             found,
             f"at least {enough:,}",
             "warning",
-            f"{n:,} customers are few for up to {k_to} segments by {n_inputs} features; at least "
-            f"{enough:,} are needed: chance may have made some of the segments. Set a smaller "
-            "segments.k_to, name fewer segments.features, or load more customers",
+            f"{counted(n, 'customer')} {are(n)} few for up to {counted(k_to, 'segment')} by "
+            f"{counted(n_inputs, 'feature')}; at least {enough:,} are needed: chance may have made "
+            "some of the segments. Set a smaller segments.k_to, name fewer segments.features, or "
+            "load more customers",
         )
     if n < better:
         return Verdict(
@@ -84,9 +87,14 @@ def segments_customers(facts: DataFacts, params: SegmentsSection) -> Verdict:
             found,
             f"at least {better:,}",
             "advice",
-            f"{n:,} customers do for segments by {n_inputs} features; with {better:,} they would "
-            "come out much the same every time",
+            f"{counted(n, 'customer')} do for segments by {counted(n_inputs, 'feature')}; with "
+            f"{better:,} they would come out much the same every time",
         )
     return Verdict(
-        "customers", SEGMENTS, found, f"at least {better:,}", "ok", f"{n:,} customers are enough"
+        "customers",
+        SEGMENTS,
+        found,
+        f"at least {better:,}",
+        "ok",
+        f"{counted(n, 'customer')} are enough",
     )

@@ -10,6 +10,7 @@ from statistics import median
 
 from crm_spark.models.usability.facts import DataFacts, OrderDay, PriceFacts
 from crm_spark.tables.checks import Level, Verdict
+from crm_spark.words import are, counted, verb
 
 # Schafer (1999): with at most 5 % missing the result is hardly touched. The 20 % are a convention
 # of ours: with one line in five lost, whole orders are, and an order that is lost looks like a
@@ -92,12 +93,15 @@ def rejected_rows(facts: DataFacts, subject: str) -> Verdict:
     share = ingest.n_rejected / ingest.n_rows if ingest.n_rows else 0.0
     level = _level(share, REJECTED_WARNING, REJECTED_ERROR)
     percent = _percent(ingest.n_rejected, ingest.n_rows)
-    found = f"{percent} of {ingest.n_rows:,} order lines"
-    message = f"{ingest.n_rejected:,} of {ingest.n_rows:,} order lines ({percent}) cannot be used"
+    lines = counted(ingest.n_rows, "order line")
+    found = f"{percent} of {lines}"
+    message = f"{ingest.n_rejected:,} of {lines} ({percent}) cannot be used"
     if ingest.n_lost_files:
         level = "warning" if level == "ok" else level
-        found += f", {ingest.n_lost_files:,} lost files"
-        message += f", and {ingest.n_lost_files:,} whole files are lost"
+        found += f", {counted(ingest.n_lost_files, 'lost file')}"
+        message += (
+            f", and {counted(ingest.n_lost_files, 'whole file')} {are(ingest.n_lost_files)} lost"
+        )
     if level != "ok":
         message += (
             f", {needed}: the reasons are in core.transactions_rejected; correct the mapping in "
@@ -123,11 +127,10 @@ def missing_customer_ids(facts: DataFacts, subject: str) -> Verdict:
     share = ingest.n_without_customer / ingest.n_rows if ingest.n_rows else 0.0
     level = _level(share, NO_CUSTOMER_WARNING, NO_CUSTOMER_ERROR)
     percent = _percent(ingest.n_without_customer, ingest.n_rows)
-    found = f"{percent} of {ingest.n_rows:,} order lines"
-    message = (
-        f"{ingest.n_without_customer:,} of {ingest.n_rows:,} order lines ({percent}) "
-        "name no customer"
-    )
+    lines = counted(ingest.n_rows, "order line")
+    found = f"{percent} of {lines}"
+    n_without = ingest.n_without_customer
+    message = f"{n_without:,} of {lines} ({percent}) {verb(n_without, 'names', 'name')} no customer"
     if level != "ok":
         message += (
             f", {needed}: what these bought is missing from all results. Check the mapping of "
@@ -181,12 +184,16 @@ def days_without_data(
         return Verdict(
             "days_without_data",
             subject,
-            f"{n_days} days",
+            counted(n_days, "day"),
             needed,
             "ok",
-            f"at most {n_days} days in a row are without an order",
+            f"at most {counted(n_days, 'day')} in a row {are(n_days)} without an order",
         )
-    rhythm = f"nine of ten breaks last at most {usual} days" if usual else "most days have one"
+    rhythm = (
+        f"nine of ten breaks last at most {counted(usual, 'day')}"
+        if usual
+        else "most days have one"
+    )
     message = (
         f"{longest.n_days} days in a row are without any order, {longest.first} to {longest.last}, "
         f"while in this shop {rhythm}"
@@ -217,8 +224,8 @@ def _emptied_horizon(
         covered = sum(hole.days_within(cutoff, horizon_days) for hole in holes)
         if covered >= HOLE_SHARE_OF_HORIZON * horizon_days:
             return (
-                f"Of the {horizon_days} days after the cut-off {cutoff} {covered} are without "
-                "orders, so that customers look lost who are not"
+                f"Of the {counted(horizon_days, 'day')} after the cut-off {cutoff} {covered} "
+                f"{are(covered)} without orders, so that customers look lost who are not"
             )
     return None
 
@@ -275,11 +282,11 @@ def level_change(facts: DataFacts, subject: str) -> Verdict:
         return Verdict(
             "level_change",
             subject,
-            f"{len(weeks)} full weeks",
+            counted(len(weeks), "full week"),
             needed,
             "ok",
-            f"{len(weeks)} full weeks with orders are too few to tell a change of level "
-            f"from chance; {2 * STRETCH_WEEKS} would do",
+            f"{counted(len(weeks), 'full week')} with orders {are(len(weeks))} too few to tell a "
+            f"change of level from chance; {2 * STRETCH_WEEKS} would do",
         )
     jump = largest_jump(weeks)
     if jump is None or jump.factor < JUMP_ADVICE:
@@ -312,11 +319,16 @@ def biggest_customer(facts: DataFacts, subject: str) -> Verdict:
     needed = f"at most {BIGGEST_WARNING:.0%}; {BIGGEST_ERROR:.0%} is an error".replace("%", " %")
     share = facts.n_lines_of_biggest / facts.n_lines if facts.n_lines else 0.0
     percent = _percent(facts.n_lines_of_biggest, facts.n_lines)
-    message = f"one customer has {percent} of the {facts.n_lines:,} order lines"
+    message = f"one customer has {percent} of the {counted(facts.n_lines, 'order line')}"
     level: Level = (
         "error" if share >= BIGGEST_ERROR else "warning" if share > BIGGEST_WARNING else "ok"
     )
-    if level != "ok":
+    if facts.n_customers == 1:
+        message += (
+            ": is customer_id mapped from the right column (sources.transactions.columns)? What "
+            "is alike, and who leaves, shows among many customers only"
+        )
+    elif level != "ok":
         message += (
             f", {needed}: is it a placeholder such as 0 or 'guest'? Leave it out with "
             "sources.transactions.where, or judge the results without it (count the lines of "
@@ -337,8 +349,9 @@ def unusual_prices(prices: PriceFacts, subject: str) -> Verdict:
     )
     percent = _percent(prices.unusual_minor, prices.sold_minor)
     message = (
-        f"{prices.n_unusual_lines:,} lines of {prices.n_unusual_products:,} products, with "
-        f"{percent} of the money, have a price far from the product's usual one"
+        f"{counted(prices.n_unusual_lines, 'line')} of "
+        f"{counted(prices.n_unusual_products, 'product')}, with {percent} of the money, "
+        f"{verb(prices.n_unusual_lines, 'has', 'have')} a price far from the product's usual one"
     )
     if level != "ok":
         message += (

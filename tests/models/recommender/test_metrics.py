@@ -118,7 +118,8 @@ def test_means_and_intervals_are_those_of_plain_python(
     one = found[name, metric]
     assert one.n == len(values)
     assert one.value == pytest.approx(statistics.fmean(values))
-    assert (one.low, one.high) == pytest.approx((one.value - half, one.value + half))
+    ends = max(0.0, one.value - half), min(1.0, one.value + half)
+    assert (one.low, one.high) == pytest.approx(ends)
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -176,6 +177,9 @@ def test_by_hand_two_customers_and_one_without_offers(spark: SparkSession) -> No
             "coverage_at_10": 3 / N_PRODUCTS,
         }
     )
+    # One hit in three is no hit rate from -32 % on.
+    hit_rate = next(one for one in metrics if one.name == "hit_rate_at_10")
+    assert (hit_rate.low, hit_rate.high) == pytest.approx((0, 1 / 3 + 1.96 / 3), abs=1e-9)
 
 
 def test_a_list_with_nothing_relevant_for_anybody_is_not_measured(spark: SparkSession) -> None:

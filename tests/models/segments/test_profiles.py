@@ -139,6 +139,34 @@ def test_features_without_spread_or_unknown_are_in_no_list(spark: SparkSession) 
         assert found[number][0]["deviation"] == rounded(sign * deviation)
 
 
+@pytest.mark.parametrize(
+    ("amounts", "shares"),
+    [
+        ([90.0, 30.0, -20.0], [0.9, 0.1]),  # no segment is below zero, though a customer is
+        ([90.0, 30.0, -40.0], [None, None]),
+        ([-90.0, -30.0, 20.0], [None, None]),
+        ([90.0, 30.0, -30.0], [1.0, 0.0]),
+        ([90.0, 30.0, None], [0.75, 0.25]),
+    ],
+)
+def test_shares_lie_between_nothing_and_all_or_there_are_none(
+    spark: SparkSession, amounts: list[float | None], shares: list[float | None]
+) -> None:
+    names = ["a", "b", "c"]
+    values = [
+        (name, *[amount if feature == "spend_amount" else 1.0 for feature in PROFILE_FEATURES])
+        for name, amount in zip(names, amounts, strict=True)
+    ]
+    types = ", ".join(f"{name} double" for name in PROFILE_FEATURES)
+    snapshot = spark.createDataFrame(values, f"customer_id string, {types}")
+    assigned = spark.createDataFrame(
+        [("a", 1, "x"), ("b", 2, "y"), ("c", 2, "y")],
+        "customer_id string, segment_id int, segment_name string",
+    )
+    found = segment_profiles(assigned, snapshot).orderBy("segment_id").collect()
+    assert [row["spend_share"] for row in found] == shares
+
+
 def test_equal_deviations_are_listed_by_name_and_no_spend_has_no_share(spark: SparkSession) -> None:
     varying = ("n_orders", "tenure_days", "days_since_last_order")
     rows = [

@@ -316,7 +316,7 @@ def test_a_constant_feature_is_left_out(base: DataFrame) -> None:
 
 def test_features_that_are_all_constant_are_refused_by_name(base: DataFrame) -> None:
     params = SegmentsSection(features=("n_departments",), k=2)
-    with pytest.raises(DataError, match=r"n_departments have the same value for all 400"):
+    with pytest.raises(DataError, match=r"n_departments has the same value for all 400"):
         fit_segments(base, params)
 
 

@@ -258,7 +258,7 @@ def test_lines_without_a_customer_have_limits_of_their_own(n: int, level: str) -
 def test_a_file_that_cannot_be_read_is_a_warning_however_many_rows_there_are() -> None:
     found = _data(replace(HEALTHY, ingest=IngestFacts(1_000, 0, 0, 1)), "rejected_rows")
     assert found.level == "warning"
-    assert "1 whole files are lost" in found.message
+    assert "1 whole file is lost" in found.message
 
 
 def test_without_an_ingest_on_record_nothing_is_claimed_of_rejected_rows() -> None:
@@ -418,6 +418,16 @@ def test_a_jump_on_both_sides_of_a_hole_is_seen() -> None:
 def test_one_customer_may_have_a_tenth_of_the_lines_and_never_half(n: int, level: str) -> None:
     facts = replace(HEALTHY, n_lines=1_000, n_lines_of_biggest=n)
     assert _data(facts, "biggest_customer").level == level
+
+
+def test_a_single_customer_is_asked_for_the_right_column_and_not_to_be_left_out() -> None:
+    facts = replace(HEALTHY, n_customers=1, n_lines=52, n_lines_of_biggest=52)
+    alone = _data(facts, "biggest_customer")
+    assert alone.level == "error"
+    assert "is customer_id mapped from the right column" in alone.message
+    assert "placeholder" not in alone.message
+    of_two = _data(replace(facts, n_customers=2), "biggest_customer")
+    assert "is it a placeholder" in of_two.message
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""What could not be had stands on the page with its reasons."""
+
+from __future__ import annotations
+
+from datetime import date
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from crm_spark.errors import listed
+from crm_spark.models.registry import MODELS
+from crm_spark.models.targets import training_name
+from crm_spark.pipeline.lifecycle import Run
+from crm_spark.pipeline.missing_report import MissingModel, read_missing, show_missing
+from crm_spark.report.blocks import TextTable
+from crm_spark.tables.mapped import Mapped
+
+DAY = date(2018, 12, 25)
+CHURN = next(model for model in MODELS if model.name == "churn")
+RECOMMENDER = next(model for model in MODELS if model.name == "recommender")
+
+
+def run_with(status: str | None, reason: str | None = None, *columns: str) -> Run:
+    """Give a run whose lake has one training of the day, with these columns mapped."""
+
+    def newest(output: Any) -> Any:
+        names = [training_name(model, model.section()) for model in (CHURN, RECOMMENDER)]
+        assert output.name in names and output.as_of_date == DAY
+        return status and SimpleNamespace(status=status, reason=reason)
+
+    mapped = Mapped({"transactions": frozenset(columns)})
+    config = SimpleNamespace(mapped=mapped, section_of=lambda model: model.section())
+    return cast(Run, SimpleNamespace(config=config, state=SimpleNamespace(newest=newest)))
+
+
+@pytest.mark.parametrize(
+    ("reason", "reasons"),
+    [
+        (listed(f"churn cannot be trained as of {DAY}", ["this", "that"]), ("this", "that")),
+        (listed(f"churn cannot be trained as of {DAY}", ["this: do that"]), ("this: do that",)),
+        ("features have the same value for all", ("features have the same value for all",)),
+    ],
+)
+def test_each_fault_of_a_training_that_ended_without_a_version_is_a_reason(
+    reason: str, reasons: tuple[str, ...]
+) -> None:
+    found = read_missing(run_with("unavailable", reason), DAY, [CHURN])
+    assert found == (MissingModel("churn", "train_churn", reasons),)
+
+
+@pytest.mark.parametrize("status", [None, "written", "dropped"])
+def test_a_model_that_was_never_tried_or_was_trained_is_not_missing(status: str | None) -> None:
+    assert read_missing(run_with(status), DAY, [CHURN]) == ()
+
+
+def test_a_model_that_the_mapping_lacks_a_column_for_says_which() -> None:
+    (found,) = read_missing(run_with(None), DAY, [RECOMMENDER])
+    assert "map it in sources.transactions.columns" in found.reasons[0]
+    assert read_missing(run_with(None, None, "product_id"), DAY, [RECOMMENDER]) == ()
+
+
+def test_missing_models_are_listed_once_each_with_every_reason() -> None:
+    subject = show_missing(
+        [
+            MissingModel("churn", "train_churn", ("this", "that")),
+            MissingModel("segments", "train_segments", ("all alike",)),
+        ]
+    )
+    assert subject is not None
+    (table,) = subject.sections[0].blocks
+    assert isinstance(table, TextTable)
+    assert table.rows == [["churn", "this"], ["churn", "that"], ["segments", "all alike"]]
+    assert subject.lines == ("Not to be had: churn, segments (the report and ops.checks say why)",)
+    assert show_missing([]) is None

@@ -15,6 +15,7 @@ from crm_spark.ingest.loading.load import load_source
 from crm_spark.ingest.mapping.columns import is_usable
 from crm_spark.ingest.mapping.trial import explained
 from crm_spark.ingest.planning.content import items_of
+from crm_spark.ingest.planning.differences import found_schemas, schema_changes
 from crm_spark.ingest.planning.found import Found, look_at, look_into
 from crm_spark.ingest.planning.plan import plan_source
 from crm_spark.ingest.planning.source_files import LoadedItem, SourceFiles
@@ -93,6 +94,8 @@ def _with_plan(
     faults = look_into(spark, found, [*plan.read, *plan.copies], known)
     _require_known_files(found, loaded)
     if len(found.layouts) > n_before:
+        schemas = [item.schema.fields for item in loaded if item.schema.ddl]
+        found.changed[:] = schema_changes(found_schemas(found), schemas)
         require_files(spark, found)
     return Delivery(run, found, plan), faults
 

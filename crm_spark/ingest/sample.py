@@ -57,7 +57,7 @@ def _sample(spark: SparkSession, found: Found, rates: Found | None, n_rows: int)
     if source.currencies is not None and rates is not None:
         of_rates = _mapped(spark, rates, _parts(spark, rates), None, None).where(is_usable())
         of_rates = of_rates.select(*EXCHANGE_RATES.key, "rate")
-    sampled = _mapped(spark, found, parts, of_rates, n_rows + 1).persist()
+    sampled = _mapped(spark, found, parts, of_rates, n_rows).persist()
     try:
         return _judged(found, parts, sampled, n_rows)
     except CrmSparkError:
@@ -120,7 +120,7 @@ def _judged(found: Found, parts: Sequence[Part], sampled: DataFrame, n_rows: int
         if layout.ddl and not is_broken(uri, found.broken)
     )
     has_all_files = not source.is_files or n_seen == n_files
-    is_whole = has_all_files and all(row["n_read"] <= n_rows for row in by_part)
+    is_whole = has_all_files and all(row["n_read"] < n_rows for row in by_part)
     if is_whole:
         require_usable_rows(source, sampled, found.broken)
     reasons = sampled.where(IS_WANTED).select(F.explode(REASONS).alias("reason"))

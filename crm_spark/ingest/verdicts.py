@@ -15,6 +15,7 @@ from crm_spark.tables.checks import Verdict
 from crm_spark.words import are, counted, verb
 
 REJECTED_FILE, HIDDEN_FILE, ABSENT_COLUMN = "rejected_file", "hidden_file", "absent_column"
+CHANGED_COLUMNS = "changed_columns"
 BIGGEST_CUSTOMER, MIXED_CURRENCIES = "biggest_customer", "mixed_currencies"
 OVERLAPPING_FILES, DOUBTFUL_CUSTOMER = "overlapping_files", "doubtful_customer"
 
@@ -25,8 +26,8 @@ SMALLEST_OVERLAP = 0.01
 
 
 def file_verdicts(found: Found) -> list[Verdict]:
-    """Judge the files of a source: those lost, those left out, and those that lack a column."""
-    return [*_rejected(found), *_hidden(found), *_absent(found)]
+    """Judge the files of a source: those lost, those left out, and how their columns differ."""
+    return [*_rejected(found), *_hidden(found), *_absent(found), *_changed(found)]
 
 
 def row_verdicts(source: Source, rows: Noticed, currencies: tuple[str, ...]) -> list[Verdict]:
@@ -113,6 +114,8 @@ def log_verdicts(verdicts: Iterable[Verdict]) -> None:
             log.error(verdict.message)
         elif verdict.level == "warning":
             log.warning(verdict.message)
+        elif verdict.level == "advice":
+            log.info(verdict.message)
 
 
 def _rejected(found: Found) -> list[Verdict]:
@@ -159,6 +162,15 @@ def _absent(found: Found) -> list[Verdict]:
         subject = f"{source}: {column}"
         verdicts.append(Verdict(ABSENT_COLUMN, subject, what, needed, "warning", message))
     return verdicts
+
+
+def _changed(found: Found) -> list[Verdict]:
+    if not found.changed:
+        return []
+    name, what = found.source.name, "; ".join(found.changed)
+    message = f"{name}: the columns of what is new differ from what was loaded before: {what}"
+    needed = "columns as before"
+    return [Verdict(CHANGED_COLUMNS, name, what, needed, "advice", message)]
 
 
 def _listed(found: Found, uris: list[str]) -> str:

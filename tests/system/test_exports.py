@@ -116,6 +116,7 @@ def test_an_id_is_the_same_whether_a_file_has_it_as_whole_number_or_as_floating_
             export.deliver(name, source="held")
             export.ingest()
         assert export.checksums() == sums
+        assert "changed_columns" in [check.check for check in export.checks()]
 
 
 def test_names_of_folders_are_text_whatever_comes_later(

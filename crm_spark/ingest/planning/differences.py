@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
 from pyspark.sql import types as T
 
 from crm_spark.ingest.planning.found import Found
@@ -13,9 +15,7 @@ _MOST_NAMES = 8
 
 def layout_differences(found: Found) -> list[str]:
     """Say which columns not all files of a source have, and which have several types."""
-    schemas = [
-        layout.schema for uri, layout in found.layouts.items() if not is_broken(uri, found.broken)
-    ]
+    schemas = list(found_schemas(found))
     n_with: dict[str, int] = {}
     kinds: dict[str, dict[str, int]] = {}
     for schema in schemas:
@@ -39,6 +39,50 @@ def layout_differences(found: Found) -> list[str]:
         n_more = counted(len(lines) - _MOST_NAMES, "more column")
         lines[_MOST_NAMES:] = [f"files differ: and so in {n_more}"]
     return lines
+
+
+def found_schemas(found: Found) -> Iterator[T.StructType]:
+    """Give the columns of each file that was looked into and can be used, or of a table."""
+    for uri, layout in found.layouts.items():
+        if not is_broken(uri, found.broken):
+            yield layout.schema
+
+
+def schema_changes(new: Iterable[T.StructType], known: Iterable[T.StructType]) -> list[str]:
+    """Say which columns files have, lack or type otherwise than all files loaded before.
+
+    Nothing where none was loaded before.
+    """
+    before, now = _kinds(known), _kinds(new)
+    if not before or not now:
+        return []
+    added = [name for name in now if name not in before]
+    gone = [name for name in before if name not in now]
+    lines = [f"they have {_named(added)}, which files before had not"] if added else []
+    lines += [f"they have no {_named(gone)}"] if gone else []
+    lines += [
+        f"{name} is {_listed(now[name])}, and was {_listed(kinds)}"
+        for name, kinds in before.items()
+        if name in now and not now[name] <= kinds
+    ]
+    return lines
+
+
+def _kinds(schemas: Iterable[T.StructType]) -> dict[str, set[str]]:
+    kinds: dict[str, set[str]] = {}
+    for schema in schemas:
+        for column in schema.fields:
+            kinds.setdefault(column.name, set()).add(_kind(column.dataType))
+    return kinds
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {counted(len(names) - _MOST_NAMES, 'more column')}"
+    return ", ".join(names[:_MOST_NAMES]) + (more if len(names) > _MOST_NAMES else "")
+
+
+def _listed(kinds: set[str]) -> str:
+    return " or ".join(sorted(kinds))
 
 
 def _kind(data_type: T.DataType) -> str:

@@ -58,7 +58,7 @@ class Found:
     `items` tell its content, once they were asked for. `layouts` are known of the files, or of the
     table, that were looked into, and `schemas` of the layouts that were read; `absent` are the
     columns that files of a layout lack, though the mapping reads them. `inputs` are the files of
-    each input of a query.
+    each input of a query. `changed` says how the columns differ from those loaded before.
     """
 
     source: Source
@@ -68,6 +68,7 @@ class Found:
     schemas: dict[Layout, SourceSchema] = field(default_factory=dict)
     absent: dict[Layout, T.StructType] = field(default_factory=dict)
     inputs: dict[str, Listing] = field(default_factory=dict)
+    changed: list[str] = field(default_factory=list)
 
     @property
     def broken(self) -> BrokenFiles:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from functools import reduce
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError, listed
-from crm_spark.ingest.mapping.columns import IS_WANTED, REASONS, is_usable
+from crm_spark.ingest.loading.commonest import explained_rows
+from crm_spark.ingest.loading.rejected import rejected_rows
+from crm_spark.ingest.mapping.columns import is_usable
 from crm_spark.ingest.mapping.rows import map_rows, origin_of
+from crm_spark.ingest.mapping.where import IS_WANTED
 from crm_spark.ingest.planning.found import Found, Part
 from crm_spark.ingest.planning.plan import Plan
 from crm_spark.ingest.reading.broken import (
@@ -138,13 +140,11 @@ def exchange_rates(run: LakeRun, source: Source) -> DataFrame | None:
 def require_usable(delivery: Delivery) -> None:
     """Refuse a source without one usable row, before anything is written."""
     source = delivery.source
-    mapped = delivery.mapped()
-    if not mapped.where(is_usable()).isEmpty():
+    if not delivery.mapped().where(is_usable()).isEmpty():
         return
-    reason = F.explode(REASONS).alias("reason")
-    counted = mapped.where(IS_WANTED).select(reason).groupBy("reason").count()
-    reasons = counted.orderBy(F.desc("count"), "reason").limit(10).collect()
-    faults = [f"{row['count']:,} rows: {row['reason']}" for row in reasons]
+    rejected = rejected_rows(delivery.mapped(keep_row=True).where(IS_WANTED))
+    reasons, hints = explained_rows(source, rejected, delivery.frames(), n=10)
+    faults = [f"{one.n_rows:,} rows: {one.text}" for one in reasons] + hints
     faults += [f"{file}: {why}" for file, why in delivery.broken.items()]
     if not faults:
         faults = ["where leaves out every row" if source.section.where else "it is empty"]

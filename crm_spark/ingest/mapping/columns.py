@@ -14,7 +14,7 @@ from crm_spark.ingest.mapping.expressions import referenced_columns
 from crm_spark.ingest.mapping.ids import id_value, is_id, is_no_number
 from crm_spark.ingest.mapping.numbers import widen_whole_numbers
 from crm_spark.ingest.mapping.where import IS_WANTED, UNDECIDED_BY, is_wanted, undecided_by
-from crm_spark.ingest.reading.csv import CORRUPT_RECORD
+from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.lake.contract import Column as TableColumn
 from crm_spark.lake.contract import Table

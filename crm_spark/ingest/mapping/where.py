@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.ingest.mapping.expressions import referenced_columns
-from crm_spark.ingest.reading.csv import CORRUPT_RECORD
+from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.ingest.reading.schema import quoted
 
 # Whether the condition keeps a row; what it leaves out is counted.

@@ -23,7 +23,7 @@ from crm_spark.ingest.mapping.columns import (
 from crm_spark.ingest.mapping.complete import complete_versions
 from crm_spark.ingest.mapping.expressions import mapping_faults
 from crm_spark.ingest.mapping.where import IS_WANTED, UNDECIDED_BY
-from crm_spark.ingest.reading.csv import CORRUPT_RECORD
+from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.tables.core import FEEDBACK, SOURCE_FILE, TRANSACTIONS
 
 INVOICES = "Case string, CustomerID string, InvoiceNo string, InvoiceDate string, " + (

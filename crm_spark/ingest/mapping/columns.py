@@ -23,6 +23,8 @@ from crm_spark.tables.core import SOURCE_FILE
 REASONS = "_reasons"
 _MISFIT = "the row does not fit the file's format"
 SOURCE_ROW = "_row"
+# The amount as the source writes it; null where it is no text.
+AMOUNT_TEXT = "_amount_text"
 
 # How a rejected row is written, so that it can be read again as it was.
 ROW_JSON = {
@@ -61,11 +63,12 @@ def map_source(
 
     Reads the source's columns; gives every mappable column of `table` (null where not mapped),
     source_file, _reasons (empty for a row that can be used), _is_wanted (whether `where` holds),
-    _undecided_by (the null columns for which it is neither true nor false), the columns in `keep`,
-    and with `row_columns` these of the row as it came, as JSON. `missing` gives constants in place
-    of missing values, by column, and adds is_filled(column), whether it was. A value that an
-    expression or the column's type cannot turn becomes null, and is a reason; `misfit` is that of a
-    line that does not fit its file.
+    _undecided_by (the null columns for which it is neither true nor false), _amount_text (an amount
+    as it is written, where it is mapped and text), the columns in `keep`, and with `row_columns`
+    these of the row as it came, as JSON. `missing` gives constants in place of missing values, by
+    column, and adds is_filled(column), whether it was. A value that an expression or the column's
+    type cannot turn becomes null, and is a reason; `misfit` is that of a line that does not fit its
+    file.
     Raises AnalysisException for an expression that does not fit the source.
     """
     spark = df.sparkSession
@@ -93,6 +96,8 @@ def map_source(
                 columns.append(
                     (F.expr(text).cast("double") == 0).alias(is_zero_before_rounding(column.name))
                 )
+            if column.name == "amount":
+                columns.append(_as_text(df, text).alias(AMOUNT_TEXT))
             if is_id(column):
                 has_source = has_source & ~is_no_number(df, sources)
             found = _reasons_of(
@@ -170,6 +175,13 @@ def _is_time_alone(df: DataFrame, sources: Sequence[str]) -> Column:
     if len(sources) != 1 or not isinstance(df.schema[sources[0]].dataType, T.StringType):
         return F.lit(False)
     return F.coalesce(F.col(quoted(sources[0])).rlike(_TIME_ALONE), F.lit(False))
+
+
+def _as_text(df: DataFrame, text: str) -> Column:
+    """Give what an expression makes, where that is text."""
+    value = F.expr(text)
+    is_text = isinstance(df.select(value).schema[0].dataType, T.StringType)
+    return F.trim(value) if is_text else F.lit(None).cast("string")
 
 
 def _typed(value: Column, column: TableColumn) -> Column:

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.ingest.mapping.columns import (
+    AMOUNT_TEXT,
     REASONS,
     SOURCE_ROW,
     is_filled,
@@ -149,7 +150,8 @@ def test_the_columns_are_those_that_can_be_mapped_then_file_and_reasons(
     df = spark.createDataFrame([], INVOICES)
     mappable = [column for column in TRANSACTIONS.columns if column.mapping is not None]
     found = mapped(df)
-    known = found.select([name for name in found.columns if not name.startswith("_is_zero_")])
+    others = ("_is_zero_", AMOUNT_TEXT)
+    known = found.select([name for name in found.columns if not name.startswith(others)])
     assert known.columns == [
         *[column.name for column in mappable],
         SOURCE_FILE,
@@ -505,3 +507,13 @@ def test_the_empty_columns_for_which_where_is_neither_true_nor_false_are_named(
         "3": (False, ["sku"]),
         "4": (True, None),
     }
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"), [("amount", "1.355"), ("cast(amount as double)", None), ("1.355", None)]
+)
+def test_an_amount_is_kept_as_it_is_written_where_it_is_text(
+    expression: str, text: str | None, spark: SparkSession
+) -> None:
+    row = one(spark, "amount string", (" 1.355",), required(amount=expression))
+    assert (row["amount"], row[AMOUNT_TEXT]) == (Decimal("1.36"), text)

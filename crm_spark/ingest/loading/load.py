@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crm_spark.ingest.loading.comments import comment_verdict
 from crm_spark.ingest.loading.counts import RowCounts, fill_summary, log_summary
 from crm_spark.ingest.loading.delivery import Delivery
 from crm_spark.ingest.loading.finish import N_REJECTED, finish_load, leave_unchanged
@@ -66,7 +67,8 @@ def _load(delivery: Delivery, files: SourceFiles) -> list[Verdict]:
     )
     log_summary(source.table.name, counts)
     noticed = row_verdicts(source, loaded.counts.noticed, currencies)
-    return [*lost_verdicts(delivery, loaded.counts), *noticed]
+    lost = [*lost_verdicts(delivery, loaded.counts), *comment_verdict(delivery)]
+    return [*lost, *noticed]
 
 
 def _n_rejected(delivery: Delivery, counts: RowCounts) -> int:

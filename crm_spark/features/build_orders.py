@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from crm_spark.features.id_spellings import spelling_aggregates, spelling_verdicts
 from crm_spark.features.increments import changed_lines, earliest_change, runs_since_made
 from crm_spark.features.order_parts import PART, SPLIT_AFTER, reused_numbers
-from crm_spark.features.orders import customer_orders, split_orders
+from crm_spark.features.orders import (
+    LARGEST_LINE,
+    SMALLEST_LINE,
+    measured_orders,
+    split_orders,
+)
+from crm_spark.features.repeated_totals import total_aggregates, total_verdicts
 from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.features.targets import FeatureSettings, orders_target
 from crm_spark.lake.contract import content_checksum
@@ -44,10 +52,11 @@ def bring_orders_up_to_date(run: LakeRun, settings: FeatureSettings) -> None:
     runs = runs_since_made(run.state, target)
     changed_from = earliest_change(run.state, target) if runs is not None else None
     if runs is not None:
-        written = _merge_orders(run, settings, runs)
+        written, totals = _merge_orders(run, settings, runs)
     else:
-        written = _overwrite_orders(run, settings)
-    noticed = _noticed(run.lake.read(CUSTOMER_ORDERS))
+        written, totals = _overwrite_orders(run, settings)
+    orders = run.lake.read(CUSTOMER_ORDERS)
+    noticed = _noticed(orders)
     run.finish(
         Finished(
             target,
@@ -58,20 +67,29 @@ def bring_orders_up_to_date(run: LakeRun, settings: FeatureSettings) -> None:
             facts={N_REUSED: str(noticed["n_reused"])},
         )
     )
-    verdicts = [*_reused_verdict(noticed, settings), *_orphan_verdict(noticed)]
+    verdicts = [
+        *_reused_verdict(noticed, settings),
+        *_orphan_verdict(noticed),
+        *total_verdicts(totals),
+        *spelling_verdicts(orders, noticed),
+    ]
     for verdict in verdicts:
         log.warning(verdict.message)
     write_checks(run, None, verdicts)
 
 
-def _overwrite_orders(run: LakeRun, settings: FeatureSettings) -> Written:
+def _overwrite_orders(run: LakeRun, settings: FeatureSettings) -> tuple[Written, Mapping[str, Any]]:
+    """Write all orders, and give what total_aggregates() are of them."""
     lines = run.lake.read(TRANSACTIONS)
     orders = ObservedCounts(
-        run.stamp(_orders(lines, settings)), F.count(SPLIT_AFTER).alias("n_reused")
+        run.stamp(_orders(lines, settings)),
+        F.count(SPLIT_AFTER).alias("n_reused"),
+        *total_aggregates(),
     )
     with stage(run.spark, "customer orders"):
-        written = run.lake.overwrite(CUSTOMER_ORDERS, orders.rows)
-    if orders.exact()["n_reused"]:
+        written = run.lake.overwrite(CUSTOMER_ORDERS, _as_stored(orders.rows))
+    counts = orders.exact()
+    if counts["n_reused"]:
         # Next to no table has any: it is cheaper to look for them in what was written.
         reused = reused_numbers(run.lake.read(CUSTOMER_ORDERS)).persist()
         try:
@@ -79,11 +97,16 @@ def _overwrite_orders(run: LakeRun, settings: FeatureSettings) -> Written:
         finally:
             reused.unpersist()
         written = _whole_again(run, written)
-    return run.note(CUSTOMER_ORDERS, written)
+    return run.note(CUSTOMER_ORDERS, written), counts
 
 
-def _merge_orders(run: LakeRun, settings: FeatureSettings, runs: Sequence[str]) -> Written:
-    """Merge the orders of changed customers: the files of other customers stay as they are."""
+def _merge_orders(
+    run: LakeRun, settings: FeatureSettings, runs: Sequence[str]
+) -> tuple[Written, Mapping[str, Any]]:
+    """Merge the orders of changed customers: the files of other customers stay as they are.
+
+    Gives what total_aggregates() are of these.
+    """
     lines = run.lake.read(TRANSACTIONS)
     key = list(CUSTOMER_ORDERS.key)
     changed = changed_lines(lines, runs).select("customer_id").distinct().persist()
@@ -91,26 +114,31 @@ def _merge_orders(run: LakeRun, settings: FeatureSettings, runs: Sequence[str]) 
     orders = run.stamp(_orders(of_changed, settings)).persist()  # read more than once
     try:
         if not orders.where(F.col(SPLIT_AFTER).isNotNull()).isEmpty():
-            plain = orders.where(F.col(SPLIT_AFTER).isNull())
+            plain = _as_stored(orders.where(F.col(SPLIT_AFTER).isNull()))
             split = _split(run, of_changed, reused_numbers(orders), settings)
             rows = plain.unionByName(split).persist()
         else:
-            rows = orders
+            rows = _as_stored(orders)
         before = run.lake.read(CUSTOMER_ORDERS).join(changed, "customer_id", "left_semi")
         gone = before.select(*key).join(rows.select(*key), key, "left_anti")
         with stage(run.spark, "customer orders of changed customers"):
             written = _merge(run, rows, gone)
+            totals = orders.agg(*total_aggregates()).collect()[0].asDict()
         rows.unpersist()
     finally:
         orders.unpersist()
         changed.unpersist()
-    return run.note(CUSTOMER_ORDERS, _whole_again(run, written))
+    return run.note(CUSTOMER_ORDERS, _whole_again(run, written)), totals
 
 
 def _orders(lines: DataFrame, settings: FeatureSettings) -> DataFrame:
-    return customer_orders(
+    return measured_orders(
         lines, span_days=settings.order_span_days, has_refunds=settings.has_refunds
     )
+
+
+def _as_stored(orders: DataFrame) -> DataFrame:
+    return orders.drop(SMALLEST_LINE, LARGEST_LINE)
 
 
 def _split(
@@ -140,7 +168,7 @@ def known_reused_numbers(run: LakeRun) -> DataFrame | None:
     return reused_numbers(run.lake.read(CUSTOMER_ORDERS))
 
 
-def _noticed(orders: DataFrame) -> dict[str, int]:
+def _noticed(orders: DataFrame) -> dict[str, Any]:
     """Count what stands out among all orders; money in minor units."""
     is_again = (F.col(PART) > 1) & (F.col("n_lines") > 0)
     counts = orders.agg(
@@ -148,8 +176,9 @@ def _noticed(orders: DataFrame) -> dict[str, int]:
         F.count_if(is_again).alias("n_again"),
         F.coalesce(F.sum("returned_amount_minor"), F.lit(0)).alias("returned"),
         F.coalesce(F.sum("orphan_returned_amount_minor"), F.lit(0)).alias("orphaned"),
+        *spelling_aggregates(),
     )
-    found: dict[str, int] = counts.collect()[0].asDict()
+    found: dict[str, Any] = counts.collect()[0].asDict()
     return found
 
 

@@ -22,6 +22,8 @@ from crm_spark.features.returns import is_refund_of_order, net_returns
 
 # Bought lines of one number that lie further apart are different orders.
 ORDER_SPAN_DAYS = 31
+# Of the bought lines of an order the cheapest and the dearest, in minor units.
+SMALLEST_LINE, LARGEST_LINE = "_smallest_line_minor", "_largest_line_minor"
 # So many order keys fit into a broadcast.
 FEW_ORDERS = 500_000
 
@@ -32,15 +34,28 @@ def customer_orders(
     """Give each order as it is known now, of each number one.
 
     Grain: customer_id, order_id. Reads core.transactions; gives the columns of
-    features.customer_orders but for run_id. Superseded lines count for first_known_at and
-    last_change_at only. Numbers with bought lines more than `span_days` days apart have
-    split_after_days, and are to be replaced by split_orders(). `has_refunds`: whether refunds may
-    name the order that they are of.
+    features.customer_orders but for run_id. See measured_orders().
+    """
+    orders = measured_orders(lines, span_days=span_days, has_refunds=has_refunds)
+    return orders.drop(SMALLEST_LINE, LARGEST_LINE)
+
+
+def measured_orders(
+    lines: DataFrame, *, span_days: int = ORDER_SPAN_DAYS, has_refunds: bool = False
+) -> DataFrame:
+    """Give each order as it is known now, of each number one, with its smallest and largest line.
+
+    Grain: customer_id, order_id. Reads core.transactions; adds _smallest_line_minor and
+    _largest_line_minor, which no table keeps, to what customer_orders() gives. Superseded lines
+    count for first_known_at and last_change_at only. Numbers with bought lines more than
+    `span_days` days apart have split_after_days, and are to be replaced by split_orders().
+    `has_refunds`: whether refunds may name the order that they are of.
     """
     is_current = F.col("superseded_at").isNull()
     orders = _aggregate_orders(lines, (*NUMBER,), is_current, has_refunds=has_refunds)
     is_wide = F.datediff("_last_bought_at", "_first_bought_at") > span_days
-    return _plain(orders.withColumn(SPLIT_AFTER, F.when(is_wide, F.lit(span_days))))
+    orders = orders.withColumn(SPLIT_AFTER, F.when(is_wide, F.lit(span_days)))
+    return orders.drop("_first_bought_at", "_last_bought_at")
 
 
 def split_orders(lines: DataFrame, reused: DataFrame, *, has_refunds: bool = False) -> DataFrame:
@@ -56,11 +71,8 @@ def split_orders(lines: DataFrame, reused: DataFrame, *, has_refunds: bool = Fal
         of_customers, (*NUMBER,), is_current, reused=reused, has_refunds=has_refunds
     )
     together = F.max("last_change_at").over(Window.partitionBy(*NUMBER))
-    return _plain(orders.join(reused, list(NUMBER)).withColumn("last_change_at", together))
-
-
-def _plain(orders: DataFrame) -> DataFrame:
-    return orders.drop("_first_bought_at", "_last_bought_at")
+    orders = orders.join(reused, list(NUMBER)).withColumn("last_change_at", together)
+    return orders.drop("_first_bought_at", "_last_bought_at", SMALLEST_LINE, LARGEST_LINE)
 
 
 @dataclass(frozen=True)
@@ -164,6 +176,8 @@ def _aggregate_orders(
         F.min(F.when(is_bought, F.col("channel"))).alias("channel"),
         F.count_if(is_bought).alias("n_lines"),
         F.count_if(is_returned).alias("n_return_lines"),
+        F.min(F.when(is_bought, minor_units(F.col("amount")))).alias(SMALLEST_LINE),
+        F.max(F.when(is_bought, minor_units(F.col("amount")))).alias(LARGEST_LINE),
         _sum_when(is_bought, items.cast(T.LongType())).alias("items_milli"),
         _sum_when(is_bought, minor_units(F.col("amount"))).alias("spend_amount_minor"),
         F.sum("kept_minor").alias("kept_amount_minor"),
@@ -190,6 +204,8 @@ def _aggregate_orders(
         F.max("last_change_at").alias("last_change_at"),
         F.min("_first_bought_at").alias("_first_bought_at"),
         F.max("_last_bought_at").alias("_last_bought_at"),
+        F.min(SMALLEST_LINE).alias(SMALLEST_LINE),
+        F.max(LARGEST_LINE).alias(LARGEST_LINE),
         F.max("has_refund").alias("has_refund"),
         F.min("channel").alias("channel"),
         *[F.sum(name).alias(name) for name in totals],

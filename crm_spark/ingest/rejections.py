@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.lake.contract import checksum_rows
@@ -50,14 +50,18 @@ def rejections(rows: DataFrame, days: DataFrame) -> DataFrame:
     )
     return (
         reasons.join(F.broadcast(days), "run_id", "left")
-        # Reasons quote the values that they object to: without figures there are few of them.
-        .withColumn("reason", F.regexp_replace("reason", r"\d[\d.,:-]*", "#"))
+        .withColumn("reason", without_figures(F.col("reason")))
         .groupBy("table_name", "rejected_on", "reason")
         .agg(
             F.count(F.lit(1)).alias("n_rows"),
             F.count_if(~F.col("_is_open")).alias("n_taken_back"),
         )
     )
+
+
+def without_figures(reason: Column) -> Column:
+    """Give a reason without the values that it quotes: of these there are few."""
+    return F.regexp_replace(reason, r"\d[\d.,:-]*", "#")
 
 
 def _n_rejected(run: LakeRun, outputs: Sequence[Output]) -> int:

@@ -17,8 +17,9 @@ from crm_spark.ingest.loading.keeping import kept_on_disk
 from crm_spark.ingest.loading.noticed import Noticed
 from crm_spark.ingest.loading.rejected import N_BROKEN_FILES, StoredRejected, displaced_rows
 from crm_spark.ingest.loading.store import store_changes
-from crm_spark.ingest.mapping.columns import IS_WANTED, ROW_JSON
+from crm_spark.ingest.mapping.columns import ROW_JSON
 from crm_spark.ingest.mapping.rows import Origin, map_rows
+from crm_spark.ingest.mapping.where import IS_WANTED
 from crm_spark.ingest.planning.fit import fit_files, with_nulls
 from crm_spark.ingest.planning.source_files import LoadedItem, SourceFiles
 from crm_spark.ingest.reading.broken import comparable

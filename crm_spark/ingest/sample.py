@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.errors import ConfigError, CrmSparkError
-from crm_spark.ingest.loading.delivery import require_usable_rows
+from crm_spark.ingest.loading.delivery import none_usable
 from crm_spark.ingest.mapping.columns import IS_WANTED, REASONS, is_usable
 from crm_spark.ingest.mapping.rows import map_rows, origin_of
 from crm_spark.ingest.mapping.trial import explained
@@ -94,7 +94,14 @@ def _mapped(
     frames = []
     for number, part in enumerate(parts):
         origin = part.origin or origin_of(source)
-        mapped = map_rows(part.rows, source, origin, rates=rates, misfit=part.misfit)
+        mapped = map_rows(
+            part.rows,
+            source,
+            origin,
+            rates=rates,
+            misfit=part.misfit,
+            row_columns=part.schema.fields.names,
+        )
         limited = mapped if n_rows is None else mapped.limit(n_rows)
         frames.append(limited.withColumn(_PART, F.lit(number)))
     if not frames:
@@ -121,13 +128,13 @@ def _judged(found: Found, parts: Sequence[Part], sampled: DataFrame, n_rows: int
     )
     has_all_files = not source.is_files or n_seen == n_files
     is_whole = has_all_files and all(row["n_read"] < n_rows for row in by_part)
-    if is_whole:
-        require_usable_rows(source, sampled, found.broken)
+    totals = _totals(by_part)
+    if is_whole and not totals["n_usable"]:
+        raise none_usable(source, sampled, [part.rows for part in parts], found.broken)
     reasons = sampled.where(IS_WANTED).select(F.explode(REASONS).alias("reason"))
     counted = reasons.groupBy("reason").count().orderBy(F.desc("count"), "reason").limit(10)
     columns = tuple(c.name for c in source.table.columns if c.name in source.section.columns)
     usable = sampled.where(is_usable()).select(*columns).limit(N_SHOWN)
-    totals = _totals(by_part)
     return Sample(
         found,
         n_seen,

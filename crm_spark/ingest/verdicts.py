@@ -18,6 +18,7 @@ REJECTED_FILE, HIDDEN_FILE, ABSENT_COLUMN = "rejected_file", "hidden_file", "abs
 CHANGED_COLUMNS = "changed_columns"
 BIGGEST_CUSTOMER, MIXED_CURRENCIES = "biggest_customer", "mixed_currencies"
 OVERLAPPING_FILES, DOUBTFUL_CUSTOMER = "overlapping_files", "doubtful_customer"
+THREE_DECIMALS, ROUNDED_AMOUNTS = "three_decimals", "rounded_amounts"
 
 # One customer's share of a delivery that is told, in deliveries of so many rows.
 LARGEST_SHARE, FEWEST_ROWS = 0.1, 1000
@@ -37,6 +38,7 @@ def row_verdicts(source: Source, rows: Noticed, currencies: tuple[str, ...]) -> 
         *_doubtful_customer(source.name, rows),
         *_currencies(source.name, currencies),
         *_overlap(source.name, rows),
+        *_decimals(source, rows),
     ]
 
 
@@ -91,6 +93,23 @@ def _overlap(name: str, rows: Noticed) -> list[Verdict]:
     )
     needed = f"below {_percent(SMALLEST_OVERLAP)}"
     return [Verdict(OVERLAPPING_FILES, name, found, needed, "warning", message)]
+
+
+def _decimals(source: Source, rows: Noticed) -> list[Verdict]:
+    name, found, decimals = source.name, rows.decimals, "at most two decimals"
+    if found.may_be_thousands(rows.n_usable):
+        what = f"{found.n_of_three:,} of {found.n_with_point:,} amounts with a point"
+        message = (
+            f"{name}: {what} have three decimals, such as {found.of_three}, and are rounded to "
+            "two. If the point parts thousands, take it out: "
+            f"replace({source.section.columns['amount']}, '.', '')"
+        )
+        return [Verdict(THREE_DECIMALS, name, what, decimals, "warning", message)]
+    if found.n_rounded:
+        what = f"{found.n_rounded:,} of {rows.n_usable:,} amounts"
+        message = f"{name}: {what} have more than two decimals, and are rounded to two"
+        return [Verdict(ROUNDED_AMOUNTS, name, what, decimals, "advice", message)]
+    return []
 
 
 def _share(n: int, rows: Noticed) -> float:

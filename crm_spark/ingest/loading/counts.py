@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 
 from crm_spark.ingest.loading.noticed import Noticed, noticed, noticed_aggregates
 from crm_spark.ingest.mapping.cleaning import cleaning_effects
-from crm_spark.ingest.mapping.columns import IS_WANTED, is_usable
+from crm_spark.ingest.mapping.columns import is_usable
+from crm_spark.ingest.mapping.where import IS_WANTED, UNDECIDED_BY
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.versions.resolve import CONFLICT, DUPLICATE, KEPT
 from crm_spark.runtime.progress import log
@@ -26,7 +27,8 @@ class RowCounts:
 
     Of those that could be used, `n_by_status` counts them by what other rows made of them;
     `cleaned` those that a cleaning rule had changed or marked. `n_displaced` rows of the table are
-    no more, since a new row contradicts them.
+    no more, since a new row contradicts them. For `n_undecided` rows `where` is null, where columns
+    in `undecided_by` are.
     """
 
     n_read: int = 0
@@ -35,6 +37,8 @@ class RowCounts:
     cleaned: Mapping[str, int] = field(default_factory=dict)
     n_by_status: Mapping[str, int] = field(default_factory=dict)
     n_displaced: int = 0
+    n_undecided: int = 0
+    undecided_by: frozenset[str] = frozenset()
     noticed: Noticed = field(default_factory=Noticed)
 
     @property
@@ -56,6 +60,7 @@ def count_aggregates(source: Source) -> list[Column]:
         F.count_if(IS_WANTED).alias("n_mapped"),
         F.count_if(F.col(IS_WANTED) & ~is_usable()).alias("n_unusable"),
         *[F.count_if(is_usable() & effect).alias(f"cleaned_{i}") for i, effect in effects],
+        *_undecided(source),
         *noticed_aggregates(source),
     ]
 
@@ -74,7 +79,27 @@ def row_counts(
         aggregates[name] for name in ("n_read", "n_mapped", "n_unusable")
     )
     found = noticed(aggregates, n_usable=n_mapped - n_unusable, n_repeated=n_repeated)
-    return RowCounts(n_read, n_mapped, n_unusable, cleaned, n_by_status, n_displaced, found)
+    return RowCounts(
+        n_read,
+        n_mapped,
+        n_unusable,
+        cleaned,
+        n_by_status,
+        n_displaced,
+        aggregates.get("n_undecided", 0),
+        frozenset(name for names in aggregates.get("undecided_by") or () for name in names),
+        found,
+    )
+
+
+def _undecided(source: Source) -> list[Column]:
+    if source.section.where is None:
+        return []
+    return [
+        F.count(UNDECIDED_BY).alias("n_undecided"),
+        # As many as there are ways for the few columns of a condition to be null.
+        F.collect_set(UNDECIDED_BY).alias("undecided_by"),
+    ]
 
 
 def _effects(source: Source) -> dict[str, Column]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError, listed
-from crm_spark.ingest.mapping.columns import IS_WANTED, REASONS, is_usable
+from crm_spark.ingest.loading.commonest import explained_rows
+from crm_spark.ingest.loading.rejected import rejected_rows
+from crm_spark.ingest.mapping.columns import is_usable
 from crm_spark.ingest.mapping.rows import map_rows, origin_of
+from crm_spark.ingest.mapping.where import IS_WANTED
 from crm_spark.ingest.planning.found import Found, Part
 from crm_spark.ingest.planning.plan import Plan
 from crm_spark.ingest.reading.broken import (
@@ -138,22 +141,27 @@ def exchange_rates(run: LakeRun, source: Source) -> DataFrame | None:
 
 def require_usable(delivery: Delivery) -> None:
     """Refuse a source without one usable row, before anything is written."""
-    require_usable_rows(delivery.source, delivery.mapped(), delivery.broken)
+    if delivery.mapped().where(is_usable()).isEmpty():
+        raise none_usable(
+            delivery.source, delivery.mapped(keep_row=True), delivery.frames(), delivery.broken
+        )
 
 
-def require_usable_rows(source: Source, mapped: DataFrame, broken: BrokenFiles) -> None:
-    """Refuse mapped rows of a source of which none is usable. Raises DataError with the reasons."""
-    if not mapped.where(is_usable()).isEmpty():
-        return
-    reason = F.explode(REASONS).alias("reason")
-    by_reason = mapped.where(IS_WANTED).select(reason).groupBy("reason").count()
-    reasons = by_reason.orderBy(F.desc("count"), "reason").limit(10).collect()
-    faults = [f"{counted(row['count'], 'row')}: {row['reason']}" for row in reasons]
+def none_usable(
+    source: Source, mapped: DataFrame, frames: Sequence[DataFrame], broken: BrokenFiles
+) -> DataError:
+    """Give the error of a source of which no mapped row is usable, with the reasons.
+
+    `mapped` rows are kept as they came, too; `frames` are they as the source has them.
+    """
+    rejected = rejected_rows(mapped.where(IS_WANTED))
+    reasons, hints = explained_rows(source, rejected, list(frames), n=10)
+    faults = [f"{counted(one.n_rows, 'row')}: {one.text}" for one in reasons] + hints
     faults += [f"{file}: {why}" for file, why in broken.items()]
     if not faults:
         faults = ["where leaves out every row" if source.section.where else "it is empty"]
     start = f"sources.{source.name}: {source.description} holds no row that can be used"
-    raise DataError(listed(start, faults))
+    return DataError(listed(start, faults))
 
 
 def usable_rows(run: LakeRun, mapped: DataFrame) -> DataFrame:

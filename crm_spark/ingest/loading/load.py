@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from crm_spark.ingest.loading.comments import comment_verdict
 from crm_spark.ingest.loading.counts import RowCounts, fill_summary, log_summary
 from crm_spark.ingest.loading.delivery import Delivery
 from crm_spark.ingest.loading.finish import N_REJECTED, finish_load, leave_unchanged
 from crm_spark.ingest.loading.increment import load_increment
 from crm_spark.ingest.loading.loaded import row_of_rejected
+from crm_spark.ingest.loading.lost import lost_verdicts
 from crm_spark.ingest.loading.noticed import Noticed
 from crm_spark.ingest.loading.rejected import N_BROKEN_FILES
 from crm_spark.ingest.loading.whole import load_whole
@@ -64,7 +66,9 @@ def _load(delivery: Delivery, files: SourceFiles) -> list[Verdict]:
         counts, loaded.counts, n_broken_files=len(delivery.broken), n_of_copies=n_of_copies
     )
     log_summary(source.table.name, counts)
-    return row_verdicts(source, loaded.counts.noticed, currencies)
+    noticed = row_verdicts(source, loaded.counts.noticed, currencies)
+    lost = [*lost_verdicts(delivery, loaded.counts), *comment_verdict(delivery)]
+    return [*lost, *noticed]
 
 
 def _n_rejected(delivery: Delivery, counts: RowCounts) -> int:

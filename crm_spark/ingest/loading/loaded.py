@@ -10,7 +10,7 @@ from crm_spark.ingest.loading.counts import RowCounts
 from crm_spark.ingest.loading.delivery import Delivery
 from crm_spark.ingest.loading.rejected import StoredRejected, rejected_rows, store_rejected
 from crm_spark.ingest.loading.store import Stored
-from crm_spark.ingest.mapping.columns import IS_WANTED
+from crm_spark.ingest.mapping.where import IS_WANTED
 from crm_spark.ingest.targets import rejected_target
 from crm_spark.ingest.versions.resolve import conflicting
 from crm_spark.lake.state import OutputRow

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from crm_spark.ingest.loading.decimals import Decimals, decimal_aggregates
 from crm_spark.ingest.mapping.cleaning import DOUBTFUL
 from crm_spark.ingest.mapping.columns import is_usable
 from crm_spark.ingest.settings import Source
@@ -25,7 +26,7 @@ class Noticed:
     `n_of_biggest`: rows of the customer that has most, by a sketch that is right for large shares.
     `n_doubtful`: rows of a customer who may stand for none. `currencies`: the first and last by
     name, where amounts are not converted. `n_repeated`: rows that are kept, and are the same in
-    every mapped column as a row of another file.
+    every mapped column as a row of another file. `decimals`: those of amounts.
     """
 
     n_usable: int = 0
@@ -33,6 +34,7 @@ class Noticed:
     n_doubtful: int = 0
     currencies: tuple[str, ...] = ()
     n_repeated: int = 0
+    decimals: Decimals = field(default_factory=Decimals)
 
     def with_currencies_of(self, facts: Mapping[str, str]) -> tuple[str, ...]:
         """Give first and last currency of these rows and of what was loaded before."""
@@ -57,6 +59,7 @@ def noticed_aggregates(source: Source) -> list[Column]:
         # Of two, since rows without a customer are one of the items.
         F.call_function("approx_top_k", customer, F.lit(2)).alias("biggest"),
         F.count_if(customer == DOUBTFUL).alias("n_doubtful"),
+        *decimal_aggregates(),
     ]
     if source.currencies is None and "currency" in source.section.columns:
         currency = F.when(is_usable(), F.col("currency"))
@@ -73,4 +76,11 @@ def noticed(aggregates: Mapping[str, Any], *, n_usable: int, n_repeated: int) ->
     both = [aggregates.get("first_currency"), aggregates.get("last_currency")]
     currencies = sorted({name for name in both if name is not None})
     n_doubtful = aggregates.get("n_doubtful", 0)
-    return Noticed(n_usable, max(named, default=0), n_doubtful, tuple(currencies), n_repeated)
+    return Noticed(
+        n_usable,
+        max(named, default=0),
+        n_doubtful,
+        tuple(currencies),
+        n_repeated,
+        Decimals.of(aggregates),
+    )

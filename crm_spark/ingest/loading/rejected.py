@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
@@ -53,6 +53,11 @@ def rejected_rows(mapped: DataFrame) -> DataFrame:
         SOURCE_FILE,
         F.lit(None).cast("string").alias("replay_run_id"),
     )
+
+
+def row_cells() -> Column:
+    """Give the values of a rejected row as text, by name; null for a line that fits no file."""
+    return F.from_json("row", "map<string, string>")
 
 
 def displaced_rows(changes: Changes, source: Source) -> DataFrame:

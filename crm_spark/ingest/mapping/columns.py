@@ -13,7 +13,8 @@ from crm_spark.ingest.analysis import lenient_analysis
 from crm_spark.ingest.mapping.expressions import referenced_columns
 from crm_spark.ingest.mapping.ids import id_value, is_id, is_no_number
 from crm_spark.ingest.mapping.numbers import widen_whole_numbers
-from crm_spark.ingest.reading.csv import CORRUPT_RECORD
+from crm_spark.ingest.mapping.where import IS_WANTED, UNDECIDED_BY, is_wanted, undecided_by
+from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.lake.contract import Column as TableColumn
 from crm_spark.lake.contract import Table
@@ -21,9 +22,9 @@ from crm_spark.tables.core import SOURCE_FILE
 
 REASONS = "_reasons"
 _MISFIT = "the row does not fit the file's format"
-# Whether the user's condition keeps a row; what it leaves out is counted.
-IS_WANTED = "_is_wanted"
 SOURCE_ROW = "_row"
+# The amount as the source writes it; null where it is no text.
+AMOUNT_TEXT = "_amount_text"
 
 # How a rejected row is written, so that it can be read again as it was.
 ROW_JSON = {
@@ -45,17 +46,6 @@ def is_usable() -> Column:
     return F.col(IS_WANTED) & (F.size(REASONS) == 0)
 
 
-def _is_wanted(df: DataFrame, where: str | None) -> Column:
-    """Whether the user's condition holds."""
-    if where is None:
-        return F.lit(True)
-    condition = F.coalesce(F.expr(where).cast("boolean"), F.lit(False))
-    if CORRUPT_RECORD in df.columns:
-        # A broken row has no values to filter by: it is kept, to be rejected with its reason.
-        condition = condition | F.col(CORRUPT_RECORD).isNotNull()
-    return condition
-
-
 def map_source(
     df: DataFrame,
     table: Table,
@@ -73,10 +63,12 @@ def map_source(
 
     Reads the source's columns; gives every mappable column of `table` (null where not mapped),
     source_file, _reasons (empty for a row that can be used), _is_wanted (whether `where` holds),
-    the columns in `keep`, and with `row_columns` these of the row as it came, as JSON. `missing`
-    gives constants in place of missing values, by column, and adds is_filled(column), whether it
-    was. A value that an expression or the column's type cannot turn becomes null, and is a reason;
-    `misfit` is that of a line that does not fit its file.
+    _undecided_by (the null columns for which it is neither true nor false), _amount_text (an amount
+    as it is written, where it is mapped and text), the columns in `keep`, and with `row_columns`
+    these of the row as it came, as JSON. `missing` gives constants in place of missing values, by
+    column, and adds is_filled(column), whether it was. A value that an expression or the column's
+    type cannot turn becomes null, and is a reason; `misfit` is that of a line that does not fit its
+    file.
     Raises AnalysisException for an expression that does not fit the source.
     """
     spark = df.sparkSession
@@ -104,6 +96,8 @@ def map_source(
                 columns.append(
                     (F.expr(text).cast("double") == 0).alias(is_zero_before_rounding(column.name))
                 )
+            if column.name == "amount":
+                columns.append(_as_text(df, text).alias(AMOUNT_TEXT))
             if is_id(column):
                 has_source = has_source & ~is_no_number(df, sources)
             found = _reasons_of(
@@ -125,7 +119,8 @@ def map_source(
                 F.array(F.lit(_MISFIT) if misfit is None else misfit)
             )
         columns += [source_file.alias(SOURCE_FILE), all_reasons.alias(REASONS)]
-        columns.append(_is_wanted(df, where).alias(IS_WANTED))
+        columns.append(is_wanted(df, where).alias(IS_WANTED))
+        columns.append(undecided_by(df, where).alias(UNDECIDED_BY))
         if row_columns is not None:
             kept = [F.col(quoted(name)) for name in row_columns if name != CORRUPT_RECORD]
             row = F.to_json(F.struct(*kept), ROW_JSON)
@@ -180,6 +175,13 @@ def _is_time_alone(df: DataFrame, sources: Sequence[str]) -> Column:
     if len(sources) != 1 or not isinstance(df.schema[sources[0]].dataType, T.StringType):
         return F.lit(False)
     return F.coalesce(F.col(quoted(sources[0])).rlike(_TIME_ALONE), F.lit(False))
+
+
+def _as_text(df: DataFrame, text: str) -> Column:
+    """Give what an expression makes, where that is text."""
+    value = F.expr(text)
+    is_text = isinstance(df.select(value).schema[0].dataType, T.StringType)
+    return F.trim(value) if is_text else F.lit(None).cast("string")
 
 
 def _typed(value: Column, column: TableColumn) -> Column:

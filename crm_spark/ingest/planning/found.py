@@ -21,7 +21,6 @@ from crm_spark.ingest.reading.broken import (
     readable,
     reject_files,
 )
-from crm_spark.ingest.reading.csv import reason_of_misfit
 from crm_spark.ingest.reading.files import Listing, list_files, together
 from crm_spark.ingest.reading.inputs import (
     list_inputs,
@@ -30,6 +29,7 @@ from crm_spark.ingest.reading.inputs import (
     with_columns_of,
 )
 from crm_spark.ingest.reading.layout import Layout, read_layouts
+from crm_spark.ingest.reading.misfit import reason_of_misfit
 from crm_spark.ingest.reading.rows import read_files, read_whole
 from crm_spark.ingest.reading.schema import SourceSchema, ddl_of
 from crm_spark.ingest.settings import Source

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
 from crm_spark.ingest.messages import first_line
+from crm_spark.ingest.reading.csv_options import (
+    CORRUPT_RECORD,
+    WIDE,
+    as_text,
+    is_option_true,
+    is_read_as_a_whole,
+)
 from crm_spark.ingest.reading.place import Place
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.lake.hadoop import HadoopFile
-from crm_spark.words import counted
 
-# The column of a line that does not fit its file: the line as it came.
-CORRUPT_RECORD = "_corrupt_record"
 # Excel's own first line, which says its separator.
 _NOTE_OF_EXCEL = re.compile(r'"?sep=.?"?[,;]*', re.IGNORECASE)
 _MARK = 1 << 24
@@ -33,8 +37,6 @@ _OTHER_KINDS = {
     "<table": "a web page",
     "par1": "a parquet file",
 }
-# Encodings of more than one byte for every character.
-_WIDE = ("UTF-16", "UTF16", "UTF-32", "UTF32")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class CsvHeaders:
         self._spark = spark
         jvm: Any = spark._jvm
         options = place.section.options
-        given = {key: _as_text(value) for key, value in options.items()}
+        given = {key: as_text(value) for key, value in options.items()}
         self._n_skipped = place.section.skip_lines
         self._is_multiline = is_read_as_a_whole(options)
         self._has_header = is_option_true(options, "header")
@@ -140,18 +142,12 @@ class CsvHeaders:
     def _require_encoding(self, cells: Sequence[str | None]) -> None:
         """Refuse UTF-16 that is read as something else: every other character is none."""
         if any(cell and "\x00" in cell for cell in cells):
-            if self._charset.upper().startswith(_WIDE):
+            if self._charset.upper().startswith(WIDE):
                 return
             raise ValueError(
                 f"it is no {self._charset}, but looks like UTF-16: give options: "
                 "{encoding: UTF-16}"
             )
-
-
-def is_read_as_a_whole(options: Mapping[str, Any]) -> bool:
-    """Whether Spark reads each file in one piece: lines of UTF-16 cannot be told by their bytes."""
-    encoding = str(_option(options, "encoding", "charset") or "")
-    return is_option_true(options, "multiLine") or encoding.upper().startswith(_WIDE)
 
 
 def without_head(rows: DataFrame, heads: Iterable[CsvHead]) -> DataFrame:
@@ -184,45 +180,5 @@ def safe_names(cells: Sequence[str | None]) -> list[str]:
     ]
 
 
-def reason_of_misfit(options: Mapping[str, Any], n_columns: int) -> Column:
-    """Give the reason of a line of another number of fields, with the option that may mend it.
-
-    Reads _corrupt_record. Fields can be counted by their separators where nothing is quoted.
-    """
-    line = F.col(CORRUPT_RECORD)
-    separator = str(_option(options, "sep", "delimiter") or ",").replace("\\t", "\t")
-    quote = str(_option(options, "quote") or '"')
-    n_quotes = F.length(line) - F.length(F.replace(line, F.lit(quote), F.lit("")))
-    n_separators = F.length(line) - F.length(F.replace(line, F.lit(separator), F.lit("")))
-    n_fields = (n_separators / len(separator) + 1).cast("int").cast("string")
-    start = "the row does not fit the file's header"
-    fields = F.when(n_fields == "1", F.lit(" field")).otherwise(F.lit(" fields"))
-    columns = counted(n_columns, "column")
-    many = F.concat(F.lit(f"{start}: {columns}, but "), n_fields, fields)
-    reasons = F.when(n_quotes == 0, many)
-    if not is_option_true(options, "multiLine"):
-        hint = "a quote is not closed in its line: give options: {multiLine: true}"
-        reasons = reasons.when(n_quotes % 2 == 1, F.lit(f"{start}: {hint}"))
-    if str(_option(options, "escape") or "") != quote:
-        hint = f"quotes within a field are doubled: give options: {{escape: '{quote}'}}"
-        reasons = reasons.when(F.contains(line, F.lit(quote * 2)), F.lit(f"{start}: {hint}"))
-    return reasons.otherwise(F.lit(f"{start} or format: {columns}"))
-
-
-def _option(options: Mapping[str, Any], *names: str) -> Any:
-    """Give an option by any of its names; Spark does not look at the case of letters."""
-    lowered = {key.lower(): value for key, value in options.items()}
-    return next((lowered[name] for name in names if name in lowered), None)
-
-
 def _without_mark(cells: list[str | None]) -> list[str | None]:
     return [cells[0].lstrip("\ufeff") if cells[0] else cells[0], *cells[1:]] if cells else []
-
-
-def is_option_true(options: Mapping[str, Any], name: str) -> bool:
-    """Whether an option is on, however it is spelled."""
-    return _as_text(_option(options, name.lower()) or "false").lower() == "true"
-
-
-def _as_text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -15,9 +15,10 @@ from crm_spark.errors import ConfigError, DataError, listed
 from crm_spark.ingest.analysis import lenient_analysis
 from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.broken import BrokenFiles, comparable
-from crm_spark.ingest.reading.csv import CORRUPT_RECORD, reason_of_misfit
+from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.ingest.reading.files import Listing, list_files
 from crm_spark.ingest.reading.layout import Layout, read_layouts
+from crm_spark.ingest.reading.misfit import reason_of_misfit
 from crm_spark.ingest.reading.rows import read_files, read_whole
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.ingest.settings import Input, Source

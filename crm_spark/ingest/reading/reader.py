@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pyspark.sql import SparkSession
 from pyspark.sql.readwriter import DataFrameReader
 
-from crm_spark.ingest.reading.csv import is_read_as_a_whole
+from crm_spark.ingest.reading.csv_options import is_read_as_a_whole
 from crm_spark.ingest.reading.place import Place
 from crm_spark.lake.hadoop import HadoopFile
 

@@ -14,8 +14,10 @@ from crm_spark.errors import ConfigError, DataError, EnvironmentFault
 from crm_spark.ingest.analysis import lenient_analysis
 from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.broken import broken_file
-from crm_spark.ingest.reading.csv import CORRUPT_RECORD, CsvHead, without_head
+from crm_spark.ingest.reading.csv import CsvHead, without_head
+from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.ingest.reading.layout import Layout
+from crm_spark.ingest.reading.misfit import mark_swallowed_lines
 from crm_spark.ingest.reading.parquet import with_stamps
 from crm_spark.ingest.reading.place import Place, PlaceSection
 from crm_spark.ingest.reading.reader import file_reader, paths_of
@@ -48,7 +50,10 @@ def read_files(
     try:
         with lenient_analysis(spark, place.time_zone):
             rows = reader.schema(schema).load(paths_of(spark, uris))
-        return with_stamps(without_head(rows, heads), layout.nanoseconds)
+        rows = without_head(rows, heads)
+        if place.section.format == "csv":
+            rows = mark_swallowed_lines(rows, place.section.options, layout.schema.names)
+        return with_stamps(rows, layout.nanoseconds)
     except (AnalysisException, PySparkException) as error:
         if broken_file(error):
             raise

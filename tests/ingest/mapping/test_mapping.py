@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.ingest.mapping.columns import (
-    IS_WANTED,
+    AMOUNT_TEXT,
     REASONS,
     SOURCE_ROW,
     is_filled,
@@ -23,7 +23,8 @@ from crm_spark.ingest.mapping.columns import (
 )
 from crm_spark.ingest.mapping.complete import complete_versions
 from crm_spark.ingest.mapping.expressions import mapping_faults
-from crm_spark.ingest.reading.csv import CORRUPT_RECORD
+from crm_spark.ingest.mapping.where import IS_WANTED, UNDECIDED_BY
+from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.tables.core import FEEDBACK, SOURCE_FILE, TRANSACTIONS
 
 INVOICES = "Case string, CustomerID string, InvoiceNo string, InvoiceDate string, " + (
@@ -149,9 +150,16 @@ def test_the_columns_are_those_that_can_be_mapped_then_file_and_reasons(
     df = spark.createDataFrame([], INVOICES)
     mappable = [column for column in TRANSACTIONS.columns if column.mapping is not None]
     found = mapped(df)
-    known = found.select([name for name in found.columns if not name.startswith("_is_zero_")])
-    assert known.columns == [*[column.name for column in mappable], SOURCE_FILE, REASONS, IS_WANTED]
-    assert [field.dataType for field in known.schema][:-3] == [column.type for column in mappable]
+    others = ("_is_zero_", AMOUNT_TEXT)
+    known = found.select([name for name in found.columns if not name.startswith(others)])
+    assert known.columns == [
+        *[column.name for column in mappable],
+        SOURCE_FILE,
+        REASONS,
+        IS_WANTED,
+        UNDECIDED_BY,
+    ]
+    assert [field.dataType for field in known.schema][:-4] == [column.type for column in mappable]
     assert found.collect() == []
 
 
@@ -485,3 +493,27 @@ def test_a_value_outside_its_range_is_a_reason_that_names_it(spark: SparkSession
         [],
         ["nps_score cannot be read as int from n"],
     ]
+
+
+def test_the_empty_columns_for_which_where_is_neither_true_nor_false_are_named(
+    spark: SparkSession,
+) -> None:
+    rows = [("1", "a", None), ("2", None, "x"), ("3", None, None), ("4", "b", None)]
+    df = spark.createDataFrame(rows, f"nr string, sku string, {CORRUPT_RECORD} string")
+    found = mapped(df, required(order_id="nr"), where="sku <> 'a'").collect()
+    assert {row["order_id"]: (row[IS_WANTED], row[UNDECIDED_BY]) for row in found} == {
+        "1": (False, None),
+        "2": (True, None),  # a broken row has nothing to judge by, and is rejected
+        "3": (False, ["sku"]),
+        "4": (True, None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"), [("amount", "1.355"), ("cast(amount as double)", None), ("1.355", None)]
+)
+def test_an_amount_is_kept_as_it_is_written_where_it_is_text(
+    expression: str, text: str | None, spark: SparkSession
+) -> None:
+    row = one(spark, "amount string", (" 1.355",), required(amount=expression))
+    assert (row["amount"], row[AMOUNT_TEXT]) == (Decimal("1.36"), text)

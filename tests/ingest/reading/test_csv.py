@@ -10,7 +10,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from crm_spark.errors import DataError
-from crm_spark.ingest.reading.csv import CORRUPT_RECORD, CsvHeaders, reason_of_misfit, safe_names
+from crm_spark.ingest.reading.csv import CORRUPT_RECORD, CsvHeaders, safe_names
+from crm_spark.ingest.reading.misfit import reason_of_misfit
 
 
 @pytest.mark.parametrize(

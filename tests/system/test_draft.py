@@ -1,0 +1,172 @@
+"""draft_config: what it writes of each export loads as the configuration written by hand does.
+
+Where that one has a fault on purpose, or asks for what is not there, its values are those that
+expected.md of the case says are right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from system.exports import CASES, Export, orders
+
+from crm_spark.config import Config, load_config
+from crm_spark.errors import ConfigError, DataError
+from crm_spark.ingest.reading.files import list_files
+from crm_spark.ingest.sources import SourceSection
+from crm_spark.jobs import draft_config
+
+HAS_QUERIES = "query" in SourceSection.model_fields
+HAS_SKIP_LINES = "skip_lines" in SourceSection.model_fields
+needs_queries = pytest.mark.skipif(not HAS_QUERIES, reason="sources have no inputs and query yet")
+needs_skip_lines = pytest.mark.skipif(not HAS_SKIP_LINES, reason="sources have no skip_lines yet")
+
+# Those whose configuration by hand is right, and says no more than their files do.
+AS_BY_HAND = [
+    "big_test_customer",
+    "bom_and_empty_files",
+    "column_names",
+    "crlf_multiline",
+    "dst_midnight_gap",
+    "dst_midnight_overlap",
+    "file_name_colon",
+    "hive_partition_zeros",
+    "identical_customers",
+    "later_file_extra_column",
+    "later_file_renamed_column",
+    "mixed_currencies",
+    "nan_customer_id",
+    "negative_totals_emoji",
+    "odd_dates",
+    "odd_numbers",
+    "one_customer",
+    "order_numbers_restart",
+    "overlapping_exports",
+    "pandas_index_column",
+    "parquet_int96",
+    "parquet_int_then_double_ids",
+    "parquet_pandas_defaults",
+    "placeholder_ids",
+    "shopify_orders",
+    "subscription_ties",
+    "superstore_cp1252",
+    "underscore_file",
+    "woo_refund_order",
+]
+MISSING = {
+    "instacart_no_dates": ["ordered_at", "amount"],
+    "retail_rocket_no_amount": ["amount"],
+}
+RIGHT = {
+    "json_pretty_array": orders(c1=(1, "10.00"), c2=(1, "12.50")),
+    "weekday_stamp": orders(**{"278166": (2, "12.63"), "337701": (1, "3.52")}),
+    "trailing_comma": orders(c1=(1, "10.00"), c2=(1, "20.00")),
+    "json_items_array": orders(c1=(1, "25.50"), c2=(1, "10.00")),
+    "olist_three_files": orders(u1=(2, "267.39"), u2=(1, "29.99")),
+}
+
+
+@dataclass
+class Drafted(Export):
+    """A case's files under the configuration that is drafted from them."""
+
+    lake_name: str = "lake_of_draft"
+
+    @property
+    def text(self) -> str:
+        """The draft."""
+        return (self.folder / "draft.yml").read_text(encoding="utf-8")
+
+    @property
+    def config(self) -> Config:
+        """The draft as a configuration."""
+        root = f"storage.root={self.folder / self.lake_name}"
+        return load_config(self.text, name="draft.yml", overrides=[root])
+
+    def draft(self) -> None:
+        """Run draft_config."""
+        path, output = str(self.folder / "input"), str(self.folder / "draft.yml")
+        draft_config.run(self.spark, None, None, path=path, output=output)
+
+
+def drafted(spark: SparkSession, case: str, folder: Path) -> tuple[Drafted, Export]:
+    """Give a case under its draft, and under its configuration by hand."""
+    by_hand = Export.of(spark, case, folder)
+    return Drafted(spark, by_hand.folder), by_hand
+
+
+def same_rows(spark: SparkSession, one: Config, other: Config) -> bool:
+    """Whether two configurations map the same files in the same way."""
+
+    def what(config: Config) -> tuple[Any, ...]:
+        section = config.sources.transactions
+        files = [file.uri for file in list_files(spark, section).files]
+        # What is taken for a return is for the user to say; it changes no amount.
+        cleaning = section.cleaning.model_dump(exclude={"negative_amounts"})
+        kept = {"customer_id", "order_id", "ordered_at", "amount", "quantity", "product_id"}
+        columns = {key: text for key, text in section.columns.items() if key in kept}
+        return files, section.options, section.where, columns, cleaning
+
+    return what(one) == what(other)
+
+
+def test_every_case_is_named_here() -> None:
+    names = {path.name for path in CASES.iterdir() if path.is_dir()}
+    assert names == {*AS_BY_HAND, *MISSING, *RIGHT}
+
+
+@pytest.mark.parametrize("case", AS_BY_HAND)
+def test_a_draft_loads_as_the_configuration_by_hand(
+    case: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    draft, by_hand = drafted(spark, case, tmp_path)
+    draft.draft()
+    assert max(map(len, draft.text.splitlines())) <= 100 + len(str(tmp_path))
+    if not same_rows(spark, draft.config, by_hand.config):
+        draft.ingest()
+        by_hand.ingest()
+        assert draft.customers() == by_hand.customers()
+
+
+@pytest.mark.parametrize("case", MISSING)
+def test_what_is_needed_and_not_there_is_asked_for(
+    case: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    draft, _ = drafted(spark, case, tmp_path)
+    with pytest.raises(DataError) as told:
+        draft.draft()
+    assert "draft.yml is written, but is not complete" in str(told.value)
+    for key in ("customer_id", "order_id", "ordered_at", "amount"):
+        is_missing = key in MISSING[case]
+        assert (f"no column for {key}" in str(told.value)) == is_missing
+        assert (f"      # {key}: ..." in draft.text) == is_missing
+        assert (f"      {key}: " in draft.text) == (not is_missing)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "json_pretty_array",
+        "weekday_stamp",
+        pytest.param("trailing_comma", marks=needs_skip_lines),
+        pytest.param("json_items_array", marks=needs_queries),
+        pytest.param("olist_three_files", marks=needs_queries),
+    ],
+)
+def test_a_draft_gives_the_right_values(case: str, spark: SparkSession, tmp_path: Path) -> None:
+    draft, _ = drafted(spark, case, tmp_path)
+    draft.draft()
+    draft.ingest()
+    assert draft.customers() == RIGHT[case]
+
+
+def test_an_output_that_is_there_is_not_written_over(spark: SparkSession, tmp_path: Path) -> None:
+    draft, _ = drafted(spark, "one_customer", tmp_path)
+    (draft.folder / "draft.yml").write_text("mine")
+    with pytest.raises(ConfigError, match=r"draft.yml is there already"):
+        draft.draft()
+    assert draft.text == "mine"

@@ -88,7 +88,7 @@ def _check(spark: SparkSession, draft: Draft, output: str) -> None:
     if rejects.n_rows and rejects.n_rejected == rejects.n_rows:
         raise DataError(f"{output} is written, but all rows would be rejected: {rejects}")
     _tell(rejects)
-    log.info("%s is written, with %s questions in it: answer them", output, draft.n_questions)
+    log.info("%s is written; questions in it, to be answered: %s", output, draft.n_questions)
 
 
 def _tell(rejects: Rejects) -> None:

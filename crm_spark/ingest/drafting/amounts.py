@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from crm_spark.ingest.drafting.column import Column
@@ -12,7 +13,10 @@ from crm_spark.ingest.drafting.roles import Choice, Choices
 _CLOSE = 0.02
 # "Lineitem price", "item.price": the export says by itself that it is of a line.
 _OF_A_LINE = ("lineitem", "lineitems", "item")
-_OF_AN_ORDER = ("order", "grand", "invoice", "basket", "totalpaid")
+_OF_AN_ORDER = re.compile(r"^(base)?(order|grand|invoice|basket)|^totalpaid")
+# Amazon's price of an item is that of all its pieces.
+_PIECES = ("unitprice", "priceeach", "lineitemprice", "priceunit", "einzelpreis", "prixunitaire")
+_LINE_PRICES = {"itemprice": "amazonorderid"}
 
 
 def amount_entry(choices: Choices, columns: Sequence[Column]) -> Entry:
@@ -27,9 +31,10 @@ def amount_entry(choices: Choices, columns: Sequence[Column]) -> Entry:
     price, quantity = choices.get("unit_price"), choices.get("quantity")
     is_line_price = price is not None and _says_line(price.column)
     if price and (not totals or (is_line_price and not _says_line(totals[0]))):
-        return _of_price(price.column, quantity.column if quantity else None, choices, of_orders)
+        return _of_price(price.column, choices, columns, of_orders)
     if totals:
-        return _of_total(totals, price, quantity)
+        asked = choices["amount"].questions("amount")
+        return _of_total(totals, price, quantity, asked)
     return _missing(of_orders)
 
 
@@ -53,50 +58,57 @@ def _is_of_order(column: Column, order: Column | None) -> bool:
     if several and all(values[0] and not any(values[1:]) for values in several):
         return True
     # Lines may cost the same by chance: the more so, the less the name says.
-    fewest = 2 if squeezed(column.name).startswith(_OF_AN_ORDER) else 5
+    fewest = 1 if _OF_AN_ORDER.match(squeezed(column.name)) else 5
     totals = {values[0] for values in several}
     is_constant = all(values[0] and len(set(values)) == 1 for values in several)
     return is_constant and len(several) >= fewest and len(totals) > fewest // 2
 
 
-def _of_total(totals: list[Column], price: Choice | None, quantity: Choice | None) -> Entry:
+def _of_total(
+    totals: list[Column], price: Choice | None, quantity: Choice | None, asked: list[str]
+) -> Entry:
     total = totals[0]
-    questions = [*number_questions(total)]
-    if len(totals) > 1:
+    questions = [*asked, *number_questions(total)]
+    if len(totals) > 1 and not asked:
         others = ", ".join(column.sql for column in totals[1:])
         questions.append(
             f"amount: {total.sql} it is, or rather {others}? After discount, with tax?"
         )
-    if price and quantity and _is_price(total, price.column, quantity.column):
-        text = f"{total.sql} is the price of one piece, like {price.column.sql}: times quantity?"
-        questions.append(text)
+    if price and quantity:
+        questions += _compared(total, price.column, quantity.column)
     return Entry("amount", number_sql(total), (total,), tuple(questions))
 
 
-def _is_price(total: Column, price: Column, quantity: Column) -> bool:
+def _compared(total: Column, price: Column, quantity: Column) -> list[str]:
+    """Ask what a total is that is not quantity times price."""
     rows = zip(total.floats, price.floats, quantity.floats, strict=True)
-    told = [(a, b) for a, b, n in rows if a and b and n and abs(n) > 1]
-    return bool(told) and sum(abs(a - b) <= _CLOSE for a, b in told) > 0.9 * len(told)
+    several = [(a, b, n) for a, b, n in rows if a and b and n and abs(n) > 1]
+    if sum(abs(a - b) <= _CLOSE for a, b, _ in several) > 0.9 * len(several) > 0:
+        return [f"amount: {total.sql} is the price of one piece, like {price.sql}: times quantity?"]
+    n_equal = sum(abs(a - b * n) <= _CLOSE for a, b, n in several)
+    if n_equal < 0.5 * len(several):
+        text = f"amount: {total.sql} is not {quantity.sql} times {price.sql}: with shipping or tax?"
+        return [text]
+    return []
 
 
 def _of_price(
-    price: Column, quantity: Column | None, choices: Choices, of_orders: Sequence[Column]
+    price: Column, choices: Choices, columns: Sequence[Column], of_orders: Sequence[Column]
 ) -> Entry:
     questions = [*number_questions(price)]
     if of_orders:
         names = ", ".join(column.sql for column in of_orders)
         questions.append(f"amount: {names} is of whole orders, so lines are reckoned from prices")
+    text, read = number_sql(price), [price]
+    is_of_line = _LINE_PRICES.get(squeezed(price.name)) in {squeezed(one.name) for one in columns}
+    quantity = choices.get("quantity")
     if quantity is None:
-        questions.append(
-            f"amount: there is no quantity: is {price.sql} all that was paid of a line?"
-        )
-        return Entry("amount", number_sql(price), (price,), tuple(questions))
-    text, read = f"{number_sql(quantity)} * {number_sql(price)}", [quantity, price]
-    if not squeezed(price.name).endswith(("unitprice", "priceeach", "lineitemprice")):
-        questions.append(
-            f"amount: is {price.sql} of one piece? If it is of the whole line: amount: "
-            f"{number_sql(price)}"
-        )
+        questions.append(f"amount: there is no quantity: is {price.sql} all that was paid?")
+    elif not is_of_line:
+        if not squeezed(price.name).endswith(_PIECES):
+            start = f"amount: is {price.sql} of one piece? If it is of the whole line"
+            questions.append(f"{start}: amount: {text}")
+        text, read = f"{number_sql(quantity.column)} * {text}", [quantity.column, price]
     for discount in discounts(choices):
         if _says_line(discount):
             text += f" - {discount_sql(discount)}"
@@ -134,8 +146,10 @@ def number_questions(column: Column) -> list[str]:
 
 def is_rate(column: Column) -> bool:
     """Whether a discount is a share of the price and no money."""
-    some = [value for value in column.floats if value]
-    return bool(some) and max(map(abs, some)) <= 1 and len(some) > 1
+    some = [abs(value) for value in column.floats if value]
+    says_money = squeezed(column.name).endswith(("amount", "disc"))
+    is_adorned = column.number is not None and bool(column.number.drop)
+    return bool(some) and max(some) < 1 and not says_money and not is_adorned
 
 
 def discount_sql(column: Column) -> str:

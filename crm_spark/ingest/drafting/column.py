@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite
 
@@ -15,7 +15,7 @@ from crm_spark.ingest.drafting.stamps import StampForm, stamp_form
 from crm_spark.ingest.mapping.cleaning import PLACEHOLDERS
 
 _EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s.]+$")
-_CURRENCY = re.compile(r"^[A-Z]{3}$")
+_CURRENCY = re.compile(r"^[A-Za-z]{3}$")
 _BOOLEANS = {"true", "false", "yes", "no", "y", "n", "0", "1", "t", "f"}
 _N_EXAMPLES, _WIDEST_EXAMPLE = 3, 24
 # Of those that Spark has typed: what needs no form.
@@ -24,10 +24,23 @@ _WHOLE = ("tinyint", "smallint", "int", "bigint")
 
 
 @dataclass(frozen=True)
+class Hints:
+    """How a file writes numbers and dates, where that is known; None: it is not.
+
+    `are_days_sure` where other dates of the file tell, and not only what goes with its numbers.
+    """
+
+    decimal: str | None = None
+    is_day_first: bool | None = None
+    are_days_sure: bool = False
+
+
+@dataclass(frozen=True)
 class Column:
     """A column: its name, as SQL writes it, and the sampled values, as text, None where blank.
 
-    `type` is Spark's. A column of items belongs to an array within its row.
+    `type` is Spark's. A column of items belongs to an array within its row. `hints` are what other
+    columns of the file show of how it is written, `files` those of several that have the column.
     """
 
     name: str
@@ -35,7 +48,8 @@ class Column:
     values: tuple[str | None, ...]
     type: str = "string"
     is_item: bool = False
-    is_day_first: bool | None = None
+    hints: Hints = Hints()
+    files: frozenset[int] = frozenset()
 
     @cached_property
     def given(self) -> list[str]:
@@ -79,7 +93,7 @@ class Column:
         """How its numbers are written; None where it has none."""
         if self.type in _STAMPS or self.type == "boolean":
             return None
-        return number_form(self.given) if self.given else None
+        return number_form(self.given, decimal=self.hints.decimal) if self.given else None
 
     @cached_property
     def stamp(self) -> StampForm | None:
@@ -88,7 +102,9 @@ class Column:
             return StampForm(1.0, has_zone=self.type == "timestamp", has_time=self.type != "date")
         if self.type not in ("string", *_WHOLE) or not self.given:
             return None
-        return stamp_form(self.given, is_day_first=self.is_day_first)
+        hints = self.hints
+        form = stamp_form(self.given, is_day_first=hints.is_day_first)
+        return replace(form, is_doubtful=False) if form and hints.are_days_sure else form
 
     @property
     def epoch(self) -> str | None:
@@ -98,7 +114,7 @@ class Column:
     @property
     def is_excel_day(self) -> bool:
         """Whether its numbers may be a spreadsheet's days."""
-        return is_excel_day(self.given)
+        return self.is_number and is_excel_day(self.floats)
 
     @property
     def is_time_alone(self) -> bool:

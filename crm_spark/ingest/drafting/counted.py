@@ -16,17 +16,13 @@ def epoch_unit(values: Sequence[str]) -> str | None:
     return {10: "seconds", 13: "millis", 16: "micros"}.get(n_digits)
 
 
-def is_excel_day(values: Sequence[str]) -> bool:
+def is_excel_day(values: Sequence[float | None]) -> bool:
     """Whether numbers may be days as spreadsheets count them, of 1954 to 2091."""
-    found = [value for value in values if re.fullmatch(r"\d{5}(\.\d+)?", value)]
-    return (
-        bool(found)
-        and len(found) == len(values)
-        and all(20_000 <= float(value) < 70_000 for value in found)
-    )
+    found = [value for value in values if value is not None]
+    return bool(found) and all(20_000 <= value < 70_000 for value in found)
 
 
-def excel_sql(column: str) -> str:
+def excel_sql(number: str) -> str:
     """Give the stamp of a spreadsheet's day number: local, without a zone."""
-    days = f"cast({column} as decimal(18,9))"
+    days = f"cast({number} as decimal(18,9))"
     return f"timestamp_ntz'1899-12-30' + make_dt_interval(0, 0, 0, round({days} * 86400))"

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from crm_spark.ingest.drafting.numbers import number_form
 from crm_spark.ingest.drafting.stamps import stamp_form
@@ -95,19 +95,29 @@ def parse_rows(text: str, dialect: Dialect, n_columns: int) -> list[tuple[str, .
         found = [tuple(line.split()) for line in lines.splitlines()]
     else:
         records = _records(lines, dialect.separator, doubled=True)
-        found = [tuple(record) for record, _ in records]
+        found = [tuple(record.cells) for record in records]
     return [row for row in found if len(row) == n_columns]
 
 
-def _records(text: str, separator: str, *, doubled: bool) -> list[tuple[list[str], int]]:
-    """Give the records that are not empty, each with the lines up to its end."""
+class _Record(NamedTuple):
+    """The cells of a record, and the lines of the file before it and up to its end."""
+
+    cells: list[str]
+    start: int
+    end: int
+
+
+def _records(text: str, separator: str, *, doubled: bool) -> list[_Record]:
+    """Give the records that are not empty."""
     escape: dict[str, Any] = {} if doubled else {"escapechar": "\\", "doublequote": False}
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, **escape)
-    found: list[tuple[list[str], int]] = []
+    found: list[_Record] = []
+    start = 0
     try:
-        for record in reader:
-            if any(cell.strip() for cell in record):
-                found.append((record, reader.line_num))
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                found.append(_Record(cells, start, reader.line_num))
+            start = reader.line_num
             if len(found) >= _MOST_RECORDS:
                 break
     except csv.Error:
@@ -132,14 +142,15 @@ def _separator(text: str) -> str | None:
     return None if _is_blank_separated(head) else ","
 
 
-def _usual_length(records: Sequence[tuple[list[str], int]]) -> int:
-    lengths = Counter(len(record) for record, _ in records)
-    return lengths.most_common(1)[0][0] if lengths else 0
+def _usual_length(records: Sequence[_Record]) -> int:
+    """Give the number of fields that most records have; a title has one, and is none of them."""
+    lengths = Counter(len(record.cells) for record in records if len(record.cells) > 1)
+    return lengths.most_common(1)[0][0] if lengths else min(1, len(records))
 
 
-def _agreement(records: Sequence[tuple[list[str], int]]) -> float:
+def _agreement(records: Sequence[_Record]) -> float:
     n = _usual_length(records)
-    return sum(len(record) == n for record, _ in records) / len(records) if records else 0.0
+    return sum(len(record.cells) == n for record in records) / len(records) if records else 0.0
 
 
 def _is_blank_separated(text: str) -> bool:
@@ -151,39 +162,39 @@ def _is_blank_separated(text: str) -> bool:
 
 
 def _parsed(
-    records: list[tuple[list[str], int]], separator: str, start: int, *, is_escaped: bool, text: str
+    records: list[_Record], separator: str, start: int, *, is_escaped: bool, text: str
 ) -> Parsed:
-    n_columns = _usual_length(records)
-    place = next(
-        (
-            place
-            for place, (record, _) in enumerate(records[:_MOST_TITLES])
-            if sum(bool(cell.strip()) for cell in record) >= max(2, 0.6 * n_columns)
-        ),
-        0,
-    )
-    above = records[place - 1][1] if place else 0
-    first = records[place][0] if records else []
-    body = [record for record, _ in records[place + 1 :]]
+    place = _header_place(records)
+    first = records[place].cells if records else []
+    body = [record.cells for record in records[place + 1 :]]
     has_header, is_doubtful = _header(first, body)
     rows = body if has_header else [first, *body] if first else []
     has_loose_ends = has_header and _has_loose_ends(first, body)
+    skip_lines = start + (records[place].start if place else 0)
     if has_loose_ends:
-        first, start = [*first, ""], start + records[place][1] - above
+        first, skip_lines = [*first, ""], start + records[place].end
     names = safe_names(first) if has_header else [f"_c{n}" for n in range(len(first))]
     fitting = [tuple(row) for row in rows if len(row) == len(names)]
     cells = [cell for row in [first, *rows] for cell in row]
-    has_quotes = not is_escaped and any('"' in cell for cell in cells) and '""' in text
     dialect = Dialect(
         separator,
         has_header=has_header,
-        skip_lines=start + above,
-        has_doubled_quotes=has_quotes,
+        skip_lines=skip_lines,
+        has_doubled_quotes=not is_escaped and '""' in text and any('"' in cell for cell in cells),
         has_line_breaks=any("\n" in cell or "\r" in cell for cell in cells),
         has_loose_ends=has_loose_ends,
         is_header_doubtful=is_doubtful,
     )
     return Parsed(dialect, tuple(names), tuple(fitting), len(rows) - len(fitting))
+
+
+def _header_place(records: Sequence[_Record]) -> int:
+    """Give the place of the first record that is no title: one with nearly all fields filled."""
+    fewest = max(2, 0.6 * _usual_length(records))
+    for place, record in enumerate(records[:_MOST_TITLES]):
+        if sum(bool(cell.strip()) for cell in record.cells) >= fewest:
+            return place
+    return 0
 
 
 def _has_loose_ends(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:

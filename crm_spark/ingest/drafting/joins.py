@@ -67,18 +67,19 @@ def _key(column: Column, table: Sample) -> Column | None:
 
 def shared_columns(tables: Sequence[Sample]) -> list[str]:
     """Say by which columns tables could be joined, whether that repeats rows or not."""
-    texts = []
-    for place, one in enumerate(tables):
-        for other in tables[place + 1 :]:
-            names = {squeezed(column.name): column.name for column in one.columns}
-            both = [
-                names[squeezed(column.name)]
-                for column in other.columns
-                if squeezed(column.name) in names and _KEY_NAME.search(squeezed(column.name))
-            ]
-            if both:
-                texts.append(f"{one.name} and {other.name} share {', '.join(both)}")
-    return texts
+    holders: dict[str, list[str]] = {}
+    spelled: dict[str, str] = {}
+    for table in tables:
+        for column in table.columns:
+            name = squeezed(column.name)
+            if _KEY_NAME.search(name) and name != "id":
+                holders.setdefault(name, []).append(table.name)
+                spelled.setdefault(name, column.name)
+    return [
+        f"{spelled[name]} is in {', '.join(names)}"
+        for name, names in holders.items()
+        if len(names) > 1
+    ]
 
 
 def joined(base: Sample, given: Sequence[Link]) -> Sample:

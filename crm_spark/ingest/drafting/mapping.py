@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from crm_spark.ingest.drafting.amounts import (
@@ -76,23 +77,17 @@ def _event_question(event: Column, order: Choice | None) -> list[str]:
     ]
 
 
-def _ask_by_values(choice: Choice, key: str) -> list[str]:
-    if not choice.is_by_values:
-        return []
-    others = ", ".join(column.sql for column in choice.others)
-    instead = f", or rather {others}" if others else ""
-    return [f"{key}: taken from the values of {choice.column.sql} alone: is it that{instead}?"]
-
-
 def _id_entry(key: str, choice: Choice | None) -> Entry:
     if choice is None:
         text = f"{key}: no column is named like it: which one is it?"
         return Entry(key, None, questions=(text,))
     column = choice.column
-    questions = _ask_by_values(choice, key)
+    questions = choice.questions(key)
     if column.given and column.blank_share > _BLANKS_TOLD:
         share = f"{100 * column.blank_share:.0f} %"
         text = f"{key}: {share} of the rows looked at have none, and are rejected: is that right?"
+        if key == "order_id":
+            text += " If it stands in an order's first row alone, let the export fill it in"
         questions.append(text)
     if _is_name_of_person(column):
         questions.append(f"{key}: names are shared and misspelt: is there no number, or e-mail?")
@@ -101,7 +96,8 @@ def _id_entry(key: str, choice: Choice | None) -> Entry:
 
 
 def _is_name_of_person(column: Column) -> bool:
-    return squeezed(column.name).endswith("name") and any(" " in text for text in column.distinct)
+    n = sum(re.match(r"^[^\W\d]+\.? [^\W\d]+", text) is not None for text in column.distinct)
+    return n > 0.5 * len(column.distinct)
 
 
 def _order_entry(choices: Choices) -> Entry:
@@ -124,7 +120,7 @@ def _quantity(choice: Choice | None) -> Entry | None:
     if choice is None:
         return None
     column = choice.column
-    questions = (*_ask_by_values(choice, "quantity"), *number_questions(column))
+    questions = (*choice.questions("quantity"), *number_questions(column))
     return Entry("quantity", number_sql(column), (column,), questions)
 
 
@@ -178,7 +174,9 @@ def _currency(choice: Choice | None) -> Entry | None:
             f"currency: amounts are in {found}: give currencies: {{reporting: ...}} and "
             "sources.exchange_rates, or keep one of them by where (docs/loading.md, Currencies)"
         )
-    return Entry("currency", column.sql, (column,), tuple(questions))
+    is_upper = all(text.isupper() for text in column.distinct)
+    expression = column.sql if is_upper else f"upper({column.sql})"
+    return Entry("currency", expression, (column,), tuple(questions))
 
 
 def placeholder_note(column: Column) -> str | None:

@@ -12,9 +12,9 @@ _NAMES = {
         member_id member_no member_number household_id household_key shopper_id account_id buyer_id
         buyer_user_id buyer_username buyer_user_name kunnr sold_to_party sold_to partner_id
         kunden_id kundennummer kunden_nr kundennr kundenummer id_client numero_client code_client
-        no_client cliente_id id_cliente codigo_cliente numero_cliente customer_reference_id
-        customer_ref loyalty_id loyalty_card card_id card_number contact_id person_id
-        customer client kunde cliente household member buyer user visitor partner
+        no_client no_cliente cliente_id id_cliente codigo_cliente numero_cliente
+        customer_reference_id customer_ref loyalty_id loyalty_card card_id card_number contact_id
+        person_id customer client kunde cliente household member buyer user visitor partner
         customer_email email_customer billing_email email buyer_email email_address e_mail mail
         contact_email user_email payer_email from_email_address courriel correo customer_name
         client_name buyer_name billing_name full_name kundenname nom_client nombre_cliente
@@ -27,9 +27,10 @@ _NAMES = {
         bill_id bill_no bill_number vbeln sales_document billing_document belegnummer belegnr
         rechnungsnummer rechnung_nr rechnungsnr bestellnummer bestell_nr bestellnr auftragsnummer
         auftrag_nr auftragsnr bonnummer bon_nr numero_commande commande_id id_commande
-        numero_facture num_facture no_facture numero_pedido pedido_id id_pedido numero_factura
-        sales_id sale_id sale_number purchase_id transaction_id transaction_no transaction_number
-        trans_id txn_id payment_id checkout_id document_number document_no voucher_no
+        numero_facture num_facture no_facture numero_pedido no_pedido no_commande pedido_id
+        id_pedido numero_factura sales_id sale_id sale_number purchase_id transaction_id
+        transaction_no transaction_number trans_id txn_id payment_id checkout_id
+        document_number document_no voucher_no
         sales_record_number order invoice sale transaction auftrag bestellung rechnung commande
         facture pedido factura beleg reference id name
     """,
@@ -123,7 +124,7 @@ _NAMES = {
 
 def squeezed(name: str) -> str:
     """Give a name without case, accents, signs and blanks."""
-    text = name.replace("#", " no ").replace("ß", "ss")
+    text = name.replace("#", " no ").replace("ß", "ss").replace("°", "o")
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]", "", plain.lower())
 

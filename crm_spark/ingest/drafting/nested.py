@@ -16,6 +16,7 @@ from crm_spark.ingest.drafting.table import Query
 from crm_spark.ingest.mapping.expressions import as_sql
 
 _ITEM, _RECORD = "item", "record"
+_OF_ORDERS = {"order_id", "customer_id", "ordered_at"}
 _Path = tuple[str, ...]
 
 
@@ -129,13 +130,13 @@ def _fitness(schema: T.StructType) -> int:
 def _envelope(schema: T.StructType) -> _Path | None:
     """Give the array that holds all rows of a document, as in {"orders": [...]}."""
     arrays = _arrays(schema)
-    leaves = [leaf for leaf in _leaves(schema) if roles_of(leaf.path[-1])]
-    if len(arrays) != 1 or leaves:
+    if len(arrays) != 1 or _OF_ORDERS & _roles(schema):
         return None
-    inner = {
-        role for leaf in _leaves(_element(schema, arrays[0])) for role in roles_of(leaf.path[-1])
-    }
-    return arrays[0] if inner & {"order_id", "customer_id", "ordered_at"} else None
+    return arrays[0] if _OF_ORDERS & _roles(_element(schema, arrays[0])) else None
+
+
+def _roles(schema: T.StructType) -> set[str]:
+    return {role for leaf in _leaves(schema) for role in roles_of(leaf.path[-1])}
 
 
 def _at(record: Any, path: _Path) -> Any:

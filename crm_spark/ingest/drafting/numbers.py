@@ -27,8 +27,7 @@ _DIGITS = {
     ),
     ",": re.compile(rf"^(?:\d{{1,3}}(?:[.{_APOSTROPHES}{_BLANKS}]\d{{3}})+|\d+)?(?:,\d*)?$"),
 }
-# One value is an accident; what two or more have is how the column is written.
-_FEWEST = 2
+_NEARLY_ALL = 0.8
 
 
 @dataclass(frozen=True)
@@ -70,24 +69,30 @@ class NumberForm:
         return f"cast({text} as double)"
 
 
-def number_form(values: Sequence[str]) -> NumberForm | None:
-    """Tell how the numbers among these values are written; None where there is none."""
+def number_form(values: Sequence[str], *, decimal: str | None = None) -> NumberForm | None:
+    """Tell how the numbers among these values are written; None where there is none.
+
+    `decimal` is the mark that the file shows elsewhere, for where no value tells.
+    """
     parts = [match for value in values if (match := _WHOLE.match(value.strip()))]
     read = {mark: [part for part in parts if _is_read(part, mark)] for mark in _DIGITS}
-    decimal = "," if len(read[","]) > len(read["."]) else "."
+    has_marks = any(re.search(r"[.,]", part["digits"]) for part in parts)
+    is_open = has_marks and len(read[","]) == len(read["."])
+    is_doubtful = is_open and decimal is None
+    if not is_open or decimal is None:
+        decimal = "," if len(read[","]) > len(read["."]) else "."
     fitting = read[decimal]
     if not fitting:
         return None
-    is_doubtful = len(read[","]) == len(read["."]) and any(
-        re.search(r"[.,]", part["digits"]) for part in fitting
-    )
-    n_plain = sum(re.fullmatch(r"\d*[.,]?\d*", part["digits"]) is not None for part in fitting)
+    share = len(fitting) / len(values)
+    # In a column of numbers one such value is a number; among other things it is an accident.
+    fewest = 1 if share >= _NEARLY_ALL else 2
     return NumberForm(
-        share=len(fitting) / len(values),
+        share=share,
         decimal=decimal,
-        drop=_adornments(fitting, decimal, n_plain),
-        has_trailing_minus=_is_usual(sum(bool(part["trailing"]) for part in fitting), len(values)),
-        has_parentheses=_is_usual(sum(bool(part["open"]) for part in fitting), len(values)),
+        drop=_adornments(fitting, decimal, fewest),
+        has_trailing_minus=sum(bool(part["trailing"]) for part in fitting) >= fewest,
+        has_parentheses=sum(bool(part["open"]) for part in fitting) >= fewest,
         is_whole=all(re.fullmatch(r"\d+", part["digits"]) for part in fitting),
         is_doubtful=is_doubtful,
     )
@@ -101,28 +106,16 @@ def _is_read(part: re.Match[str], mark: str) -> bool:
     return bool(_DIGITS[mark].match(digits)) and has_digit and is_balanced and n_minus <= 1
 
 
-def _adornments(parts: Sequence[re.Match[str]], decimal: str, n_plain: int) -> str:
-    """Give the characters to drop: those of a mark that many have, or that nearly all need."""
+def _adornments(parts: Sequence[re.Match[str]], decimal: str, fewest: int) -> str:
+    """Give the characters to drop: separators of thousands, signs of currency, blanks."""
     found: Counter[str] = Counter()
     for part in parts:
         text = (part["before"] or "") + (part["after"] or "")
-        between = part[0].strip().removesuffix(")").removeprefix("(")
-        marks = {
-            mark
-            for mark in part["digits"]
-            if mark in f".,{_APOSTROPHES}{_BLANKS}" and mark != decimal
-        }
-        blanks = {mark for mark in between if mark in _BLANKS} if text else set()
-        found.update(marks | blanks | set(text))
-    usual = {mark for mark, n in found.items() if _is_usual(n, len(parts))}
-    if decimal == "," and found:
-        usual |= {"."} & set(found)
+        inside = {mark for mark in part["digits"] if not (mark.isalnum() or mark in f"{decimal}-+")}
+        blanks = {mark for mark in part[0].strip() if mark in _BLANKS} if text else set()
+        found.update(inside | blanks | set(text))
+    usual = {mark for mark, n in found.items() if n >= fewest}
     return "".join(sorted(usual, key=lambda mark: (mark.isalpha(), mark)))
-
-
-def _is_usual(n: int, n_all: int) -> bool:
-    """Whether so many of the values are a way of writing, and no accident."""
-    return n >= _FEWEST or (n == 1 and n_all <= _FEWEST)
 
 
 def _dropped(text: str, drop: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -87,10 +88,9 @@ def pair(key: str, text: str, indent: int, note: str = "") -> list[str]:
 def _folded(text: str, indent: str) -> list[str]:
     """Break an expression at single blanks, which folding puts back."""
     lines = [""]
-    for word in text.split(" "):
+    for word in re.split(r"(?<=\S) (?=\S)", text):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
-        is_alone = word == "" or lines[-1].endswith(" ")
-        if len(indent) + len(longer) > WIDTH and lines[-1] and not is_alone:
+        if lines[-1] and len(indent) + len(longer) > WIDTH:
             lines.append(word)
         else:
             lines[-1] = longer
@@ -111,7 +111,7 @@ def reading_lines(reading: Reading, indent: int) -> list[str]:
         lines.append(" " * indent + f"options: {flow(reading.options)}")
     if reading.skip_lines:
         note = "lines above the header of each file"
-        lines += pair("skip_lines", str(reading.skip_lines), indent, note)
+        lines.append(f"{' ' * indent}skip_lines: {reading.skip_lines}   # {note}")
     return lines
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crm_spark.ingest.drafting.column import Column
 from crm_spark.ingest.drafting.names import rank, squeezed
@@ -24,6 +24,15 @@ class Choice:
     others: tuple[Column, ...] = ()
     is_by_values: bool = False
 
+    def questions(self, key: str) -> list[str]:
+        """Ask whether a column is what its values alone say."""
+        if not self.is_by_values:
+            return []
+        others = ", ".join(column.sql for column in self.others)
+        instead = f", or rather {others}" if others else ""
+        text = f"{key}: taken from the values of {self.column.sql} alone: is it that{instead}?"
+        return [text]
+
 
 Choices = dict[str, Choice]
 
@@ -32,12 +41,14 @@ def choose(columns: Sequence[Column], *, has_header: bool = True) -> Choices:
     """Give the column of each role that has one."""
     choices: Choices = {}
     for role, fits in _FITS.items():
-        free = [column for column in columns if column not in _taken(choices)]
+        taken = _taken(choices)
+        free = [column for column in columns if column not in taken]
         if found := _by_name(role, free, fits):
             choices[role] = found
     for role, is_it in (_SPEAKING if has_header else {**_SPEAKING, **_NAMELESS}).items():
         free = [column for column in columns if column not in _taken(choices)]
-        if role not in choices and (fitting := [one for one in free if is_it(one)]):
+        is_known = role in choices or (role == "amount" and "unit_price" in choices)
+        if not is_known and (fitting := [one for one in free if is_it(one)]):
             choices[role] = Choice(fitting[0], tuple(fitting[1:]), is_by_values=True)
     if not has_header:
         choices |= _nested_ids([one for one in columns if one not in _taken(choices)])
@@ -56,7 +67,25 @@ def _by_name(role: str, columns: Iterable[Column], fits: Callable[[Column], bool
     ]
     ranked.sort(key=lambda one: one[:2])
     found = [column for _, _, column in ranked]
-    return Choice(found[0], tuple(found[1:])) if found else None
+    return _renamed(found) if found else None
+
+
+def _renamed(found: Sequence[Column]) -> Choice:
+    """Take columns that no file has both of for one, which was renamed."""
+    first, others = found[0], []
+    for column in found[1:]:
+        if first.files and column.files and not first.files & column.files:
+            either = tuple(a or b for a, b in zip(first.values, column.values, strict=True))
+            first = replace(
+                first,
+                name=f"{first.name} or {column.name}",
+                sql=f"coalesce({first.sql}, {column.sql})",
+                values=either,
+                files=first.files | column.files,
+            )
+        else:
+            others.append(column)
+    return Choice(first, tuple(others))
 
 
 def _may_be(column: Column, fits: Callable[[Column], bool]) -> bool:
@@ -136,6 +165,7 @@ def _has_currency_sign(column: Column) -> bool:
 _SPEAKING: dict[str, Callable[[Column], bool]] = {
     "ordered_at": _is_only_stamp,
     "customer_id": lambda column: column.is_email,
+    "amount": _has_currency_sign,
 }
 
 

@@ -24,7 +24,8 @@ _DATES = (
         rf"(?P<c>\d{{4}}|\d{{2}})(?:{_TIME})?$"
     ),
     re.compile(
-        rf"^(?P<month>[A-Za-z]{{3,9}}) (?P<a>\d{{1,2}})(?P<sep2>,? )(?P<c>\d{{4}})(?:{_TIME})?$"
+        rf"^(?P<month>[A-Za-z]{{3,9}})(?P<sep>[- ])(?P<a>\d{{1,2}})(?P<sep2>,? |-)"
+        rf"(?P<c>\d{{4}}|\d{{2}})(?:{_TIME})?$"
     ),
     # As C writes it: the year comes last.
     re.compile(
@@ -165,7 +166,7 @@ def _named(match: re.Match[str]) -> _Shape | None:
         zone = " z" if groups["zone"] else ""
         return _Shape("ymd", f"{name} d H:mm:ss{zone} {year}", _zone(match), has_time=True)
     if match.start("month") < match.start("a"):
-        pattern = f"{name} d{groups['sep2']}{year}"
+        pattern = f"{name}{groups['sep']}d{groups['sep2']}{year}"
     else:
         pattern = f"d{groups['sep']}{name}{groups['sep2']}{year}"
     return _Shape("ymd", pattern + _time(match), _zone(match), has_time)

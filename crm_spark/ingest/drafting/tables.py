@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from crm_spark.ingest.drafting.column import Column
+from crm_spark.ingest.drafting.column import Column, Hints
 from crm_spark.ingest.drafting.encoding import WINDOWS, foreign_words
 from crm_spark.ingest.drafting.groups import table_name
 from crm_spark.ingest.drafting.table import Reading, Sample
@@ -48,17 +49,48 @@ def _columns(files: Sequence[TextFile], first: TextFile) -> tuple[Column, ...]:
     values: dict[str, list[str | None]] = {name: [] for name in names}
     for file in files:
         places = {name: place for place, name in enumerate(file.names)}
-        rows = file.rows[: max(_N_ROWS // len(files), 1)]
+        rows = _first_and_last(file.rows, _N_ROWS // len(files))
         for name in names:
             place = places.get(name)
             values[name] += [
                 None if place is None or not row[place].strip() else row[place] for row in rows
             ]
-    is_day_first = first.parsed.dialect.separator == ";" or None
-    return tuple(
-        Column(name, _sql(name, place, first), tuple(values[name]), is_day_first=is_day_first)
+    columns = [
+        Column(
+            name,
+            _sql(name, place, first),
+            tuple(values[name]),
+            files=frozenset(n for n, file in enumerate(files) if name in file.names),
+        )
         for place, name in enumerate(names)
-    )
+    ]
+    hints = _hints(columns, first.parsed.dialect.separator)
+    return tuple(replace(column, hints=hints) for column in columns)
+
+
+def _first_and_last(rows: list[tuple[str, ...]], most: int) -> list[tuple[str, ...]]:
+    """Give whole stretches of rows: lines of an order are beside one another."""
+    half = max(most // 2, 1)
+    return rows if len(rows) <= 2 * half else [*rows[:half], *rows[-half:]]
+
+
+def _hints(columns: Sequence[Column], separator: str) -> Hints:
+    """Tell how the file writes numbers and dates from the columns that leave no doubt."""
+    forms = [column.number for column in columns if column.is_number]
+    sure = [form for form in forms if form and not form.is_doubtful and not form.is_whole]
+    has_commas = any(form.decimal == "," for form in sure)
+    decimal = "," if has_commas else "." if sure else "," if separator == ";" else None
+    stamps = [column.stamp for column in columns if not column.is_number]
+    starts = [
+        stamp.patterns[0][0]
+        for stamp in stamps
+        if stamp and stamp.share > 0.5 and stamp.patterns and not stamp.is_doubtful
+    ]
+    orders = {start for start in starts if start in "dM"}
+    if len(orders) == 1:
+        return Hints(decimal, orders == {"d"}, are_days_sure=True)
+    # Who writes decimal commas, or parts columns by semicolons since they do, names days first.
+    return Hints(decimal, True if decimal == "," else None)
 
 
 def _sql(name: str, place: int, file: TextFile) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from crm_spark.ingest.drafting.amounts import number_sql
 from crm_spark.ingest.drafting.clock import time_pattern
 from crm_spark.ingest.drafting.column import Column
 from crm_spark.ingest.drafting.counted import excel_sql
 from crm_spark.ingest.drafting.entry import Entry
-from crm_spark.ingest.drafting.names import squeezed
+from crm_spark.ingest.drafting.names import rank, squeezed
 from crm_spark.ingest.drafting.roles import Choice
 from crm_spark.ingest.drafting.sql import literal
 from crm_spark.ingest.drafting.stamps import StampForm
@@ -19,18 +20,28 @@ _KEY = "ordered_at"
 def ordered_at_entry(choice: Choice | None, columns: Sequence[Column]) -> Entry:
     """Give when a line was ordered."""
     if choice is None:
-        text = f"{_KEY}: no column holds dates: when was it ordered? A query can bring them"
-        return Entry(_KEY, None, questions=(text,))
+        return _missing(columns)
     column = choice.column
-    questions = []
-    if choice.is_by_values:
-        others = ", ".join(one.sql for one in choice.others)
-        instead = f", and not {others}" if others else ""
-        questions.append(f"{_KEY}: is {column.sql} when it was ordered{instead}?")
+    questions = choice.questions(_KEY)
     if column.n == 0:
         return Entry(_KEY, f"to_timestamp({column.sql})", (column,), tuple(questions))
     entry = _of_numbers(column) or _of_text(column, columns)
     return Entry(_KEY, entry.expression, entry.columns, (*questions, *entry.questions))
+
+
+def _missing(columns: Sequence[Column]) -> Entry:
+    """Ask for dates; days that are counted become some, once it is known from when on."""
+    named = [one for one in columns if rank(_KEY, one.name) is not None and one.given]
+    if not named:
+        text = f"{_KEY}: no column holds dates: when was it ordered? A query can bring them"
+        return Entry(_KEY, None, questions=(text,))
+    column = named[0]
+    text = f"{_KEY}: {column.sql} holds no dates, as {column.examples}"
+    if not (column.number and column.number.is_whole):
+        return Entry(_KEY, None, (column,), (text,))
+    made = f"date_add(date'2000-01-01', cast({column.sql} as int))"
+    text += ": if these are days, from which day are they counted?"
+    return Entry(_KEY, None, (column,), (text,), suggestion=made)
 
 
 def has_no_zone(choice: Choice | None) -> bool:
@@ -51,7 +62,7 @@ def _of_numbers(column: Column) -> Entry | None:
         return Entry(_KEY, text, (column,))
     if column.is_excel_day:
         text = f"{_KEY}: taken as days as spreadsheets count them, 45000 being 2023-03-15: is it?"
-        return Entry(_KEY, excel_sql(column.sql), (column,), (text,))
+        return Entry(_KEY, excel_sql(number_sql(column)), (column,), (text,))
     return None
 
 

@@ -17,13 +17,7 @@ from system.exports import CASES, Export, orders
 from crm_spark.config import Config, load_config
 from crm_spark.errors import ConfigError, DataError
 from crm_spark.ingest.reading.files import list_files
-from crm_spark.ingest.sources import SourceSection
 from crm_spark.jobs import draft_config
-
-HAS_QUERIES = "query" in SourceSection.model_fields
-HAS_SKIP_LINES = "skip_lines" in SourceSection.model_fields
-needs_queries = pytest.mark.skipif(not HAS_QUERIES, reason="sources have no inputs and query yet")
-needs_skip_lines = pytest.mark.skipif(not HAS_SKIP_LINES, reason="sources have no skip_lines yet")
 
 # Those whose configuration by hand is right, and says no more than their files do.
 AS_BY_HAND = [
@@ -147,16 +141,7 @@ def test_what_is_needed_and_not_there_is_asked_for(
         assert (f"      {key}: " in draft.text) == (not is_missing)
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        "json_pretty_array",
-        "weekday_stamp",
-        pytest.param("trailing_comma", marks=needs_skip_lines),
-        pytest.param("json_items_array", marks=needs_queries),
-        pytest.param("olist_three_files", marks=needs_queries),
-    ],
-)
+@pytest.mark.parametrize("case", RIGHT)
 def test_a_draft_gives_the_right_values(case: str, spark: SparkSession, tmp_path: Path) -> None:
     draft, _ = drafted(spark, case, tmp_path)
     draft.draft()

@@ -42,6 +42,7 @@ def entries_of(columns: Sequence[Column], choices: Choices) -> list[Entry]:
         _plain("store_id", choices.get("store_id")),
         _plain("channel", choices.get("channel")),
         _plain("is_return", choices.get("is_return")),
+        _refund_entry(choices),
     ]
     return [entry for entry in entries if entry is not None]
 
@@ -161,6 +162,18 @@ def _line_entry(choices: Choices) -> Entry | None:
     if len(set(pairs)) < len(pairs) or any(None in pair for pair in pairs):
         return None
     return Entry("line_id", f"concat_ws('-', {order.column.sql}, {column.sql})", (column,))
+
+
+def _refund_entry(choices: Choices) -> Entry | None:
+    """Map which order a line gives money back for, where it names some that are there."""
+    choice, order = choices.get("refund_of_order_id"), choices.get("order_id")
+    if choice is None or order is None or not choice.column.given:
+        return None
+    column = choice.column
+    if not set(column.distinct) & set(order.column.distinct):
+        return None
+    text = f"refund_of_order_id: does {column.sql} name the order that money is given back for?"
+    return Entry("refund_of_order_id", column.sql, (column,), (text,))
 
 
 def _currency(choice: Choice | None) -> Entry | None:

@@ -114,6 +114,11 @@ _NAMES = {
         is_return is_returned is_refund is_refunded returned refunded return_flag is_cancelled_line
         retoure is_retoure
     """,
+    "refund_of_order_id": """
+        refund_of_order_id refunded_order_id refund_order_id return_of_order_id original_order_id
+        original_order original_order_no original_order_number original_invoice original_invoice_no
+        original_transaction_id parent_order_id parent_id
+    """,
     "status": """
         status order_status financial_status payment_status order_state state fulfillment_status
         bestellstatus statut estado

@@ -34,11 +34,16 @@ class Rejects:
 
 def count_rejects(spark: SparkSession, found: Found) -> Rejects:
     """Map the first rows of each layout of a source, and count what cannot be used."""
+    is_files = found.source.is_files
+    parts = found.parts(spark, found.layouts) if is_files else found.whole(spark)
     mapped = [
         map_rows(
-            part.rows.limit(_N_ROWS), found.source, origin_of(found.source), misfit=part.misfit
+            part.rows.limit(_N_ROWS),
+            found.source,
+            part.origin or origin_of(found.source),
+            misfit=part.misfit,
         )
-        for part in found.parts(spark, found.layouts)
+        for part in parts
     ]
     if not mapped:
         return Rejects(0, 0)

@@ -145,6 +145,7 @@ _FITS: dict[str, Callable[[Column], bool]] = {
     "store_id": _is_id,
     "channel": lambda column: _has_few_values(column) and _is_id(column),
     "is_return": lambda column: column.is_boolean,
+    "refund_of_order_id": _is_id,
     "status": _has_few_values,
     "event": _has_few_values,
 }

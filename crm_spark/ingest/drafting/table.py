@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from crm_spark.ingest.drafting.column import Column
-from crm_spark.ingest.sources import Format
+from crm_spark.ingest.reading.place import Format
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from crm_spark.ingest.drafting.dialect import Parsed, parse, parse_rows
 from crm_spark.ingest.drafting.encoding import Encoding, encoding_of
 from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.files import SourceFile
-from crm_spark.ingest.sources import Format
+from crm_spark.ingest.reading.place import Format
 from crm_spark.lake.hadoop import HadoopFile
 
 _HEAD, _PART = 1 << 20, 1 << 18

@@ -286,6 +286,19 @@ def test_an_order_total_alone_is_no_amount_of_lines() -> None:
     assert any("would count once a line" in text for text in questions(found))
 
 
+def test_a_refund_names_its_order() -> None:
+    found = draft(
+        "order_id,parent_id,date_created,customer,sku,line_total\n"
+        "309,,2019-02-03,c1,TEE,107.00\n310,309,2019-03-02,c1,,-107.00\n"
+    )
+    assert source(found)["columns"]["refund_of_order_id"] == "parent_id"
+    other = draft(
+        "order_id,parent_id,date_created,customer,sku,line_total\n"
+        "309,7,2019-02-03,c1,TEE,107.00\n310,8,2019-03-02,c1,,-107.00\n"
+    )
+    assert "refund_of_order_id" not in source(other)["columns"]
+
+
 def test_every_line_fits_100_columns() -> None:
     texts = (ONLINE_RETAIL, SQUARE, SHOPIFY, AMAZON, MAGENTO, SAP, GERMAN, SUPERSTORE)
     assert max(len(line) for text in texts for line in draft(text).text.splitlines()) <= 100

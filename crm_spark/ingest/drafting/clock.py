@@ -14,9 +14,11 @@ def is_time_alone(values: Sequence[str]) -> bool:
 
 def time_pattern(value: str) -> str:
     """Give the pattern of a time of day."""
-    match = re.match(r"^\d{1,2}:\d{2}(:\d{2})?(\.\d+)?( ?)([AaPp][Mm])?$", value.strip())
+    match = re.match(r"^\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?)([AaPp][Mm])?$", value.strip())
     if not match:
         return "H:mm"
-    text = "h:mm" if match[4] else "H:mm"
-    text += (":ss" if match[1] else "") + (f".{'S' * (len(match[2]) - 1)}" if match[2] else "")
-    return text + (f"{match[3]}a" if match[4] else "")
+    seconds = ":ss" if match[1] else ""
+    fraction = f"{match[2][0]}{'S' * (len(match[2]) - 1)}" if match[2] else ""
+    if match[4]:
+        return f"h:mm{seconds}{fraction}{match[3]}a"
+    return f"H:mm{seconds}{fraction}"

@@ -142,8 +142,7 @@ def _numeric(match: re.Match[str]) -> _Shape | None:
     if len(a) == 4 and len(c) <= 2:
         if not (1 <= int(b) <= 12 and 1 <= int(c) <= 31):
             return None
-        is_iso = sep == "-" and not match["half"]
-        pattern = "" if is_iso else f"yyyy{sep}M{sep}d{_time(match)}"
+        pattern = "" if _is_iso(match) else f"yyyy{sep}M{sep}d{_time(match)}"
         return _Shape("ymd", pattern, _zone(match), match["time"] is not None)
     if len(a) > 2 or len(c) not in (2, 4):
         return None
@@ -153,6 +152,19 @@ def _numeric(match: re.Match[str]) -> _Shape | None:
     order = "dmy" if first > 12 else "mdy" if second > 12 else "?"
     pattern = f"{{0}}{sep}{{1}}{sep}{year}{_time(match)}"
     return _Shape(order, pattern, _zone(match), match["time"] is not None)
+
+
+def _is_iso(match: re.Match[str]) -> bool:
+    """Whether Spark reads a stamp without a pattern: with a zone it wants the seconds."""
+    zone = (match["zone"] or "").strip()
+    is_common = not zone.isalpha() or zone in ("Z", "UTC", "GMT")
+    is_plain = not match["half"] and "," not in f"{match['between']}{match['fraction']}"
+    return (
+        match["sep"] == "-"
+        and is_plain
+        and match["between"] != " at "
+        and (not zone or (is_common and match["seconds"] is not None))
+    )
 
 
 def _named(match: re.Match[str]) -> _Shape | None:
@@ -182,7 +194,7 @@ def _time(match: re.Match[str]) -> str:
         return ""
     between = match["between"]
     text = "'T'" if between == "T" else "' at '" if between == " at " else between
-    text += time_pattern(match["time"] + (match["half"] or "")).replace(",", ".")
+    text += time_pattern(match["time"] + (match["half"] or ""))
     zone = match["zone"] or ""
     if zone:
         form = "XXX" if ":" in zone or zone.strip() == "Z" else "XX" if zone[-1].isdigit() else "z"

@@ -313,6 +313,24 @@ def test_success_returns_normally_with_a_summary_and_leaves_the_session_running(
     assert not (tmp_path / "lake").exists()
 
 
+def test_a_job_without_a_configuration_drafts_one(
+    call: Any, spark: SparkSession, utc_config: str, tmp_path: Path
+) -> None:
+    orders, output = str(tmp_path / "orders.csv"), str(tmp_path / "draft.yml")
+    (tmp_path / "orders.csv").write_text("customer,order,day,total\n1,10,2020-01-01,2.50\n")
+    ended = call("draft_config", orders, "--output", output)
+    assert (ended.code, ended.summary["job"]) == (0, "draft_config")
+    assert "is written" in ended.err
+    assert call("check_config", "--config", output).code == 0
+    again = call("draft_config", orders, "--output", output)
+    assert_failed(again, code=2, job="draft_config", folder=tmp_path, says="is there already")
+
+
+def test_a_job_without_a_configuration_takes_none(call: Any, tmp_path: Path) -> None:
+    ended = call("draft_config", "orders.csv", "--config", "x.yml")
+    assert_failed(ended, code=2, job="draft_config", folder=tmp_path, says="--config")
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

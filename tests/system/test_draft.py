@@ -7,17 +7,23 @@ expected.md of the case says are right.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from system.exports import CASES, Export, orders
 
 from crm_spark.config import Config, load_config
 from crm_spark.errors import ConfigError, DataError
+from crm_spark.ingest.check import look_at_all
+from crm_spark.ingest.mapping.columns import is_usable
+from crm_spark.ingest.mapping.rows import map_rows, origin_of
 from crm_spark.ingest.reading.files import list_files
 from crm_spark.jobs import draft_config
+from crm_spark.pipeline.settings import ingest_settings
 
 # Those whose configuration by hand is right, and says no more than their files do.
 AS_BY_HAND = [
@@ -155,3 +161,77 @@ def test_an_output_that_is_there_is_not_written_over(spark: SparkSession, tmp_pa
     with pytest.raises(ConfigError, match=r"draft.yml is there already"):
         draft.draft()
     assert draft.text == "mine"
+
+
+GERMAN = """\
+Bestellungen Januar 2019;;;;;;
+;;;;;;
+Bestellnummer;Bestelldatum;Kundennummer;Artikelnummer;Menge;Einzelpreis;Währung
+B-1;02.01.2019 10:11;K1;Ä1;2;1.010,50 €;EUR
+B-1;02.01.2019 10:11;K1;A2;1;5,50 €;EUR
+B-2;13.01.2019 09:00;K2;Ä1;-1;10,00 €;EUR
+"""
+NO_HEADER = """\
+1001|c1|01/13/2019 9:05 AM|mug|2|20.00
+1001|c1|01/13/2019 9:05 AM|spoon|1|(5.50)
+1002|c1|01/14/2019 9:05 PM|mug|1|(10.00)
+1003|c2|01/15/2019 9:05 PM|mug|1|10.00
+"""
+
+
+def accepted(spark: SparkSession, config: Config) -> dict[str, tuple[int, Decimal]]:
+    """Give each customer's orders and the sum of the amounts, as the mapping gives them."""
+    (source,) = ingest_settings(config).given()
+    found, faults = look_at_all(spark, source)
+    assert faults == []
+    (part,) = found.parts(spark, found.layouts)
+    rows = map_rows(part.rows, source, origin_of(source)).where(is_usable())
+    sums = rows.groupBy("customer_id").agg(
+        F.countDistinct("order_id").alias("n"), F.sum("amount").alias("amount")
+    )
+    return {row["customer_id"]: (row["n"], row["amount"]) for row in sums.collect()}
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "right"),
+    [
+        (GERMAN, "cp1252", orders(K1=(1, "2026.50"), K2=(1, "-10.00"))),
+        (GERMAN, "utf-16", orders(K1=(1, "2026.50"), K2=(1, "-10.00"))),
+        (f"sep=;\n{GERMAN}", "utf-8-sig", orders(K1=(1, "2026.50"), K2=(1, "-10.00"))),
+        (NO_HEADER, "utf-8", orders(c1=(2, "4.50"), c2=(1, "10.00"))),
+    ],
+    ids=["windows", "utf-16", "sep", "no header"],
+)
+def test_what_spreadsheets_write_is_drafted_so_that_it_is_read(
+    text: str, encoding: str, right: Any, spark: SparkSession, tmp_path: Path
+) -> None:
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input/orders.csv").write_bytes(text.encode(encoding))
+    draft = Drafted(spark, tmp_path)
+    draft.draft()
+    assert accepted(spark, draft.config) == right
+
+
+def test_a_draft_that_rejects_every_row_is_not_said_to_be_good(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    (tmp_path / "input").mkdir()
+    lines = "customer,invoice,day,total\n" + "c1,i1,1970-03-01 10:00:00,1.00\n" * 3
+    (tmp_path / "input/orders.csv").write_text(lines)
+    draft = Drafted(spark, tmp_path)
+    with pytest.raises(DataError, match=r"draft.yml is written, but all rows would be rejected"):
+        draft.draft()
+    assert draft.config.sources.transactions.columns["customer_id"] == "customer"
+
+
+def test_a_draft_that_does_not_pass_its_check_is_written_and_said_to_be_wrong(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ConfigError("columns.amount: told so")
+
+    monkeypatch.setattr(draft_config, "require_runs", fail)
+    draft, _ = drafted(spark, "one_customer", tmp_path)
+    with pytest.raises(ConfigError, match=r"is written, but does not pass its check: columns.amou"):
+        draft.draft()
+    assert "customer_id: customer" in draft.text

@@ -18,7 +18,7 @@ from crm_spark.ingest.sources import SourceSection
 from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.runtime.progress import log
 
-_MOST_FILES = 60
+_MOST_FILES = 24
 _OF_TABLES = (
     *(".csv", ".tsv", ".txt", ".tab", ".psv", ".dat", ".json", ".jsonl", ".ndjson", ".parquet"),
     *(".orc", ".gz", ".bz2", ".zst", ".zip", ".xlsx", ".xls", ".avro"),

@@ -15,7 +15,6 @@ from crm_spark.ingest.drafting.amounts import (
 )
 from crm_spark.ingest.drafting.column import Column
 from crm_spark.ingest.drafting.entry import Entry
-from crm_spark.ingest.drafting.names import squeezed
 from crm_spark.ingest.drafting.roles import Choice, Choices
 from crm_spark.ingest.drafting.sql import literal
 from crm_spark.ingest.drafting.times import ordered_at_entry
@@ -23,8 +22,6 @@ from crm_spark.ingest.mapping.cleaning import PLACEHOLDERS
 
 _BLANKS_TOLD = 0.05
 _CANCELLED = ("cancel", "storn", "void", "refund", "return", "fail", "unpaid", "draft", "pending")
-# Numbers of rows: another export counts them anew.
-_ROW_NUMBERS = ("rowid", "index", "rownumber", "rowno")
 
 
 def entries_of(columns: Sequence[Column], choices: Choices) -> list[Entry]:
@@ -149,8 +146,6 @@ def _line_entry(choices: Choices) -> Entry | None:
     if choice is None or not choice.column.given:
         return None
     column = choice.column
-    if squeezed(column.name) in _ROW_NUMBERS:
-        return None
     if column.is_unique:
         text = (
             f"line_id: rows that share {column.sql} are versions of one line: is it never reused?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+# Numbers of rows are no ids of lines: another export counts them anew.
 _NAMES = {
     "customer_id": """
         customer_unique_id customer_id customer_no customer_number customer_nr customer_code cust_id

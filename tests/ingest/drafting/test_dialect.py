@@ -18,6 +18,16 @@ def test_the_separator_is_that_of_most_fields(separator: str) -> None:
     assert (found.dialect.skip_lines, found.dialect.has_header) == (0, True)
 
 
+def test_of_two_separators_that_fit_the_one_of_more_fields_is_taken() -> None:
+    found = parse("order|customer|shop;town\n1|a|x;y\n2|b|z;w\n")
+    assert found.dialect.separator == "|"
+
+
+def test_a_title_may_fill_some_fields() -> None:
+    found = parse("Report;2019;;;;\n" + "a;b;c;d;e;f\n" + "1;2;3;4;5;6\n" * 2)
+    assert (found.dialect.skip_lines, found.names[0]) == (1, "a")
+
+
 def test_decimal_commas_are_no_separators() -> None:
     found = parse("order;total;name\n1;1,50;a, b\n2;2,50;c, d\n3;3,50;e, f\n")
     assert found.dialect.options == {"header": True, "sep": ";"}

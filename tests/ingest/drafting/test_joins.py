@@ -7,6 +7,8 @@ from drafts import draft_of, questions, samples, source
 from crm_spark.ingest.drafting.draft import Draft
 from crm_spark.ingest.drafting.find import Seen
 from crm_spark.ingest.drafting.joins import links, shared_columns
+from crm_spark.ingest.drafting.query import used_parts
+from crm_spark.ingest.drafting.table import Query
 
 OLIST = {
     "customers.csv": "customer_id,customer_unique_id,customer_state\n"
@@ -68,6 +70,19 @@ def test_the_number_of_a_table_is_known_by_its_name_elsewhere() -> None:
     assert "LEFT JOIN orders ON lines.order_id = orders.id" in section["query"]
     assert section["columns"]["customer_id"] == "customer_id"
     assert section["columns"]["order_id"] == "order_id"
+
+
+def test_a_table_between_is_joined_though_no_column_of_it_is_used() -> None:
+    query = Query(
+        "items",
+        {},
+        parts={"orders": "JOIN orders", "customers": "JOIN customers"},
+        part_of={"name": "customers", "day": "orders"},
+        stands_on={"customers": "orders", "orders": "items"},
+    )
+    assert used_parts(query, ["name", "price"]) == ["orders", "customers"]
+    assert used_parts(query, ["day"]) == ["orders"]
+    assert used_parts(query, ["price"]) == []
 
 
 def test_links_reach_over_other_tables() -> None:

@@ -286,6 +286,24 @@ def test_an_order_total_alone_is_no_amount_of_lines() -> None:
     assert any("would count once a line" in text for text in questions(found))
 
 
+def test_a_discount_that_does_not_say_it_is_of_the_line_is_asked_of_and_not_taken_off() -> None:
+    found = draft(
+        "order_id,customer_id,order_date,quantity,unit_price,discount_amount\n"
+        "1,a,2019-01-02,2,5.00,1.00\n2,b,2019-01-03,1,6.00,2.50\n"
+    )
+    assert source(found)["columns"]["amount"] == "quantity * unit_price"
+    asked = "amount: is discount_amount taken off unit_price already?"
+    assert asked in questions(found)
+
+
+def test_a_line_number_that_comes_twice_in_an_order_is_no_id() -> None:
+    lines = (
+        "order_id,line_no,customer_id,order_date,total\n1,1,a,2019-01-02,5\n1,2,a,2019-01-02,6\n"
+    )
+    assert "line_id" in source(draft(lines))["columns"]
+    assert "line_id" not in source(draft(f"{lines}1,2,a,2019-01-02,7\n"))["columns"]
+
+
 def test_a_refund_names_its_order() -> None:
     found = draft(
         "order_id,parent_id,date_created,customer,sku,line_total\n"
@@ -297,6 +315,14 @@ def test_a_refund_names_its_order() -> None:
         "309,7,2019-02-03,c1,TEE,107.00\n310,8,2019-03-02,c1,,-107.00\n"
     )
     assert "refund_of_order_id" not in source(other)["columns"]
+
+
+def test_what_stands_for_no_customer_is_named() -> None:
+    found = draft(
+        "customer,invoice,day,total\nguest,i1,2019-03-01,1.00\nN/A,i2,2019-03-01,1.00\n"
+        "c1,i3,2019-03-01,1.00\n"
+    )
+    assert "    # customer_id: stands for no customer, and is rejected: guest, n/a" in found.text
 
 
 def test_every_line_fits_100_columns() -> None:

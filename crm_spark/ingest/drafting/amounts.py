@@ -14,8 +14,8 @@ _CLOSE = 0.02
 # "Lineitem price", "item.price": the export says by itself that it is of a line.
 _OF_A_LINE = ("lineitem", "lineitems", "item")
 _OF_AN_ORDER = re.compile(r"^(base)?(order|grand|invoice|basket)|^totalpaid")
-# Amazon's price of an item is that of all its pieces.
 _PIECES = ("unitprice", "priceeach", "lineitemprice", "priceunit", "einzelpreis", "prixunitaire")
+# Amazon's price of an item is that of all its pieces.
 _LINE_PRICES = {"itemprice": "amazonorderid"}
 
 
@@ -98,7 +98,7 @@ def _of_price(
     questions = [*number_questions(price)]
     if of_orders:
         names = ", ".join(column.sql for column in of_orders)
-        questions.append(f"amount: {names} is of whole orders, so lines are reckoned from prices")
+        questions.append(f"amount: of whole orders are {names}, so lines are reckoned from prices")
     text, read = number_sql(price), [price]
     is_of_line = _LINE_PRICES.get(squeezed(price.name)) in {squeezed(one.name) for one in columns}
     quantity = choices.get("quantity")
@@ -123,7 +123,7 @@ def _missing(of_orders: Sequence[Column]) -> Entry:
         text = "amount: no column is a line's total, or a price: which one says what was paid?"
         return Entry("amount", None, questions=(text,))
     names = ", ".join(column.sql for column in of_orders)
-    text = f"amount: {names} is of whole orders, and would count once a line: what was paid of one?"
+    text = f"amount: of whole orders are {names}, to count once a line: what was paid of a line?"
     return Entry("amount", None, tuple(of_orders), (text,))
 
 

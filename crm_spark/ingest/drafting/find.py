@@ -73,7 +73,7 @@ def _of_files(spark: SparkSession, path: str) -> Seen:
     able = [file for file in listing.files if not is_broken(file.uri, listing.broken)]
     left_out = [file for file in able if file not in files]
     refused = [file for file in _spread(files) if file not in [one.file for one in opened]]
-    samples = _samples(spark, path, opened, [*left_out, *refused])
+    samples = _samples(spark, path, opened, [*left_out, *refused], unusable)
     if not samples:
         faults = unusable or [f"{path} holds no row"]
         raise DataError(listed("there is nothing to draft from", faults))
@@ -96,8 +96,13 @@ def _spread(files: list[SourceFile]) -> list[SourceFile]:
 
 
 def _samples(
-    spark: SparkSession, path: str, opened: list[Opened], left_out: list[SourceFile]
+    spark: SparkSession,
+    path: str,
+    opened: list[Opened],
+    left_out: list[SourceFile],
+    unusable: list[str],
 ) -> list[Sample]:
+    """Put what was opened into tables; what Spark cannot read goes to `unusable`."""
     texts = [found for one in opened if one.format == "csv" and (found := text_file(one))]
     empty = {one.file for one in opened if one.format == "csv"} - {one.file for one in texts}
     given = [one.file for one in opened if one.file not in empty]
@@ -110,7 +115,10 @@ def _samples(
     for kind in sorted(kinds):
         of_kind = [one for one in opened if (one.format, one.options) == kind]
         own = [one.file for one in of_kind]
-        samples += file_samples(spark, path, of_kind, _apart(own, given, left_out))
+        try:
+            samples += file_samples(spark, path, of_kind, _apart(own, given, left_out))
+        except DataError as error:
+            unusable.append(str(error))
     return samples
 
 

@@ -26,10 +26,11 @@ _CANCELLED = ("cancel", "storn", "void", "refund", "return", "fail", "unpaid", "
 
 def entries_of(columns: Sequence[Column], choices: Choices) -> list[Entry]:
     """Give the mapping of a table's columns, in the order in which it is written."""
+    ordered_at = ordered_at_entry(choices.get("ordered_at"), columns)
     entries = [
         _id_entry("customer_id", choices.get("customer_id")),
-        _order_entry(choices),
-        ordered_at_entry(choices.get("ordered_at"), columns),
+        _order_entry(choices, ordered_at),
+        ordered_at,
         _plain("product_id", choices.get("product_id")),
         _quantity(choices.get("quantity")),
         amount_entry(choices, columns),
@@ -98,12 +99,13 @@ def _is_name_of_person(column: Column) -> bool:
     return n > 0.5 * len(column.distinct)
 
 
-def _order_entry(choices: Choices) -> Entry:
+def _order_entry(choices: Choices, ordered_at: Entry) -> Entry:
+    """Map the order's number; where there is none, offer a customer's day."""
     entry = _id_entry("order_id", choices.get("order_id"))
-    customer, day = choices.get("customer_id"), choices.get("ordered_at")
-    if entry.expression or not (customer and day):
+    customer = choices.get("customer_id")
+    if entry.expression or not (customer and ordered_at.expression):
         return entry
-    made = f"concat_ws('-', {customer.column.sql}, {day.column.sql})"
+    made = f"concat_ws('-', {customer.column.sql}, to_date({ordered_at.expression}))"
     text = "order_id: no column numbers the orders. If a customer has one order a day at most, take"
     return Entry("order_id", None, questions=(text,), suggestion=made)
 

@@ -13,7 +13,7 @@ from crm_spark.ingest.mapping.columns import REASONS
 from crm_spark.ingest.mapping.rows import map_rows, origin_of
 from crm_spark.ingest.planning.found import Found
 
-_N_ROWS = 100_000
+_N_ROWS = 20_000
 _MOST_REASONS = 5
 
 

@@ -73,13 +73,16 @@ def test_what_cannot_be_used_in_a_folder_is_named_and_the_rest_is_drafted(
 ) -> None:
     (tmp_path / "orders.csv").write_text(LINES)
     (tmp_path / "README.md").write_text("# Read, me\n")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 cut off")
     with zipfile.ZipFile(tmp_path / "old.zip", "w") as packed:
         packed.writestr("x.csv", "a,b\n")
     found = find_tables(spark, str(tmp_path))
     draft = draft_of(found, str(tmp_path))
     assert source(draft)["path"] == f"{tmp_path}/orders.csv"
-    assert len(found.unusable) == 1
-    assert "unpack it" in " ".join(draft.text.split())
+    assert len(found.unusable) == 2
+    shown = " ".join(line.strip("# ") for line in draft.text.splitlines())
+    assert "unpack it" in shown
+    assert "footer is missing" in shown
 
 
 def test_tables_of_other_formats_are_read_by_spark(spark: SparkSession, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_totals_of_orders_are_none_of_lines() -> None:
     )
     assert columns["discount_amount"] == "`Lineitem discount`"
     asked = questions(found)
-    assert any("Total, Subtotal is of whole orders" in text for text in asked)
+    assert any("of whole orders are Total, Subtotal" in text for text in asked)
     assert any("not in ('refunded')" in text for text in asked)
     assert not any("have no zone" in text for text in asked)
 
@@ -215,7 +215,8 @@ def test_without_order_numbers_a_day_of_a_customer_is_offered() -> None:
         " 00004 19970101  2   29.33\n 00004 19970118  2   29.73\n 00021 19970802  1  14.96\n"
     )
     assert [text.split(":")[0] for text in found.missing] == ["no column for order_id"]
-    made = "concat_ws('-', split(trim(_c0), ' +')[0], split(trim(_c0), ' +')[1])"
+    day = "to_date(to_timestamp(split(trim(_c0), ' +')[1], 'yyyyMMdd'))"
+    made = f"concat_ws('-', split(trim(_c0), ' +')[0], {day})"
     assert f"      # order_id: {made}" in found.text.splitlines()
 
 
@@ -283,7 +284,7 @@ def test_an_order_total_alone_is_no_amount_of_lines() -> None:
         "1,a,2019-01-02,MUG,25.50\n1,a,2019-01-02,SPO,25.50\n2,b,2019-01-03,MUG,10.00\n"
     )
     assert [text.split(":")[0] for text in found.missing] == ["no column for amount"]
-    assert any("would count once a line" in text for text in questions(found))
+    assert any("to count once a line" in text for text in questions(found))
 
 
 def test_a_discount_that_does_not_say_it_is_of_the_line_is_asked_of_and_not_taken_off() -> None:

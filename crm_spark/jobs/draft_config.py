@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from crm_spark.config import Config, load_config
 from crm_spark.errors import ConfigError, CrmSparkError, DataError, listed
-from crm_spark.ingest.check import check_sources, look_at_all, require_runs
 from crm_spark.ingest.drafting.draft import Draft, draft_of
 from crm_spark.ingest.drafting.find import find_tables
-from crm_spark.ingest.drafting.rejects import Rejects, count_rejects
-from crm_spark.pipeline.settings import ingest_settings
+from crm_spark.jobs import check_config
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary
 
@@ -61,7 +58,8 @@ def run(
     _write(output, draft.text)
     if draft.missing:
         raise DataError(listed(f"{output} is written, but is not complete", draft.missing))
-    _check(spark, draft, output)
+    summary.tables = _checked(spark, draft, output).tables
+    log.info("%s is written; questions in it, to be answered: %s", output, draft.n_questions)
     return summary.finish("succeeded")
 
 
@@ -73,26 +71,9 @@ def _write(output: str, text: str) -> None:
         raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
 
 
-def _check(spark: SparkSession, draft: Draft, output: str) -> None:
-    """Check the draft as check_config does, and tell how many rows it would reject.
-
-    Raises what the check raises, and DataError where no row could be used.
-    """
+def _checked(spark: SparkSession, draft: Draft, output: str) -> RunSummary:
+    """Check the draft by the job that checks configurations. Raises what that raises."""
     try:
-        sources = ingest_settings(load_config(draft.text, name=output)).given()
-        checked = check_sources(sources, partial(look_at_all, spark))
-        require_runs(spark, checked)
+        return check_config.run(spark, load_config(draft.text, name=output), None)
     except CrmSparkError as error:
         raise type(error)(f"{output} is written, but does not pass its check: {error}") from error
-    rejects = count_rejects(spark, checked[0])
-    if rejects.n_rows and rejects.n_rejected == rejects.n_rows:
-        raise DataError(f"{output} is written, but all rows would be rejected: {rejects}")
-    _tell(rejects)
-    log.info("%s is written; questions in it, to be answered: %s", output, draft.n_questions)
-
-
-def _tell(rejects: Rejects) -> None:
-    if rejects.n_rejected:
-        log.warning("%s", rejects)
-    else:
-        log.info("%s", rejects)

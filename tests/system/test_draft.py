@@ -22,7 +22,7 @@ from crm_spark.ingest.check import look_at_all
 from crm_spark.ingest.mapping.columns import is_usable
 from crm_spark.ingest.mapping.rows import map_rows, origin_of
 from crm_spark.ingest.reading.files import list_files
-from crm_spark.jobs import draft_config
+from crm_spark.jobs import check_config, draft_config
 from crm_spark.pipeline.settings import ingest_settings
 
 # Those whose configuration by hand is right, and says no more than their files do.
@@ -216,7 +216,7 @@ def test_a_draft_that_rejects_every_row_is_not_said_to_be_good(
     lines = "customer,invoice,day,total\n" + "c1,i1,1970-03-01 10:00:00,1.00\n" * 3
     (tmp_path / "input/orders.csv").write_text(lines)
     draft = Drafted(spark, tmp_path)
-    with pytest.raises(DataError, match=r"draft.yml is written, but all rows would be rejected"):
+    with pytest.raises(DataError, match=r"is written, but does not pass its check: .*3 rows"):
         draft.draft()
     assert draft.config.sources.transactions.columns["customer_id"] == "customer"
 
@@ -227,7 +227,7 @@ def test_a_draft_that_does_not_pass_its_check_is_written_and_said_to_be_wrong(
     def fail(*_: object) -> None:
         raise ConfigError("columns.amount: told so")
 
-    monkeypatch.setattr(draft_config, "require_runs", fail)
+    monkeypatch.setattr(check_config, "run", fail)
     draft, _ = drafted(spark, "one_customer", tmp_path)
     with pytest.raises(ConfigError, match=r"is written, but does not pass its check: columns.amou"):
         draft.draft()

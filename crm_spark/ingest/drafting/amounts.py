@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from crm_spark.ingest.drafting.column import Column
 from crm_spark.ingest.drafting.entry import Entry
@@ -31,11 +32,21 @@ def amount_entry(choices: Choices, columns: Sequence[Column]) -> Entry:
     price, quantity = choices.get("unit_price"), choices.get("quantity")
     is_line_price = price is not None and _says_line(price.column)
     if price and (not totals or (is_line_price and not _says_line(totals[0]))):
-        return _of_price(price.column, choices, columns, of_orders)
+        return _asked_of_refunds(_of_price(price.column, choices, columns, of_orders), choices)
     if totals:
         asked = choices["amount"].questions("amount")
-        return _of_total(totals, price, quantity, asked)
+        return _asked_of_refunds(_of_total(totals, price, quantity, asked), choices)
     return _missing(of_orders)
+
+
+def _asked_of_refunds(entry: Entry, choices: Choices) -> Entry:
+    """Ask whether money that was given back stands in a column of its own."""
+    refunded = choices.get("refunded_amount")
+    if refunded is None or not any(refunded.column.floats):
+        return entry
+    text = f"coalesce({number_sql(refunded.column)}, 0)"
+    question = f"amount: is what came back to go off? amount: {entry.expression} - {text}"
+    return replace(entry, questions=(*entry.questions, question))
 
 
 def _all(choice: Choice | None) -> list[Column]:
@@ -98,7 +109,7 @@ def _of_price(
     questions = [*number_questions(price)]
     if of_orders:
         names = ", ".join(column.sql for column in of_orders)
-        questions.append(f"amount: of whole orders are {names}, so lines are reckoned from prices")
+        questions.append(f"amount: whole orders have {names}, so that of lines is made of prices")
     text, read = number_sql(price), [price]
     is_of_line = _LINE_PRICES.get(squeezed(price.name)) in {squeezed(one.name) for one in columns}
     quantity = choices.get("quantity")
@@ -123,7 +134,7 @@ def _missing(of_orders: Sequence[Column]) -> Entry:
         text = "amount: no column is a line's total, or a price: which one says what was paid?"
         return Entry("amount", None, questions=(text,))
     names = ", ".join(column.sql for column in of_orders)
-    text = f"amount: of whole orders are {names}, to count once a line: what was paid of a line?"
+    text = f"amount: whole orders have {names}, to count once a line: what was paid of a line?"
     return Entry("amount", None, tuple(of_orders), (text,))
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
 
 from crm_spark.ingest.drafting.numbers import number_form
+from crm_spark.ingest.drafting.records import (
+    Record,
+    agreement,
+    records_of,
+    unquoted_records,
+    usual_length,
+)
 from crm_spark.ingest.drafting.stamps import stamp_form
 from crm_spark.ingest.mapping.expressions import as_sql
 from crm_spark.ingest.reading.csv import safe_names
@@ -19,7 +23,9 @@ from crm_spark.ingest.reading.csv import safe_names
 _SEPARATORS = (",", ";", "\t", "|")
 # A character that no text has: each line is one column then, to be split by the mapping.
 NO_SEPARATOR = "\u0001"
-_MOST_TITLES, _MOST_RECORDS = 30, 20_000
+_MOST_TITLES = 30
+# A quote that begins a field and ends before it does quotes nothing: it is one of inches.
+_INCHES = re.compile(r'(?:^|\t)"(?:[^"\t\n]*"[^"\t\r\n]|[^"\t\n]*\t)', re.MULTILINE)
 _SEP_LINE = re.compile(r"^sep=(.)\r?\n", re.IGNORECASE)
 
 
@@ -30,7 +36,8 @@ class Dialect:
     `skip_lines` are those above the header, or above the first row. `has_doubled_quotes` where a
     quote within a field is written twice; `has_line_breaks` where a field spans lines. With
     `is_blank_separated` any number of blanks parts the columns. With `has_loose_ends` lines end in
-    a separator that the header lacks: Spark takes columns by their place then.
+    a separator that the header lacks: Spark takes columns by their place then. Without `has_quotes`
+    a quote is a character like any other.
     """
 
     separator: str = ","
@@ -40,6 +47,7 @@ class Dialect:
     has_line_breaks: bool = False
     is_blank_separated: bool = False
     has_loose_ends: bool = False
+    has_quotes: bool = True
     is_header_doubtful: bool = False
 
     @property
@@ -52,6 +60,8 @@ class Dialect:
             options["multiLine"] = True
         if self.has_doubled_quotes:
             options["escape"] = '"'
+        if not self.has_quotes:
+            options["quote"] = ""
         return options
 
 
@@ -81,9 +91,12 @@ def parse(text: str, *, is_cut: bool = False) -> Parsed:
     separator = named[1] if named else _separator(body)
     if separator is None:
         return _blank_separated(body)
-    doubled = _records(body, separator, doubled=True)
-    escaped = _records(body, separator, doubled=False) if '\\"' in body else doubled
-    is_escaped = _agreement(escaped) > _agreement(doubled)
+    if separator == "\t" and _INCHES.search(body):
+        found = _parsed(unquoted_records(body), separator, start, is_escaped=True, text=body)
+        return replace(found, dialect=replace(found.dialect, has_quotes=False))
+    doubled = records_of(body, separator, doubled=True)
+    escaped = records_of(body, separator, doubled=False) if '\\"' in body else doubled
+    is_escaped = agreement(escaped) > agreement(doubled)
     records = escaped if is_escaped else doubled
     return _parsed(records, separator, start, is_escaped=is_escaped, text=body)
 
@@ -94,36 +107,9 @@ def parse_rows(text: str, dialect: Dialect, n_columns: int) -> list[tuple[str, .
     if dialect.is_blank_separated:
         found = [tuple(line.split()) for line in lines.splitlines()]
     else:
-        records = _records(lines, dialect.separator, doubled=True)
+        records = records_of(lines, dialect.separator, doubled=True)
         found = [tuple(record.cells) for record in records]
     return [row for row in found if len(row) == n_columns]
-
-
-class _Record(NamedTuple):
-    """The cells of a record, and the lines of the file before it and up to its end."""
-
-    cells: list[str]
-    start: int
-    end: int
-
-
-def _records(text: str, separator: str, *, doubled: bool) -> list[_Record]:
-    """Give the records that are not empty."""
-    escape: dict[str, Any] = {} if doubled else {"escapechar": "\\", "doublequote": False}
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, **escape)
-    found: list[_Record] = []
-    start = 0
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                found.append(_Record(cells, start, reader.line_num))
-            start = reader.line_num
-            if len(found) >= _MOST_RECORDS:
-                break
-    except csv.Error:
-        # A quote that is never closed: what was read before it tells enough.
-        pass
-    return found
 
 
 def _separator(text: str) -> str | None:
@@ -131,26 +117,15 @@ def _separator(text: str) -> str | None:
     head = "\n".join(text.split("\n")[:2000])
 
     def score(separator: str) -> float:
-        records = _records(head, separator, doubled=True)
-        n_fields = _usual_length(records)
-        return _agreement(records) ** 2 * math.log2(n_fields) if n_fields > 1 else 0.0
+        records = records_of(head, separator, doubled=True)
+        n_fields = usual_length(records)
+        return agreement(records) ** 2 * math.log2(n_fields) if n_fields > 1 else 0.0
 
     scores = {separator: score(separator) for separator in _SEPARATORS}
     best = max(scores, key=lambda separator: scores[separator])
     if scores[best] > 0.25:
         return best
     return None if _is_blank_separated(head) else ","
-
-
-def _usual_length(records: Sequence[_Record]) -> int:
-    """Give the number of fields that most records have; a title has one, and is none of them."""
-    lengths = Counter(len(record.cells) for record in records if len(record.cells) > 1)
-    return lengths.most_common(1)[0][0] if lengths else min(1, len(records))
-
-
-def _agreement(records: Sequence[_Record]) -> float:
-    n = _usual_length(records)
-    return sum(len(record.cells) == n for record in records) / len(records) if records else 0.0
 
 
 def _is_blank_separated(text: str) -> bool:
@@ -162,7 +137,7 @@ def _is_blank_separated(text: str) -> bool:
 
 
 def _parsed(
-    records: list[_Record], separator: str, start: int, *, is_escaped: bool, text: str
+    records: list[Record], separator: str, start: int, *, is_escaped: bool, text: str
 ) -> Parsed:
     place = _header_place(records)
     first = records[place].cells if records else []
@@ -188,9 +163,9 @@ def _parsed(
     return Parsed(dialect, tuple(names), tuple(fitting), len(rows) - len(fitting))
 
 
-def _header_place(records: Sequence[_Record]) -> int:
+def _header_place(records: Sequence[Record]) -> int:
     """Give the place of the first record that is no title: one with nearly all fields filled."""
-    fewest = max(2, 0.6 * _usual_length(records))
+    fewest = max(2, 0.6 * usual_length(records))
     for place, record in enumerate(records[:_MOST_TITLES]):
         if sum(bool(cell.strip()) for cell in record.cells) >= fewest:
             return place

@@ -13,6 +13,9 @@ from crm_spark.ingest.mapping.expressions import as_sql
 
 _KEY_NAME = re.compile(r"(id|no|nr|number|nummer|code|key)$")
 
+# What a table calls its own key; others call it by the table's name.
+_OWN_KEYS = ("id", "entityid")
+
 
 @dataclass(frozen=True)
 class Link:
@@ -58,11 +61,15 @@ def _key(column: Column, table: Sample) -> Column | None:
     name = squeezed(column.name)
     own = f"{squeezed(table.name).removesuffix('s')}id"
     for key in table.columns:
-        is_same = squeezed(key.name) == name and name != "id" and _KEY_NAME.search(name)
-        is_own = squeezed(key.name) == "id" and name == own
+        is_same = squeezed(key.name) == name and name not in _OWN_KEYS and _KEY_NAME.search(name)
+        is_own = squeezed(key.name) in _OWN_KEYS and name == own and _has_values_of(key, column)
         if (is_same or is_own) and key.is_unique:
             return key
     return None
+
+
+def _has_values_of(key: Column, column: Column) -> bool:
+    return any(text in key.distinct for text in column.distinct)
 
 
 def shared_columns(tables: Sequence[Sample]) -> list[str]:

@@ -50,7 +50,9 @@ def where_questions(choices: Choices) -> list[str]:
     questions = []
     if status := choices.get("status"):
         column = status.column
-        voided = [text for text in column.distinct if text.lower().startswith(_CANCELLED)]
+        voided = [
+            text for text in column.distinct if any(word in text.lower() for word in _CANCELLED)
+        ]
         seen = ", ".join(repr(text) for text in list(column.distinct)[:8])
         if voided:
             listed = ", ".join(literal(text) for text in voided)

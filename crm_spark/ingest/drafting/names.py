@@ -11,9 +11,9 @@ _NAMES = {
         customer_unique_id customer_id customer_no customer_number customer_nr customer_code cust_id
         cust_no custid id_customer client_id client_no client_number client_code user_id visitor_id
         member_id member_no member_number household_id household_key shopper_id account_id buyer_id
-        buyer_user_id buyer_username buyer_user_name kunnr sold_to_party sold_to partner_id
-        kunden_id kundennummer kunden_nr kundennr kundenummer id_client numero_client code_client
-        no_client no_cliente cliente_id id_cliente codigo_cliente numero_cliente
+        buyer_user_id buyer_username buyer_user_name kunnr kunag kunrg sold_to_party sold_to
+        partner_id kunden_id kundennummer kunden_nr kundennr kundenummer id_client numero_client
+        code_client no_client no_cliente cliente_id id_cliente codigo_cliente numero_cliente
         customer_reference_id customer_ref loyalty_id loyalty_card card_id card_number contact_id
         person_id customer client kunde cliente household member buyer user visitor partner
         customer_email email_customer billing_email email buyer_email email_address e_mail mail
@@ -119,6 +119,10 @@ _NAMES = {
         refund_of_order_id refunded_order_id refund_order_id return_of_order_id original_order_id
         original_order original_order_no original_order_number original_invoice original_invoice_no
         original_transaction_id parent_order_id parent_id
+    """,
+    "refunded_amount": """
+        refunded_amount amount_refunded refund_amount total_refunded refund_total total_refund
+        lineitem_refunded_amount
     """,
     "status": """
         status order_status financial_status payment_status order_state state fulfillment_status

@@ -146,6 +146,7 @@ _FITS: dict[str, Callable[[Column], bool]] = {
     "channel": lambda column: _has_few_values(column) and _is_id(column),
     "is_return": lambda column: column.is_boolean,
     "refund_of_order_id": _is_id,
+    "refunded_amount": _is_some_number,
     "status": _has_few_values,
     "event": _has_few_values,
 }

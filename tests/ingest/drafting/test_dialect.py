@@ -104,6 +104,14 @@ def test_a_separator_at_the_end_of_lines_alone_makes_columns_go_by_place() -> No
     assert found.rows == (("1", "5.00", ""), ("2", "6.00", ""))
 
 
+def test_between_tabs_a_quote_may_be_one_of_inches() -> None:
+    text = 'order\tname\ttotal\n1\tMonitor 24"\t5\n2\t"Best" cable\t6\n3\t"7 inch\t7\n'
+    found = parse(text)
+    assert found.dialect.options == {"header": True, "sep": "\t", "quote": ""}
+    assert [row[1] for row in found.rows] == ['Monitor 24"', '"Best" cable', '"7 inch']
+    assert parse('order\tname\n1\t"a ""b"" c"\n2\t"d"\n').dialect.has_quotes
+
+
 def test_lines_of_another_length_are_counted_and_left_out() -> None:
     found = parse("order,total,name\n1,5.00,a\n2,6.00,b,c\n3,7.00,d\n")
     assert (found.n_misfits, len(found.rows)) == (1, 2)

@@ -72,6 +72,22 @@ def test_the_number_of_a_table_is_known_by_its_name_elsewhere() -> None:
     assert section["columns"]["order_id"] == "order_id"
 
 
+def test_a_key_of_its_own_name_joins_where_it_has_the_values() -> None:
+    files = {
+        "orders.csv": "entity_id,increment_id,customer_email,created_at\n"
+        "1,000000101,a@b.de,2024-05-01 21:30:00\n2,000000102,c@d.de,2024-05-02 08:00:00\n",
+        "items.csv": "item_id,order_id,sku,qty_ordered,row_total\n11,1,S,1,30.00\n12,2,C,1,10.00\n",
+    }
+    section = source(drafted(files))
+    assert "LEFT JOIN orders ON items.order_id = orders.entity_id" in section["query"]
+    assert section["columns"]["amount"] == "row_total"
+    others = {
+        **files,
+        "items.csv": files["items.csv"].replace(",1,S", ",7,S").replace(",2,C", ",8,C"),
+    }
+    assert drafted(others).missing
+
+
 def test_a_table_between_is_joined_though_no_column_of_it_is_used() -> None:
     query = Query(
         "items",

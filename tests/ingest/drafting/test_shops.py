@@ -82,7 +82,7 @@ def test_totals_of_orders_are_none_of_lines() -> None:
     )
     assert columns["discount_amount"] == "`Lineitem discount`"
     asked = questions(found)
-    assert any("of whole orders are Total, Subtotal" in text for text in asked)
+    assert any("whole orders have Total, Subtotal" in text for text in asked)
     assert any("not in ('refunded')" in text for text in asked)
     assert not any("have no zone" in text for text in asked)
 
@@ -303,6 +303,18 @@ def test_a_line_number_that_comes_twice_in_an_order_is_no_id() -> None:
     )
     assert "line_id" in source(draft(lines))["columns"]
     assert "line_id" not in source(draft(f"{lines}1,2,a,2019-01-02,7\n"))["columns"]
+
+
+def test_money_given_back_in_a_column_of_its_own_is_asked_of() -> None:
+    found = draft(
+        "id,Created (UTC),Amount,Amount Refunded,Currency,Status,Customer ID\n"
+        "ch_1,2019-01-02 10:11,25.00,0.00,usd,wc-cancelled,cus_1\n"
+        "ch_2,2019-01-03 10:11,25.00,5.00,usd,wc-completed,cus_2\n"
+    )
+    assert source(found)["columns"]["amount"] == "Amount"
+    asked = questions(found)
+    assert any("amount: Amount - coalesce(`Amount Refunded`, 0)" in text for text in asked)
+    assert any("not in ('wc-cancelled')" in text for text in asked)
 
 
 def test_a_refund_names_its_order() -> None:

@@ -116,9 +116,12 @@ def _samples(
         of_kind = [one for one in opened if (one.format, one.options) == kind]
         own = [one.file for one in of_kind]
         try:
-            samples += file_samples(spark, path, of_kind, _apart(own, given, left_out))
+            tables, broken = file_samples(spark, path, of_kind, _apart(own, given, left_out))
         except DataError as error:
             unusable.append(str(error))
+            continue
+        samples += tables
+        unusable += broken
     return samples
 
 

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from crm_spark.errors import DataError
 from crm_spark.ingest.analysis import lenient_analysis
 from crm_spark.ingest.drafting.groups import grouped, paths_of, table_name
 from crm_spark.ingest.drafting.nested import flatten
@@ -41,12 +42,21 @@ def table_sample(spark: SparkSession, name: str, reading: Reading) -> Sample:
 
 def file_samples(
     spark: SparkSession, path: str, opened: Sequence[Opened], others: Sequence[SourceFile]
-) -> list[Sample]:
-    """Look at files of one format and the same options; `others` of the path are of another."""
+) -> tuple[list[Sample], list[str]]:
+    """Look at files of one format and the same options; `others` of the path are of another.
+
+    Gives the tables, and the files that cannot be read with the reason.
+    """
     kind, options = opened[0].format, dict(opened[0].options)
     section = SourceSection(path=path, format=kind, options={**options}, columns={})
     found = look_at(spark, Source("transactions", section, _UTC))
-    look_into(spark, found, [one.file.uri for one in opened])
+    known = set(found.broken)
+    try:
+        look_into(spark, found, [one.file.uri for one in opened])
+    except DataError:
+        if set(found.broken) == known:
+            raise
+    broken = [f"{file}: {why}" for file, why in found.broken.items() if file not in known]
     readable = [one.file for one in opened if not is_broken(one.file.uri, found.broken)]
 
     def names(file: SourceFile) -> list[str]:
@@ -57,7 +67,7 @@ def file_samples(
         apart = [*others, *(file for file in readable if file not in group)]
         reading = Reading(tuple(paths_of(path, group, apart)), format=kind, options=options)
         samples.append(_of_group(spark, found, group, reading))
-    return samples
+    return samples, broken
 
 
 def _of_group(

@@ -19,8 +19,7 @@ from crm_spark.ingest.drafting.query import query_lines
 from crm_spark.ingest.drafting.roles import Choices, choose
 from crm_spark.ingest.drafting.table import Sample
 from crm_spark.ingest.drafting.times import has_no_zone
-
-_SIZE = "{n_rows:,} rows of {n_files:,} file{s} looked at"
+from crm_spark.words import are, counted
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,7 @@ def _best(samples: Sequence[Sample]) -> _Mapped:
 
 
 def _described(sample: Sample) -> str:
-    n_files = sample.n_files
-    size = _SIZE.format(n_rows=sample.n_rows, n_files=n_files, s="" if n_files == 1 else "s")
+    size = f"{counted(sample.n_rows, 'row')} of {counted(sample.n_files, 'file')} looked at"
     names = ", ".join(column.name for column in sample.columns)
     return f"table {sample.name} ({size}): {names}"
 
@@ -102,7 +100,10 @@ def _head(
     for text in unusable:
         lines += comment(f"- not used: {text}")
     if missing:
-        lines += comment(f"Not complete: {len(missing)} needed columns are missing, see columns.")
+        lines += comment(
+            f"Not complete: of what is needed, {counted(len(missing), 'column')} "
+            f"{are(len(missing))} missing, see columns."
+        )
     lines += comment(
         "Lines that begin with ? are questions: answer each, then run crm-spark check_config."
     )

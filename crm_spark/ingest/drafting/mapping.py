@@ -151,9 +151,7 @@ def _line_entry(choices: Choices) -> Entry | None:
         return None
     column = choice.column
     if column.is_unique:
-        text = (
-            f"line_id: rows that share {column.sql} are versions of one line: is it never reused?"
-        )
+        text = f"line_id: is {column.sql} never used again? Rows that share one are one line"
         return Entry("line_id", column.sql, (column,), (text,))
     if order is None:
         return None

@@ -11,6 +11,7 @@ from crm_spark.ingest.drafting.groups import table_name
 from crm_spark.ingest.drafting.table import Reading, Sample
 from crm_spark.ingest.drafting.texts import TextFile
 from crm_spark.ingest.mapping.expressions import as_sql
+from crm_spark.words import are, counted, verb
 
 _N_ROWS = 50_000
 
@@ -129,7 +130,7 @@ def _questions(files: Sequence[TextFile], first: TextFile) -> list[str]:
     misfits = sum(file.parsed.n_misfits for file in files)
     if misfits:
         questions.append(
-            f"{misfits:,} of the rows looked at have more or fewer fields than the header, and "
-            "are rejected: mend the export"
+            f"{counted(misfits, 'row')} of those looked at {verb(misfits, 'has', 'have')} more or "
+            f"fewer fields than the header, and {are(misfits)} rejected: mend the export"
         )
     return questions

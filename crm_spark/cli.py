@@ -10,7 +10,7 @@ from typing import NoReturn
 import crm_spark
 from crm_spark.config import Config, load_config, parse_date, read_local_config
 from crm_spark.errors import ConfigError, CrmSparkError, nearest
-from crm_spark.jobs.catalogue import JOBS, Job, job_of
+from crm_spark.jobs.catalogue import JOBS, Job, job_of, needs_config
 from crm_spark.runtime.progress import configure_logging, log, redact
 from crm_spark.runtime.run import RunSummary
 
@@ -78,6 +78,22 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _add_common(command: argparse.ArgumentParser, job: Job) -> None:
+    if needs_config(job):
+        _add_config(command)
+    if job.NEEDS_AS_OF:
+        command.add_argument(
+            "--as-of",
+            type=parse_date,
+            metavar="DATE",
+            help="YYYY-MM-DD: use what was known before this day "
+            "(default: the day after the newest order)",
+        )
+    if add_arguments := getattr(job, "add_arguments", None):
+        add_arguments(command)
+    command.add_argument("--verbose", action="store_true", help="log more, and Spark's own log")
+
+
+def _add_config(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--config",
         required=True,
@@ -92,17 +108,6 @@ def _add_common(command: argparse.ArgumentParser, job: Job) -> None:
         metavar="A.B=C",
         help="set one key of the configuration; may be given many times",
     )
-    if job.NEEDS_AS_OF:
-        command.add_argument(
-            "--as-of",
-            type=parse_date,
-            metavar="DATE",
-            help="YYYY-MM-DD: use what was known before this day "
-            "(default: the day after the newest order)",
-        )
-    if add_arguments := getattr(job, "add_arguments", None):
-        add_arguments(command)
-    command.add_argument("--verbose", action="store_true", help="log more, and Spark's own log")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -118,7 +123,7 @@ def _run(options: argparse.Namespace) -> RunSummary:
 
     job = job_of(options.job)
     config: Config | None = None
-    if not _is_remote(options.config):
+    if needs_config(job) and not _is_remote(options.config):
         config = _load(options, read_local_config(_shipped(options.config)))
         check_tracking(config.tracking)
     with open_session(
@@ -126,13 +131,14 @@ def _run(options: argparse.Namespace) -> RunSummary:
         time_zone=config.time_zone if config else "UTC",
         properties=config.spark.as_properties() if config else {},
     ) as spark:
-        if config is None:
+        if needs_config(job) and config is None:
             from crm_spark.ingest.reading.rows import read_text
 
             config = _load(options, read_text(spark, options.config))
             check_tracking(config.tracking)
             spark.conf.set("spark.sql.session.timeZone", config.time_zone)
-        require_shared_tracking(spark, config.tracking.uri)
+        if config is not None:
+            require_shared_tracking(spark, config.tracking.uri)
         extra = {
             key: value
             for key, value in vars(options).items()

@@ -26,7 +26,7 @@ from pyspark.sql import SparkSession
 import crm_spark
 from crm_spark.cli import main, parse
 from crm_spark.errors import BusyError, ConfigError, DataError, EnvironmentFault
-from crm_spark.jobs.catalogue import JOBS, job_of
+from crm_spark.jobs.catalogue import JOBS, job_of, needs_config
 from crm_spark.runtime import progress
 
 
@@ -187,8 +187,8 @@ def test_help_of_a_job_tells_what_it_does_its_flags_and_the_exit_codes(job: str,
     shown = in_one_line(ended.out)
     assert f"crm-spark {job}" in shown
     assert job_of(job).DESCRIPTION in shown
-    assert "--config FILE" in shown
-    assert "--set A.B=C" in shown
+    assert ("--config FILE" in shown) == needs_config(job_of(job))
+    assert ("--set A.B=C" in shown) == needs_config(job_of(job))
     assert ("--as-of DATE" in shown) == job_of(job).NEEDS_AS_OF
     assert_lists_exit_codes(ended.out)
 
@@ -214,7 +214,7 @@ def test_a_script_runs_the_job_of_its_name(
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(script), run_name="__main__")
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
-    # show wants the name of a table first; the others find that the file is missing.
+    # show wants a table's name first, draft_config a path; the others find no such file.
     assert (ended.value.code, summary["job"]) == (2, job)
 
 
@@ -311,6 +311,24 @@ def test_success_returns_normally_with_a_summary_and_leaves_the_session_running(
     assert spark.range(3).count() == 3
     # It runs nothing and leaves nothing.
     assert not (tmp_path / "lake").exists()
+
+
+def test_a_job_without_a_configuration_drafts_one(
+    call: Any, spark: SparkSession, utc_config: str, tmp_path: Path
+) -> None:
+    orders, output = str(tmp_path / "orders.csv"), str(tmp_path / "draft.yml")
+    (tmp_path / "orders.csv").write_text("customer,order,day,total\n1,10,2020-01-01,2.50\n")
+    ended = call("draft_config", orders, "--output", output)
+    assert (ended.code, ended.summary["job"]) == (0, "draft_config")
+    assert "is written" in ended.err
+    assert call("check_config", "--config", output).code == 0
+    again = call("draft_config", orders, "--output", output)
+    assert_failed(again, code=2, job="draft_config", folder=tmp_path, says="is there already")
+
+
+def test_a_job_without_a_configuration_takes_none(call: Any, tmp_path: Path) -> None:
+    ended = call("draft_config", "orders.csv", "--config", "x.yml")
+    assert_failed(ended, code=2, job="draft_config", folder=tmp_path, says="--config")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ JOBS = (
     "replay_rejected",
     "backtest_churn",
     "maintain_tables",
+    "draft_config",
     "check_config",
     "status",
     "show",
@@ -58,7 +59,7 @@ class Job(Protocol):
         """Whether it has a date."""
 
     def run(
-        self, spark: SparkSession, config: Config, as_of: date | None, **flags: Any
+        self, spark: SparkSession, config: Config | None, as_of: date | None, **flags: Any
     ) -> RunSummary:
         """Run it."""
 
@@ -69,6 +70,11 @@ def job_of(name: str) -> Job:
         return cast(Job, importlib.import_module(f"crm_spark.jobs.{name}"))
     of_models = {job.name: job for model in MODELS for job in jobs_of(model)}
     return cast(Job, of_models[name])
+
+
+def needs_config(job: Job) -> bool:
+    """Whether a job is for a configuration; one that has none yet says NEEDS_CONFIG = False."""
+    return bool(getattr(job, "NEEDS_CONFIG", True))
 
 
 def jobs_of(model: AnyModel) -> tuple[TrainJob, ScoreJob]:

@@ -111,6 +111,21 @@ class HadoopFile:
 
         return bytes(self._read(read))
 
+    def parts(self, places: Sequence[int], n: int) -> list[bytes]:
+        """Give up to `n` bytes of what a file holds, unpacked, from each of these places on.
+
+        The places are in order; beyond the end there is nothing.
+        """
+        found, place = [], 0
+        with self._unpacked() as stream:
+            for start in places:
+                while place < start and (skipped := int(stream.skip(start - place))):
+                    place += skipped
+                part = bytes(stream.readNBytes(n)) if place >= start else b""
+                place += len(part)
+                found.append(part)
+        return found
+
     def length(self) -> int:
         """Give the number of bytes of a file."""
         return int(self._filesystem.getFileStatus(self._path).getLen())

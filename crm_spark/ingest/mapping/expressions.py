@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from crm_spark.ingest.analysis import lenient_analysis
 from crm_spark.ingest.messages import first_line
@@ -71,6 +72,11 @@ def _remedy(text: str) -> str:
     if _OTHER_ROWS.search(text):
         return "; a mapping sees one row: let a table or query make the column first, and map that"
     return ""
+
+
+def kind_of(df: DataFrame, text: str) -> T.DataType:
+    """Give the type of what an expression makes."""
+    return df.select(F.expr(text)).schema[0].dataType
 
 
 def referenced_columns(df: DataFrame, text: str) -> list[str]:

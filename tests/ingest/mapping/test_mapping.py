@@ -86,6 +86,7 @@ NO_AMOUNT = "amount is missing (Price)"
 BAD_DATE = "ordered_at cannot be read as timestamp from InvoiceDate"
 BAD_QUANTITY = "quantity cannot be read as decimal(18,3) from Quantity"
 BAD_AMOUNT = "amount cannot be read as decimal(18,2) from Price"
+COMMA = f"{BAD_AMOUNT}: a comma parts the decimals: write translate(Price, ',', '.')"
 
 INVOICE_ROWS: list[tuple[tuple[str | None, ...], list[str]]] = [
     (("good", "17", "A1", NOON, "2", "9.99"), []),
@@ -101,7 +102,7 @@ INVOICE_ROWS: list[tuple[tuple[str | None, ...], list[str]]] = [
     (("no amount", "17", "A1", NOON, "2", None), [NO_AMOUNT]),
     (("empty amount", "17", "A1", NOON, "2", ""), [NO_AMOUNT]),
     (("word for an amount", "17", "A1", NOON, "2", "free"), [BAD_AMOUNT]),
-    (("comma for a point", "17", "A1", NOON, "2", "9,99"), [BAD_AMOUNT]),
+    (("comma for a point", "17", "A1", NOON, "2", "9,99"), [COMMA]),
     (("amount too large", "17", "A1", NOON, "2", "1e30"), [BAD_AMOUNT]),
     (("no quantity", "17", "A1", NOON, None, "9.99"), []),
     (("empty quantity", "17", "A1", NOON, "", "9.99"), []),
@@ -157,6 +158,44 @@ def test_the_columns_are_those_that_can_be_mapped_then_file_and_reasons(
 
 def test_ids_lose_the_blanks_around_them(spark: SparkSession) -> None:
     assert one(spark, "id string", (" 17 ",), required(customer_id="id"))["customer_id"] == "17"
+
+
+@pytest.mark.parametrize("expression", ["id", "cast(cast(id as double) as bigint)"])
+def test_an_id_that_has_lost_digits_says_so(expression: str, spark: SparkSession) -> None:
+    row = one(spark, "id string", ("8.96529E+19",), required(order_id=expression))
+    assert row["order_id"] is None
+    assert row[REASONS] == [
+        "order_id has lost digits (a rounded number, as 1.2E+17 is): export the column as text"
+    ]
+    # Not even where the mapping takes care of nulls.
+    optional = required(product_id="coalesce(id, id)")
+    (reason,) = one(spark, "id string", ("1,12346E+17",), optional)[REASONS]
+    assert reason.startswith("product_id has lost digits")
+
+
+def test_a_floating_number_beyond_what_it_can_hold_has_lost_digits(spark: SparkSession) -> None:
+    (reason,) = one(spark, "id double", (1e17,), required(customer_id="id"))[REASONS]
+    assert reason.startswith("customer_id has lost digits")
+
+
+NOTHING = ["\0", "\u00a0", " \u200b\t", "", None]
+
+
+def test_blanks_of_any_kind_are_nothing_written_in_any_column(spark: SparkSession) -> None:
+    df = spark.createDataFrame([(text,) for text in NOTHING], "x string")
+    optional = ("product_id", "currency", "channel", "quantity", "is_return")
+    for row in mapped(df, required(**dict.fromkeys(optional, "x"))).collect():
+        assert {name: row[name] for name in optional} == dict.fromkeys(optional)
+        assert row[REASONS] == []
+    for row in mapped(df, required(order_id="x", amount="x", ordered_at="x")).collect():
+        assert sorted(row[REASONS]) == [
+            f"{name} is missing (x)" for name in ("amount", "order_id", "ordered_at")
+        ]
+
+
+def test_blanks_around_a_value_do_no_harm(spark: SparkSession) -> None:
+    row = one(spark, "x string", ("\u00a09.99\u00a0",), required(amount="x", channel="x"))
+    assert (row["amount"], row["channel"], row[REASONS]) == (Decimal("9.99"), "9.99", [])
 
 
 def test_ids_that_are_numbers_become_text(spark: SparkSession) -> None:
@@ -420,6 +459,7 @@ def whole_rows(spark: SparkSession) -> list[Row]:
             "quantity": F.col("quantity").cast("decimal(18,3)"),
             "amount": F.col("amount").cast("decimal(18,2)"),
             "discount_amount": F.lit(None).cast("decimal(18,2)"),
+            "refund_of_order_id": F.lit(None).cast("string"),
         }
     )
     return sorted(complete_versions(df, TRANSACTIONS).collect(), key=lambda row: row["n"])

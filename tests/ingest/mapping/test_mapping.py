@@ -419,6 +419,75 @@ def test_an_expression_that_does_not_give_one_value_a_row_is_a_fault(
     assert [fault.split(":")[0] for fault in faults] == ["columns.amount"]
 
 
+@pytest.mark.parametrize(
+    ("key", "expression", "said"),
+    [
+        ("customer_id", '"CustomerID"', "in quotes it is a text: write CustomerID"),
+        ("customer_id", '"customerid"', "in quotes it is a text: write CustomerID"),
+        ("order_id", "'Invoice No'", "goes in backticks"),
+        ("ordered_at", "timestamp '2017-06-01'", "reads no column"),
+        ("product_id", '"Case"', "write Case"),
+        ("where", "\"Case\" = 'paid'", "write Case"),
+        ("where", "'Case' = 'paid'", "write Case"),
+        ("where", "1 = 1", "reads no column"),
+    ],
+)
+def test_what_is_the_same_for_all_rows_is_no_key_and_no_condition(
+    key: str, expression: str, said: str, spark: SparkSession
+) -> None:
+    if key == "where":
+        (fault,) = faults_of(spark, MAPPING, expression)
+    else:
+        (fault,) = faults_of(spark, {**MAPPING, key: expression})
+    assert fault.startswith(f"where: {expression!r}: " if key == "where" else f"columns.{key}: ")
+    assert said in fault
+
+
+def test_constants_and_what_spark_knows_of_a_file_may_be_mapped(spark: SparkSession) -> None:
+    others = {"amount": "0", "channel": '"web"', "currency": "'EUR'", "is_return": "false"}
+    of_file = {"order_id": "input_file_name()", "customer_id": "concat('c', CustomerID)"}
+    assert faults_of(spark, {**MAPPING, **others, **of_file}) == []
+
+
+def test_binary_columns_are_ids_and_text_and_else_a_fault_with_the_way_out(
+    spark: SparkSession,
+) -> None:
+    schema = "who binary, no binary, at binary, paid binary"
+    df = spark.createDataFrame([], schema)
+    mapping = {"customer_id": "who", "order_id": "no", "ordered_at": "at", "amount": "paid"}
+    faults = mapping_faults(df, mapping, where=None, time_zone="UTC", table=TRANSACTIONS)
+    assert faults == [
+        "columns.ordered_at: 'at': is binary: write cast(at as string)",
+        "columns.amount: 'paid': is binary: write cast(paid as string)",
+    ]
+    cast = {**mapping, "ordered_at": "cast(at as string)", "amount": "cast(paid as string)"}
+    assert mapping_faults(df, cast, where=None, time_zone="UTC", table=TRANSACTIONS) == []
+    row = (
+        bytearray(b"c1 "),
+        bytearray(b"\xc2\xa0o1"),
+        bytearray(b"2017-06-01"),
+        bytearray(b"9.99"),
+    )
+    found = one(spark, schema, row, cast)
+    assert (found["customer_id"], found["order_id"]) == ("c1", "o1")
+    assert (found["amount"], found[REASONS]) == (Decimal("9.99"), [])
+    (fault,) = mapping_faults(
+        df, {"amount": "paid * 2"}, where=None, time_zone="UTC", table=TRANSACTIONS
+    )
+    assert fault.endswith("; paid is binary: write cast(paid as string)")
+
+
+def test_a_pattern_that_reads_something_else_is_a_fault_before_anything_runs(
+    spark: SparkSession,
+) -> None:
+    (fault,) = faults_of(spark, {**MAPPING, "ordered_at": "to_date(InvoiceDate, 'dd.mm.yyyy')"})
+    assert fault.startswith("columns.ordered_at: ")
+    assert fault.endswith(
+        "the pattern 'dd.mm.yyyy': mm is the minute: write MM for the month, and HH before mm for "
+        "the hour"
+    )
+
+
 def test_ansi_and_time_zone_are_as_before_after_looking_for_faults(spark: SparkSession) -> None:
     with settings_kept(spark):
         assert len(faults_of(spark, {"amount": "no_such_column"})) == 1

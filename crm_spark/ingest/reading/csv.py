@@ -220,5 +220,10 @@ def is_option_true(options: Mapping[str, Any], name: str) -> bool:
     return _as_text(_option(options, name.lower()) or "false").lower() == "true"
 
 
+def is_option_given(options: Mapping[str, Any], name: str) -> bool:
+    """Whether the user gives an option, however it is spelled."""
+    return _option(options, name.lower()) is not None
+
+
 def _as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -16,6 +16,7 @@ from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.broken import broken_file
 from crm_spark.ingest.reading.csv import CORRUPT_RECORD, CsvHead, without_head
 from crm_spark.ingest.reading.layout import Layout
+from crm_spark.ingest.reading.nulls import with_nulls_of_databases
 from crm_spark.ingest.reading.parquet import with_stamps
 from crm_spark.ingest.reading.place import Place, PlaceSection
 from crm_spark.ingest.reading.reader import file_reader, paths_of
@@ -48,7 +49,8 @@ def read_files(
     try:
         with lenient_analysis(spark, place.time_zone):
             rows = reader.schema(schema).load(paths_of(spark, uris))
-        return with_stamps(without_head(rows, heads), layout.nanoseconds)
+        rows = with_nulls_of_databases(without_head(rows, heads), place.section, layout.schema)
+        return with_stamps(rows, layout.nanoseconds)
     except (AnalysisException, PySparkException) as error:
         if broken_file(error):
             raise

@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 
 from crm_spark.ingest.mapping.amounts import amount_hint
 from crm_spark.ingest.mapping.blanks import without_blanks
+from crm_spark.ingest.mapping.currency import CURRENCY, as_code
 from crm_spark.ingest.mapping.expressions import kind_of
 from crm_spark.ingest.mapping.ids import id_value, is_cut_id, is_id
 from crm_spark.ingest.mapping.times import (
@@ -63,11 +64,12 @@ def as_written(df: DataFrame, text: str) -> Column:
 
 
 def typed(value: Column, column: TableColumn) -> Column:
-    """Cast to the column's type; text is trimmed and the empty text is null."""
+    """Cast to the column's type; text is trimmed, the empty text null, a currency its code."""
     cast = value.cast(column.type)
     if not isinstance(column.type, T.StringType):
         return cast
     plain = without_blanks(cast)
+    plain = as_code(plain) if column.name == CURRENCY else plain
     return F.when(plain != "", plain)
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.ingest.analysis import lenient_analysis
-from crm_spark.ingest.mapping.expressions import referenced_columns
-from crm_spark.ingest.mapping.ids import id_value, is_id, is_no_number
+from crm_spark.ingest.mapping.expressions import kind_of, referenced_columns
+from crm_spark.ingest.mapping.ids import is_id, is_no_number
 from crm_spark.ingest.mapping.numbers import widen_whole_numbers
+from crm_spark.ingest.mapping.readings import as_written, read_column, typed
+from crm_spark.ingest.mapping.reasons import has_source, is_required, reasons_of
 from crm_spark.ingest.mapping.where import IS_WANTED, UNDECIDED_BY, is_wanted, undecided_by
 from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.ingest.reading.schema import quoted
@@ -32,13 +34,6 @@ ROW_JSON = {
     "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
     "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
 }
-
-# It says what is taken where a column is null.
-_STANDS_IN = re.compile(r"\b(coalesce|nvl2?|ifnull)\s*\(", re.I)
-_TIME_ALONE = r"^\s*T?[0-9]{1,2}:[0-9]{1,2}"
-
-# A mapping that says by itself when it gives null is not at fault when it does.
-_GIVES_NULL_ON_PURPOSE = re.compile(r"\b(nullif|case|if|iff|try_\w+|coalesce|nvl|get)\b", re.I)
 
 
 def is_usable() -> Column:
@@ -71,47 +66,18 @@ def map_source(
     file.
     Raises AnalysisException for an expression that does not fit the source.
     """
-    spark = df.sparkSession
     df = widen_whole_numbers(df)
-    needed_of_deletions = {*table.key, "customer_id", "order_id"}
     columns: list[Column] = [column.alias(name) for name, column in (keep or {}).items()]
     reasons: list[Column] = []
-    with lenient_analysis(spark, time_zone):
+    with lenient_analysis(df.sparkSession, time_zone):
         for column in table.columns:
             if column.mapping is None:
                 continue
-            text = mapping.get(column.name)
-            if text is None:
+            if column.name not in mapping:
                 columns.append(F.lit(None).cast(column.type).alias(column.name))
                 continue
-            sources = referenced_columns(df, text)
-            value, has_source = _value(df, text, column, sources), _has_source(sources)
-            if constant := (missing or {}).get(column.name):
-                is_missing = ~has_source
-                columns.append(is_missing.alias(is_filled(column.name)))
-                value = F.when(is_missing, _typed(F.lit(constant), column)).otherwise(value)
-            columns.append(value.alias(column.name))
-            if isinstance(column.type, T.DecimalType):
-                # A tenth of a cent is rounded to zero, but is none.
-                columns.append(
-                    (F.expr(text).cast("double") == 0).alias(is_zero_before_rounding(column.name))
-                )
-            if column.name == "amount":
-                columns.append(_as_text(df, text).alias(AMOUNT_TEXT))
-            if is_id(column):
-                has_source = has_source & ~is_no_number(df, sources)
-            found = _reasons_of(
-                column,
-                text,
-                value,
-                sources,
-                has_source=has_source,
-                is_required=is_required(column, table),
-            )
-            if "is_deleted" in mapping and column.name not in needed_of_deletions:
-                # Who says that a line is void need not say what was in it.
-                is_kept = ~F.coalesce(F.expr(mapping["is_deleted"]).cast("boolean"), F.lit(False))
-                found = [F.when(is_kept, reason) for reason in found]
+            mapped, found = _map_column(df, table, column, mapping, (missing or {}))
+            columns += mapped
             reasons += found
         all_reasons = F.array_compact(F.array(*reasons)) if reasons else _no_reasons()
         if CORRUPT_RECORD in df.columns:
@@ -122,33 +88,61 @@ def map_source(
         columns.append(is_wanted(df, where).alias(IS_WANTED))
         columns.append(undecided_by(df, where).alias(UNDECIDED_BY))
         if row_columns is not None:
-            kept = [F.col(quoted(name)) for name in row_columns if name != CORRUPT_RECORD]
-            row = F.to_json(F.struct(*kept), ROW_JSON)
-            if CORRUPT_RECORD in df.columns:
-                row = F.coalesce(F.col(CORRUPT_RECORD), row)
-            columns.append(row.alias(SOURCE_ROW))
+            columns.append(_row_as_it_came(df, row_columns).alias(SOURCE_ROW))
         return df.select(*columns)
+
+
+def _map_column(
+    df: DataFrame,
+    table: Table,
+    column: TableColumn,
+    mapping: Mapping[str, str],
+    missing: Mapping[str, str],
+) -> tuple[list[Column], list[Column]]:
+    """Give a mapped column, with what is noted of it, and its reasons for rejection."""
+    text = mapping[column.name]
+    sources = referenced_columns(df, text)
+    reading, is_there = read_column(df, text, column, sources), has_source(sources)
+    mapped = []
+    if constant := missing.get(column.name):
+        is_missing, stand_in = ~is_there, typed(F.lit(constant), column)
+        mapped.append(is_missing.alias(is_filled(column.name)))
+        value = F.when(is_missing, stand_in).otherwise(reading.value)
+        reading = replace(reading, value=value)
+    mapped.append(reading.value.alias(column.name))
+    if isinstance(column.type, T.DecimalType):
+        # A tenth of a cent is rounded to zero, but is none.
+        is_zero = as_written(df, text).cast("double") == 0
+        mapped.append(is_zero.alias(is_zero_before_rounding(column.name)))
+    if column.name == "amount":
+        mapped.append(_as_text(df, text).alias(AMOUNT_TEXT))
+    if is_id(column):
+        is_there = is_there & ~is_no_number(df, sources)
+    reasons = reasons_of(
+        column, text, reading, sources, is_there=is_there, is_required=is_required(column, table)
+    )
+    if "is_deleted" in mapping and column.name not in {*table.key, "customer_id", "order_id"}:
+        # Who says that a line is void need not say what was in it.
+        is_kept = ~F.coalesce(F.expr(mapping["is_deleted"]).cast("boolean"), F.lit(False))
+        reasons = [F.when(is_kept, reason) for reason in reasons]
+    return mapped, reasons
+
+
+def _as_text(df: DataFrame, text: str) -> Column:
+    """Give what an expression makes, where that is text."""
+    is_text = isinstance(kind_of(df, text), T.StringType)
+    return as_written(df, text) if is_text else F.lit(None).cast("string")
+
+
+def _row_as_it_came(df: DataFrame, names: Sequence[str]) -> Column:
+    kept = [F.col(quoted(name)) for name in names if name != CORRUPT_RECORD]
+    row = F.to_json(F.struct(*kept), ROW_JSON)
+    return F.coalesce(F.col(CORRUPT_RECORD), row) if CORRUPT_RECORD in df.columns else row
 
 
 def is_filled(name: str) -> str:
     """Name the column that says whether a constant stands for a missing value of another."""
     return f"_is_filled_{name}"
-
-
-def is_required(column: TableColumn, table: Table) -> bool:
-    """Whether a row without a value in this column cannot be used."""
-    is_key = column.name in table.key and not column.nullable
-    return column.mapping == "required" or is_key
-
-
-def allows_null(text: str) -> bool:
-    """Whether an expression says what stands in for a column that is null."""
-    return _STANDS_IN.search(text) is not None
-
-
-def gives_null_on_purpose(text: str) -> bool:
-    """Whether an expression says by itself when it gives null."""
-    return _GIVES_NULL_ON_PURPOSE.search(text) is not None
 
 
 def is_zero_before_rounding(name: str) -> str:
@@ -158,91 +152,3 @@ def is_zero_before_rounding(name: str) -> str:
 
 def _no_reasons() -> Column:
     return F.array().cast(T.ArrayType(T.StringType()))
-
-
-def _value(df: DataFrame, text: str, column: TableColumn, sources: Sequence[str]) -> Column:
-    if is_id(column):
-        return id_value(df, text, sources)
-    value = _typed(F.expr(text), column)
-    if isinstance(column.type, T.TimestampType | T.DateType) and "'" not in text:
-        # Spark takes a time alone for one of today.
-        return F.when(~_is_time_alone(df, sources), value)
-    return value
-
-
-def _is_time_alone(df: DataFrame, sources: Sequence[str]) -> Column:
-    """Whether the only source is text, and a time of day without a date."""
-    if len(sources) != 1 or not isinstance(df.schema[sources[0]].dataType, T.StringType):
-        return F.lit(False)
-    return F.coalesce(F.col(quoted(sources[0])).rlike(_TIME_ALONE), F.lit(False))
-
-
-def _as_text(df: DataFrame, text: str) -> Column:
-    """Give what an expression makes, where that is text."""
-    value = F.expr(text)
-    is_text = isinstance(df.select(value).schema[0].dataType, T.StringType)
-    return F.trim(value) if is_text else F.lit(None).cast("string")
-
-
-def _typed(value: Column, column: TableColumn) -> Column:
-    """Cast to the column's type; text is trimmed and the empty text is null."""
-    typed = value.cast(column.type)
-    if isinstance(column.type, T.StringType):
-        typed = F.trim(typed)
-        return F.when(typed != "", typed)
-    return typed
-
-
-def _reasons_of(
-    column: TableColumn,
-    text: str,
-    value: Column,
-    sources: list[str],
-    *,
-    has_source: Column,
-    is_required: bool,
-) -> list[Column]:
-    """Give the reasons this column can have: missing, or there but not readable."""
-    if not is_required and gives_null_on_purpose(text):
-        return []
-    if not sources:
-        missing = F.lit(f"{column.name} is missing: {text} is null")
-        return [F.when(value.isNull(), missing)] if is_required else []
-    wanted = "an id" if is_id(column) else column.type.simpleString()
-    unreadable = F.lit(f"{column.name} cannot be read as {wanted} from {', '.join(sources)}")
-    reason = F.when(value.isNull() & has_source, unreadable)
-    if is_required:
-        missing = F.lit(f"{column.name} is missing ({', '.join(sources)})")
-        reason = reason.when(value.isNull(), missing)
-    return [reason, *_out_of_range(column, value)]
-
-
-def _has_source(sources: list[str]) -> Column:
-    """Whether every column that an expression reads holds something."""
-    has_source = F.lit(True)
-    for name in sources:
-        column = F.col(quoted(name))
-        has_source = has_source & column.isNotNull() & (F.trim(column.cast("string")) != "")
-    return has_source
-
-
-def _out_of_range(column: TableColumn, value: Column) -> list[Column]:
-    """Give the reason of a value below the column's minimum or above its maximum."""
-    low, high = column.minimum, column.maximum
-    if low is None and high is None:
-        return []
-    wanted = " ".join(
-        [
-            *([f"from {low:g}"] if low is not None else []),
-            *([f"to {high:g}"] if high is not None else []),
-        ]
-    )
-    is_outside = F.lit(False)
-    if low is not None:
-        is_outside = is_outside | (value < low)
-    if high is not None:
-        is_outside = is_outside | (value > high)
-    message = F.concat(
-        F.lit(f"{column.name} is "), value.cast("string"), F.lit(f", expected {wanted}")
-    )
-    return [F.when(is_outside, message)]

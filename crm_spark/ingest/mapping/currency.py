@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
-from pyspark.sql import DataFrame, Window
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from crm_spark.tables.core import MONEY
 
+CURRENCY = "currency"
 RATE = "_rate"
 AMOUNTS = ("amount", "discount_amount")
 
@@ -22,6 +23,19 @@ class CurrenciesSection(BaseModel):
 
     reporting: str = Field(min_length=1)
     max_rate_age_days: int = Field(default=7, ge=0, le=366)
+
+    @field_validator("reporting")
+    @classmethod
+    def _is_a_code(cls, value: str) -> str:
+        code = value.strip().upper()
+        if not code:
+            raise ValueError("is blank: expected the code of a currency, as EUR")
+        return code
+
+
+def as_code(currency: Column) -> Column:
+    """Give a currency as ISO 4217 writes it, without small letters: some systems write usd."""
+    return F.upper(currency)
 
 
 def rates_by_day(rates: DataFrame, *, max_age_days: int) -> DataFrame:

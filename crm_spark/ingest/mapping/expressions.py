@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from crm_spark.ingest.analysis import lenient_analysis
+from crm_spark.ingest.mapping.patterns import pattern_faults
 from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.lake.contract import Table
@@ -28,25 +31,68 @@ def mapping_faults(
     With `table` the expressions must also fit the types of its columns.
     """
     types = {column.name: column.type for column in table.columns} if table else {}
-    faults = []
     expressions = {f"columns.{name}": text for name, text in mapping.items()}
     if where:
         expressions["where"] = where
+    faults = []
     with lenient_analysis(df.sparkSession, time_zone):
         for key, text in expressions.items():
             try:
-                if key == "where":
-                    df.where(text)
-                    continue
-                value = F.expr(text)
-                wanted = types.get(key.removeprefix("columns."))
-                if not _is_one_value_a_row(df, df.select(value)):
-                    faults.append(f"{key}: {text!r}: is not one value for each row{_remedy(text)}")
-                elif wanted is not None:
-                    df.select(value.cast(wanted))
+                found = _faults_of(df, key, text, types.get(key.removeprefix("columns.")))
             except (AnalysisException, ParseException) as error:
-                faults.append(f"{key}: {text!r}: {first_line(error).rstrip('.')}{_remedy(text)}")
+                found = [f"{first_line(error).rstrip('.')}{_remedy(df, text)}"]
+            faults += [f"{key}: {text!r}: {fault}" for fault in found]
     return faults
+
+
+def _faults_of(df: DataFrame, key: str, text: str, wanted: T.DataType | None) -> list[str]:
+    """Give what is wrong with an expression that can be analysed; Spark raises for others."""
+    if key == "where":
+        df.where(text)
+    selected = df.select(F.expr(text))
+    if not _is_one_value_a_row(df, selected):
+        return [f"is not one value for each row{_remedy(df, text)}"]
+    is_needed = key.removeprefix("columns.") in _NEED_A_COLUMN
+    if (is_needed or _is_quoted_name(df, text)) and _is_constant(selected):
+        return [_no_column(df, text)]
+    if wanted is not None:
+        kind = selected.schema[0].dataType
+        if isinstance(kind, T.BinaryType) and not isinstance(wanted, T.StringType):
+            return [f"is binary: write cast({text} as string)"]
+        df.select(F.expr(text).cast(wanted))
+    return pattern_faults(text)
+
+
+# A constant in their place makes one of all customers, orders or days, or keeps all rows or none.
+_NEED_A_COLUMN = ("customer_id", "order_id", "ordered_at", "where")
+
+_TEXT = re.compile(r"""'[^']*'|"[^"]*\"""")
+
+
+def _is_constant(selected: DataFrame) -> bool:
+    """Whether the only column of a select is the same whatever the row."""
+    plan: Any = selected._jdf.queryExecution().analyzed()
+    column = plan.projectList().head()
+    return bool(column.children().nonEmpty() and column.children().head().foldable())
+
+
+def _is_quoted_name(df: DataFrame, text: str) -> bool:
+    """Whether an expression is no more than a column's name, in the quotes of other databases."""
+    return text.strip().lower() in {f'"{name.lower()}"' for name in df.columns}
+
+
+def _no_column(df: DataFrame, text: str) -> str:
+    """Say that an expression is a constant, and how the column is written that it may mean."""
+    found = "reads no column of the source, and is the same for all rows"
+    meant = [
+        name
+        for name in df.columns
+        if {f'"{name.lower()}"', f"'{name.lower()}'"} & set(re.findall(_TEXT, text.lower()))
+    ]
+    if meant:
+        written = ", ".join(as_sql(name) for name in meant)
+        return f"{found}: in quotes it is a text: write {written}"
+    return f"{found}: a name with blanks or signs goes in backticks, as in `Order ID`"
 
 
 _MORE_THAN_A_PROJECTION = re.compile(r"^\W*(?:Aggregate|Generate|Window)\b", re.MULTILINE)
@@ -61,8 +107,13 @@ def _is_one_value_a_row(df: DataFrame, selected: DataFrame) -> bool:
     return found == before
 
 
-def _remedy(text: str) -> str:
-    """Tell what to do where an expression makes several rows of one, or looks at others."""
+def _remedy(df: DataFrame, text: str) -> str:
+    """Tell what to do about several rows of one, a look at others, or a column that is binary."""
+    for field in df.schema.fields:
+        is_read = re.search(rf"\b{re.escape(field.name)}\b", text, re.IGNORECASE)
+        if isinstance(field.dataType, T.BinaryType) and is_read:
+            name = as_sql(field.name)
+            return f"; {name} is binary: write cast({name} as string)"
     if _SEVERAL_ROWS.search(text):
         return (
             "; a row of the source is one line: make a table of a row for each item first, and map "
@@ -71,6 +122,11 @@ def _remedy(text: str) -> str:
     if _OTHER_ROWS.search(text):
         return "; a mapping sees one row: let a table or query make the column first, and map that"
     return ""
+
+
+def kind_of(df: DataFrame, text: str) -> T.DataType:
+    """Give the type of what an expression makes."""
+    return df.select(F.expr(text)).schema[0].dataType
 
 
 def referenced_columns(df: DataFrame, text: str) -> list[str]:

@@ -11,18 +11,17 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from crm_spark.ingest.mapping.blanks import without_blanks
+from crm_spark.ingest.mapping.exponents import LARGEST_EXACT, has_lost_digits, written_out
+from crm_spark.ingest.mapping.expressions import kind_of
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.lake.contract import Column as TableColumn
 
-# Blanks of any kind, and characters that nobody sees: no-break spaces, zero-width ones, marks.
-_BLANK = r"[\s\p{Z}\p{Cc}\p{Cf}]+"
-_ASCII_BLANKS = "".join(map(chr, range(33))) + "\x7f"
-# As programs write whole numbers that have become floating point: 17850.0, 1.785E4.
+# As programs write whole numbers that have become floating point.
 _POINT_ZERO = r"^-?[0-9]+\.0$"
-_SCIENTIFIC = r"^-?[0-9]\.[0-9]+E[0-9]+$"
 _NO_NUMBER = r"(?i)^\s*[+-]?(nan|inf|infinity)\s*$"
 # Beyond these a floating number does not tell neighbouring whole numbers apart.
-_LARGEST_EXACT = {T.FloatType: 2**24, T.DoubleType: 2**53}
+_LARGEST_EXACT = {T.FloatType: 2**24, T.DoubleType: LARGEST_EXACT}
 
 
 def is_id(column: TableColumn) -> bool:
@@ -36,24 +35,37 @@ def id_value(df: DataFrame, text: str, sources: Sequence[str]) -> Column:
     Whole numbers have no decimals and no exponent, whatever type they have; text that programs
     write of such a number is that number, and all other text keeps its characters, leading zeros,
     too, but for blanks and invisible characters at its ends. Null where it is blank, no number
-    (NaN, infinity), or a number of which a double has lost digits. To be called as the expressions
-    of the source are analysed.
+    (NaN, infinity), or a number that has lost digits. To be called as the expressions of the source
+    are analysed.
     """
-    value = F.expr(text)
-    kind = df.select(value).schema[0].dataType
-    if isinstance(kind, T.StringType):
-        plain = without_blanks(value)
-        return F.when(plain != "", _without_decimals(plain))
+    value, kind = F.expr(text), kind_of(df, text)
     if not isinstance(kind, T.NumericType):
-        return value.cast("string")
-    is_whole = value == F.floor(value)
-    as_text = F.when(is_whole, value.cast("decimal(38,0)").cast("string"))
+        plain = without_blanks(value.cast("string"))
+        return F.when((plain != "") & ~has_lost_digits(plain), _without_decimals(plain))
+    as_text = F.when(value == F.floor(value), value.cast("decimal(38,0)").cast("string"))
     found = F.coalesce(as_text, value.cast("string"))
-    limit = _largest_exact([kind, *[df.schema[name].dataType for name in sources]], text)
-    if limit is not None:
-        found = F.when(F.abs(value) <= limit, found)
     # Cast to a whole number, NaN would be 0.
-    return F.when(~is_no_number(df, sources), found)
+    return F.when(~is_no_number(df, sources) & ~is_cut_id(df, text, sources), found)
+
+
+def is_cut_id(df: DataFrame, text: str, sources: Sequence[str]) -> Column:
+    """Whether the id that an expression makes is a number that has lost digits; never null.
+
+    Two ids may be one so: Excel writes 8.96529E+19 of both, a double cannot hold both.
+    """
+    value, kind = F.expr(text), kind_of(df, text)
+    if not isinstance(kind, T.NumericType):
+        return F.coalesce(has_lost_digits(without_blanks(value.cast("string"))), F.lit(False))
+    kinds = [df.schema[name].dataType for name in sources]
+    tests = [
+        has_lost_digits(without_blanks(F.col(quoted(name))))
+        for name, one in zip(sources, kinds, strict=True)
+        if isinstance(one, T.StringType)
+    ]
+    limit = _largest_exact([kind, *kinds], text)
+    if limit is not None:
+        tests.append((F.abs(value) > limit) & ~is_no_number(df, sources))
+    return reduce(or_, [F.coalesce(test, F.lit(False)) for test in tests], F.lit(False))
 
 
 def _largest_exact(kinds: Sequence[T.DataType], text: str) -> int | None:
@@ -65,14 +77,6 @@ def _largest_exact(kinds: Sequence[T.DataType], text: str) -> int | None:
         or re.search(rf"\b{kind.typeName()}\b", text, re.IGNORECASE)
     ]
     return min(limits, default=None)
-
-
-def without_blanks(text: Column) -> Column:
-    """Take blanks of any kind and invisible characters off both ends."""
-    is_ascii = F.octet_length(text) == F.char_length(text)
-    plain = F.btrim(text, F.lit(_ASCII_BLANKS))
-    other = F.regexp_replace(text, f"^{_BLANK}|{_BLANK}$", "")
-    return F.when(is_ascii, plain).otherwise(other)
 
 
 def is_no_number(df: DataFrame, names: Sequence[str]) -> Column:
@@ -89,11 +93,4 @@ def is_no_number(df: DataFrame, names: Sequence[str]) -> Column:
 
 def _without_decimals(text: Column) -> Column:
     is_point_zero = F.endswith(text, F.lit(".0")) & text.rlike(_POINT_ZERO)
-    is_scientific = F.contains(text, F.lit("E")) & text.rlike(_SCIENTIFIC)
-    number = text.cast("decimal(38,10)")
-    is_whole = (number == F.floor(number)) & (F.abs(number) <= _LARGEST_EXACT[T.DoubleType])
-    return (
-        F.when(is_point_zero, F.substring_index(text, ".", 1))
-        .when(is_scientific & is_whole, number.cast("decimal(38,0)").cast("string"))
-        .otherwise(text)
-    )
+    return F.when(is_point_zero, F.substring_index(text, ".", 1)).otherwise(written_out(text))

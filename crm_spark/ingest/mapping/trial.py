@@ -14,15 +14,22 @@ from crm_spark.errors import ConfigError, DataError, listed
 from crm_spark.ingest.analysis import lenient_analysis
 from crm_spark.ingest.mapping.expressions import referenced_columns
 from crm_spark.ingest.mapping.numbers import cut_decimals
+from crm_spark.ingest.mapping.patterns import letters_that_only_write
 from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.broken import broken_file
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.ingest.settings import Source
 
+# Of patterns that Spark of old read by other rules, or not.
+_NO_PATTERN = "INCONSISTENT_BEHAVIOR_CROSS_VERSION.DATETIME"
 _HINTS = {
-    "DATETIME_PATTERN": (
-        "dates are not read by that pattern: of its letters E, u, w and others only write; cut the "
-        "day of the week off, as in to_timestamp(substr(day, 5), 'MMM dd HH:mm:ss z yyyy')"
+    _NO_PATTERN: (
+        "dates are not read by that pattern: of its letters E, u, w and others only write: cut off "
+        "what they stand for"
+    ),
+    "INVALID_FORMAT.MISMATCH_INPUT": (
+        "to_number fails where a value does not match its format: write try_to_number, and such "
+        "rows are rejected by themselves"
     ),
     "Unclosed": "it is no regular expression of Java",
     "Dangling meta": "it is no regular expression of Java",
@@ -58,7 +65,7 @@ def run_faults(source: Source, rows: DataFrame) -> Iterator[str]:
         if error is not None and broken_file(error) is None:
             value = _value(rows, text, source.time_zone)
             shown = f", for {value}" if value else ""
-            yield f"{key}: {text!r}: {_why(error)}{shown}"
+            yield f"{key}: {text!r}: {_why(error, text)}{shown}"
 
 
 def _raised(rows: DataFrame, text: str, time_zone: str) -> Exception | None:
@@ -91,7 +98,9 @@ def _failing_value(rows: DataFrame, text: str, time_zone: str) -> str | None:
     return None
 
 
-def _why(error: Exception) -> str:
-    text = str(error)
-    hint = next((hint for part, hint in _HINTS.items() if part in text), None)
+def _why(error: Exception, expression: str) -> str:
+    raised = str(error)
+    if _NO_PATTERN in raised and (letters := letters_that_only_write(expression)):
+        return letters
+    hint = next((hint for part, hint in _HINTS.items() if part in raised), None)
     return hint or first_line(error)

@@ -10,9 +10,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.ingest.analysis import lenient_analysis
-from crm_spark.ingest.mapping.columns import allows_null, is_required
 from crm_spark.ingest.mapping.expressions import as_sql, mapping_faults, referenced_columns
 from crm_spark.ingest.mapping.ids import is_id
+from crm_spark.ingest.mapping.reasons import allows_null, is_required
 from crm_spark.ingest.reading.broken import BrokenFiles
 from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD, is_option_true
 from crm_spark.ingest.reading.schema import SourceSchema, ddl_of

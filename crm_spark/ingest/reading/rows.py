@@ -18,6 +18,7 @@ from crm_spark.ingest.reading.csv import CsvHead, without_head
 from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.ingest.reading.layout import Layout
 from crm_spark.ingest.reading.misfit import mark_swallowed_lines
+from crm_spark.ingest.reading.nulls import with_nulls_of_databases
 from crm_spark.ingest.reading.parquet import with_stamps
 from crm_spark.ingest.reading.place import Place, PlaceSection
 from crm_spark.ingest.reading.reader import file_reader, paths_of
@@ -53,6 +54,7 @@ def read_files(
         rows = without_head(rows, heads)
         if place.section.format == "csv":
             rows = mark_swallowed_lines(rows, place.section.options, layout.schema.names)
+            rows = with_nulls_of_databases(rows, place.section, layout.schema)
         return with_stamps(rows, layout.nanoseconds)
     except (AnalysisException, PySparkException) as error:
         if broken_file(error):

@@ -20,12 +20,14 @@ GOOD: dict[str, Any] = {
     "product_id": "p",
     "line_id": None,
     "store_id": None,
+    "refund_of_order_id": None,
     "ordered_at": datetime(2017, 6, 1, 12, tzinfo=UTC),
     "amount": Decimal("9.99"),
     "known": datetime(2017, 6, 2, 12, tzinfo=UTC),
 }
 SCHEMA = "customer_id string, order_id string, product_id string, line_id string, " + (
-    "store_id string, ordered_at timestamp, amount decimal(18,2), known timestamp"
+    "store_id string, refund_of_order_id string, ordered_at timestamp, "
+    "amount decimal(18,2), known timestamp"
 )
 STRICT = CleaningSection(
     latest_date=date(2017, 12, 31),

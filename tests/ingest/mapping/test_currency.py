@@ -6,9 +6,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from pydantic import ValidationError
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
+from crm_spark.ingest.mapping.columns import map_source
 from crm_spark.ingest.mapping.currency import CurrenciesSection, convert
+from crm_spark.tables.core import EXCHANGE_RATES, TRANSACTIONS
 
 RATES = [
     ("EUR", date(2017, 6, 1), Decimal("0.88")),
@@ -42,7 +46,7 @@ def converted(spark: SparkSession) -> dict[str, Decimal | None]:
     ]
     schema = "name string, currency string, ordered_at timestamp, amount decimal(18,2), "
     lines = spark.createDataFrame(rows, schema + "discount_amount decimal(18,2)")
-    params = CurrenciesSection(reporting="GBP", max_rate_age_days=3)
+    params = CurrenciesSection(reporting=" gbp", max_rate_age_days=3)
     found = convert(lines, rates, params).collect()
     assert len(found) == len(LINES)
     return {row["name"]: row["amount"] for row in found}
@@ -53,3 +57,19 @@ def test_each_line_is_turned_at_the_rate_of_its_day(
     converted: dict[str, Decimal | None], name: str, expected: str | None
 ) -> None:
     assert converted[name] == (None if expected is None else Decimal(expected))
+
+
+def test_currencies_are_codes_whatever_their_letters_in_lines_and_in_rates(
+    spark: SparkSession,
+) -> None:
+    df = spark.createDataFrame([("usd",), (" Usd\u00a0",), ("USD",), (" ",), (None,)], "c string")
+    lines = {"customer_id": "'c'", "order_id": "'o'", "amount": "1", "currency": "c"}
+    rates = {"currency": "c", "rate": "1", "rate_date": "date'2017-06-01'"}
+    for table, mapping in [(TRANSACTIONS, lines), (EXCHANGE_RATES, rates)]:
+        rows = map_source(df, table, mapping, time_zone="UTC", source_file=F.lit("a.csv"))
+        assert [row["currency"] for row in rows.collect()] == ["USD"] * 3 + [None] * 2
+
+
+def test_a_reporting_currency_has_a_name() -> None:
+    with pytest.raises(ValidationError, match="expected the code of a currency"):
+        CurrenciesSection(reporting=" ")

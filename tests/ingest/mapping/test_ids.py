@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -29,10 +30,17 @@ NO_BREAK, ZERO_WIDTH, MARK = "\u00a0", "\u200b", "\ufeff"
         ("string", "17850.0", "cast(cast(id as double) as bigint)", "17850"),
         ("double", -1.0, "id", "-1"),
         ("string", "-1.0", "id", "-1"),
+        ("string", "1.7850E+04", "id", "17850"),
+        ("string", "1,7850E+04", "id", "17850"),
+        ("string", "1.7850e+04", "id", "17850"),
+        ("string", "-1.00E+0", "id", "-1"),
         # Others, that no number may make the same.
         ("string", "017850", "id", "017850"),
         ("string", "85123E4", "id", "85123E4"),
         ("string", "1.5", "id", "1.5"),
+        ("string", "1.55E+01", "id", "1.55E+01"),
+        ("string", "17.850E+03", "id", "17.850E+03"),
+        ("string", "anne+x@shop.example", "id", "anne+x@shop.example"),
         ("double", 1.5, "id", "1.5"),
         ("string", "1.50", "id", "1.50"),
         ("decimal(20,0)", Decimal("18446744073709551615"), "id", "18446744073709551615"),
@@ -48,12 +56,26 @@ NO_BREAK, ZERO_WIDTH, MARK = "\u00a0", "\u200b", "\ufeff"
         ("string", "NaN", "cast(cast(id as double) as bigint)", None),
         ("string", "-inf", "cast(id as double)", None),
         ("double", float("nan"), "cast(id as bigint)", None),
+        # Other kinds are text like any other.
+        ("binary", bytearray(b" c1 "), "id", "c1"),
+        ("binary", bytearray(b"17850.0"), "id", "17850"),
+        ("binary", bytearray(b""), "id", None),
+        ("boolean", True, "id", "true"),
+        ("date", date(2017, 6, 1), "id", "2017-06-01"),
+        # Excel has left out digits of these.
+        ("string", "8.96529E+19", "id", None),
+        ("string", "1.12346E+17", "id", None),
+        ("string", "1,12346E+17", "id", None),
+        ("string", " 1.23457E+12 ", "id", None),
+        ("string", "1E+05", "id", None),
+        ("string", "1.23457E+12", "cast(cast(id as double) as bigint)", None),
         # A double has lost digits of these: two customers would be one.
         ("string", "12345678901234567", "cast(cast(id as double) as bigint)", None),
         ("double", 1e17, "id", None),
         ("double", 1e17, "cast(id as bigint)", None),
         ("float", 17850001.0, "id", None),
-        ("string", "1.2345678901234568E16", "id", "1.2345678901234568E16"),
+        ("string", "1.2345678901234568E16", "id", None),
+        ("string", "1.5E300", "id", None),
         ("string", "12345678901234567", "cast(id as bigint)", "12345678901234567"),
     ],
 )

@@ -87,6 +87,7 @@ NO_AMOUNT = "amount is missing (Price)"
 BAD_DATE = "ordered_at cannot be read as timestamp from InvoiceDate"
 BAD_QUANTITY = "quantity cannot be read as decimal(18,3) from Quantity"
 BAD_AMOUNT = "amount cannot be read as decimal(18,2) from Price"
+COMMA = f"{BAD_AMOUNT}: a comma parts the decimals: write translate(Price, ',', '.')"
 
 INVOICE_ROWS: list[tuple[tuple[str | None, ...], list[str]]] = [
     (("good", "17", "A1", NOON, "2", "9.99"), []),
@@ -102,7 +103,7 @@ INVOICE_ROWS: list[tuple[tuple[str | None, ...], list[str]]] = [
     (("no amount", "17", "A1", NOON, "2", None), [NO_AMOUNT]),
     (("empty amount", "17", "A1", NOON, "2", ""), [NO_AMOUNT]),
     (("word for an amount", "17", "A1", NOON, "2", "free"), [BAD_AMOUNT]),
-    (("comma for a point", "17", "A1", NOON, "2", "9,99"), [BAD_AMOUNT]),
+    (("comma for a point", "17", "A1", NOON, "2", "9,99"), [COMMA]),
     (("amount too large", "17", "A1", NOON, "2", "1e30"), [BAD_AMOUNT]),
     (("no quantity", "17", "A1", NOON, None, "9.99"), []),
     (("empty quantity", "17", "A1", NOON, "", "9.99"), []),
@@ -165,6 +166,44 @@ def test_the_columns_are_those_that_can_be_mapped_then_file_and_reasons(
 
 def test_ids_lose_the_blanks_around_them(spark: SparkSession) -> None:
     assert one(spark, "id string", (" 17 ",), required(customer_id="id"))["customer_id"] == "17"
+
+
+@pytest.mark.parametrize("expression", ["id", "cast(cast(id as double) as bigint)"])
+def test_an_id_that_has_lost_digits_says_so(expression: str, spark: SparkSession) -> None:
+    row = one(spark, "id string", ("8.96529E+19",), required(order_id=expression))
+    assert row["order_id"] is None
+    assert row[REASONS] == [
+        "order_id has lost digits (a rounded number, as 1.2E+17 is): export the column as text"
+    ]
+    # Not even where the mapping takes care of nulls.
+    optional = required(product_id="coalesce(id, id)")
+    (reason,) = one(spark, "id string", ("1,12346E+17",), optional)[REASONS]
+    assert reason.startswith("product_id has lost digits")
+
+
+def test_a_floating_number_beyond_what_it_can_hold_has_lost_digits(spark: SparkSession) -> None:
+    (reason,) = one(spark, "id double", (1e17,), required(customer_id="id"))[REASONS]
+    assert reason.startswith("customer_id has lost digits")
+
+
+NOTHING = ["\0", "\u00a0", " \u200b\t", "", None]
+
+
+def test_blanks_of_any_kind_are_nothing_written_in_any_column(spark: SparkSession) -> None:
+    df = spark.createDataFrame([(text,) for text in NOTHING], "x string")
+    optional = ("product_id", "currency", "channel", "quantity", "is_return")
+    for row in mapped(df, required(**dict.fromkeys(optional, "x"))).collect():
+        assert {name: row[name] for name in optional} == dict.fromkeys(optional)
+        assert row[REASONS] == []
+    for row in mapped(df, required(order_id="x", amount="x", ordered_at="x")).collect():
+        assert sorted(row[REASONS]) == [
+            f"{name} is missing (x)" for name in ("amount", "order_id", "ordered_at")
+        ]
+
+
+def test_blanks_around_a_value_do_no_harm(spark: SparkSession) -> None:
+    row = one(spark, "x string", ("\u00a09.99\u00a0",), required(amount="x", channel="x"))
+    assert (row["amount"], row["channel"], row[REASONS]) == (Decimal("9.99"), "9.99", [])
 
 
 def test_ids_that_are_numbers_become_text(spark: SparkSession) -> None:
@@ -388,6 +427,75 @@ def test_an_expression_that_does_not_give_one_value_a_row_is_a_fault(
     assert [fault.split(":")[0] for fault in faults] == ["columns.amount"]
 
 
+@pytest.mark.parametrize(
+    ("key", "expression", "said"),
+    [
+        ("customer_id", '"CustomerID"', "in quotes it is a text: write CustomerID"),
+        ("customer_id", '"customerid"', "in quotes it is a text: write CustomerID"),
+        ("order_id", "'Invoice No'", "goes in backticks"),
+        ("ordered_at", "timestamp '2017-06-01'", "reads no column"),
+        ("product_id", '"Case"', "write Case"),
+        ("where", "\"Case\" = 'paid'", "write Case"),
+        ("where", "'Case' = 'paid'", "write Case"),
+        ("where", "1 = 1", "reads no column"),
+    ],
+)
+def test_what_is_the_same_for_all_rows_is_no_key_and_no_condition(
+    key: str, expression: str, said: str, spark: SparkSession
+) -> None:
+    if key == "where":
+        (fault,) = faults_of(spark, MAPPING, expression)
+    else:
+        (fault,) = faults_of(spark, {**MAPPING, key: expression})
+    assert fault.startswith(f"where: {expression!r}: " if key == "where" else f"columns.{key}: ")
+    assert said in fault
+
+
+def test_constants_and_what_spark_knows_of_a_file_may_be_mapped(spark: SparkSession) -> None:
+    others = {"amount": "0", "channel": '"web"', "currency": "'EUR'", "is_return": "false"}
+    of_file = {"order_id": "input_file_name()", "customer_id": "concat('c', CustomerID)"}
+    assert faults_of(spark, {**MAPPING, **others, **of_file}) == []
+
+
+def test_binary_columns_are_ids_and_text_and_else_a_fault_with_the_way_out(
+    spark: SparkSession,
+) -> None:
+    schema = "who binary, no binary, at binary, paid binary"
+    df = spark.createDataFrame([], schema)
+    mapping = {"customer_id": "who", "order_id": "no", "ordered_at": "at", "amount": "paid"}
+    faults = mapping_faults(df, mapping, where=None, time_zone="UTC", table=TRANSACTIONS)
+    assert faults == [
+        "columns.ordered_at: 'at': is binary: write cast(at as string)",
+        "columns.amount: 'paid': is binary: write cast(paid as string)",
+    ]
+    cast = {**mapping, "ordered_at": "cast(at as string)", "amount": "cast(paid as string)"}
+    assert mapping_faults(df, cast, where=None, time_zone="UTC", table=TRANSACTIONS) == []
+    row = (
+        bytearray(b"c1 "),
+        bytearray(b"\xc2\xa0o1"),
+        bytearray(b"2017-06-01"),
+        bytearray(b"9.99"),
+    )
+    found = one(spark, schema, row, cast)
+    assert (found["customer_id"], found["order_id"]) == ("c1", "o1")
+    assert (found["amount"], found[REASONS]) == (Decimal("9.99"), [])
+    (fault,) = mapping_faults(
+        df, {"amount": "paid * 2"}, where=None, time_zone="UTC", table=TRANSACTIONS
+    )
+    assert fault.endswith("; paid is binary: write cast(paid as string)")
+
+
+def test_a_pattern_that_reads_something_else_is_a_fault_before_anything_runs(
+    spark: SparkSession,
+) -> None:
+    (fault,) = faults_of(spark, {**MAPPING, "ordered_at": "to_date(InvoiceDate, 'dd.mm.yyyy')"})
+    assert fault.startswith("columns.ordered_at: ")
+    assert fault.endswith(
+        "the pattern 'dd.mm.yyyy': mm is the minute: write MM for the month, and HH before mm for "
+        "the hour"
+    )
+
+
 def test_ansi_and_time_zone_are_as_before_after_looking_for_faults(spark: SparkSession) -> None:
     with settings_kept(spark):
         assert len(faults_of(spark, {"amount": "no_such_column"})) == 1
@@ -428,6 +536,7 @@ def whole_rows(spark: SparkSession) -> list[Row]:
             "quantity": F.col("quantity").cast("decimal(18,3)"),
             "amount": F.col("amount").cast("decimal(18,2)"),
             "discount_amount": F.lit(None).cast("decimal(18,2)"),
+            "refund_of_order_id": F.lit(None).cast("string"),
         }
     )
     return sorted(complete_versions(df, TRANSACTIONS).collect(), key=lambda row: row["n"])

@@ -12,6 +12,13 @@ from pyspark.sql import SparkSession
 from crm_spark.errors import DataError
 from crm_spark.ingest.reading.csv import CORRUPT_RECORD, CsvHeaders, safe_names
 from crm_spark.ingest.reading.misfit import reason_of_misfit
+from crm_spark.ingest.reading.place import PlaceSection
+from crm_spark.ingest.settings import Input
+
+
+def headers_by(spark: SparkSession, options: dict[str, Any]) -> CsvHeaders:
+    section = PlaceSection(path="orders.csv", format="csv", options=options)
+    return CsvHeaders(spark, Input("orders", section, "UTC"))
 
 
 @pytest.mark.parametrize(
@@ -52,16 +59,16 @@ HEADER = 'id,"a ""b""",price'
 def test_headers_are_read_as_spark_reads_the_file(
     content: bytes, options: dict[str, Any], names: list[str], spark: SparkSession, tmp_path: Path
 ) -> None:
-    headers = CsvHeaders(spark, {"header": True, **options}, "a source")
+    headers = headers_by(spark, {"header": True, **options})
     for name, written in [("a b.csv", content), ("a.csv.gz", gzip.compress(content))]:
         path = tmp_path / name
         path.write_bytes(written)
-        assert headers.columns(path.as_uri()) == names
+        assert list(headers.head(path.as_uri()).names) == names
 
 
 def test_an_option_that_cannot_be_is_named(spark: SparkSession) -> None:
-    with pytest.raises(DataError, match=r"a source cannot be read: options: .*klingon"):
-        CsvHeaders(spark, {"encoding": "klingon"}, "a source")
+    with pytest.raises(DataError, match=r"orders.csv cannot be read: options: .*klingon"):
+        headers_by(spark, {"encoding": "klingon"})
 
 
 MULTILINE = "give options: {multiLine: true}"

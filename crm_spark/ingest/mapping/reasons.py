@@ -1,0 +1,91 @@
+"""Reasons for rejection: what is missing of a row, cannot be read, or is out of its range."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from crm_spark.ingest.mapping.blanks import is_written
+from crm_spark.ingest.mapping.readings import Reading, unreadable
+from crm_spark.ingest.reading.schema import quoted
+from crm_spark.lake.contract import Column as TableColumn
+from crm_spark.lake.contract import Table
+
+# It says what is taken where a column is null.
+_STANDS_IN = re.compile(r"\b(coalesce|nvl2?|ifnull)\s*\(", re.I)
+# A mapping that says by itself when it gives null is not at fault when it does.
+_GIVES_NULL_ON_PURPOSE = re.compile(r"\b(nullif|case|if|iff|try_\w+|coalesce|nvl|get)\b", re.I)
+
+
+def is_required(column: TableColumn, table: Table) -> bool:
+    """Whether a row without a value in this column cannot be used."""
+    is_key = column.name in table.key and not column.nullable
+    return column.mapping == "required" or is_key
+
+
+def allows_null(text: str) -> bool:
+    """Whether an expression says what stands in for a column that is null."""
+    return _STANDS_IN.search(text) is not None
+
+
+def has_source(sources: Sequence[str]) -> Column:
+    """Whether every column that an expression reads holds something."""
+    is_there = F.lit(True)
+    for name in sources:
+        is_there = is_there & is_written(F.col(quoted(name)))
+    return is_there
+
+
+def reasons_of(
+    column: TableColumn,
+    text: str,
+    reading: Reading,
+    sources: Sequence[str],
+    *,
+    is_there: Column,
+    is_required: bool,
+) -> list[Column]:
+    """Give the reasons this column can have: missing, or there but not readable.
+
+    `is_there` is whether the sources hold something.
+    """
+    value = reading.value
+    loss = F.lit(None).cast("string") if reading.loss is None else reading.loss
+    if not is_required and _GIVES_NULL_ON_PURPOSE.search(text):
+        return [loss]
+    if not sources:
+        missing = F.lit(f"{column.name} is missing: {text} is null")
+        return [F.coalesce(loss, F.when(value.isNull(), missing)) if is_required else loss]
+    why = F.lit(unreadable(column, sources))
+    if reading.hint is not None:
+        why = F.coalesce(F.concat(why, F.lit(": "), reading.hint), why)
+    reason = F.when(value.isNull() & is_there, why)
+    if is_required:
+        missing = F.lit(f"{column.name} is missing ({', '.join(sources)})")
+        reason = reason.when(value.isNull(), missing)
+    return [F.coalesce(loss, reason), *_out_of_range(column, value)]
+
+
+def _out_of_range(column: TableColumn, value: Column) -> list[Column]:
+    """Give the reason of a value below the column's minimum or above its maximum."""
+    low, high = column.minimum, column.maximum
+    if low is None and high is None:
+        return []
+    wanted = " ".join(
+        [
+            *([f"from {low:g}"] if low is not None else []),
+            *([f"to {high:g}"] if high is not None else []),
+        ]
+    )
+    is_outside = F.lit(False)
+    if low is not None:
+        is_outside = is_outside | (value < low)
+    if high is not None:
+        is_outside = is_outside | (value > high)
+    message = F.concat(
+        F.lit(f"{column.name} is "), value.cast("string"), F.lit(f", expected {wanted}")
+    )
+    return [F.when(is_outside, message)]

@@ -1,0 +1,91 @@
+"""Times that are none: numbers read as the wrong unit, and years of five digits."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from crm_spark.ingest.mapping.expressions import as_sql
+from crm_spark.ingest.reading.schema import quoted
+
+LAST_YEAR = 9999
+_TIME_ALONE = r"^\s*T?[0-9]{1,2}:[0-9]{1,2}"
+_NUMBER = r"^\s*[0-9]{5,16}(?:\.[0-9]+)?\s*$"
+_DAY = r"^(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])$"
+
+
+def is_time_alone(df: DataFrame, source: str | None) -> Column:
+    """Whether the only source is text, and a time of day without a date."""
+    if source is None or not isinstance(df.schema[source].dataType, T.StringType):
+        return F.lit(False)
+    return F.coalesce(F.col(quoted(source)).rlike(_TIME_ALONE), F.lit(False))
+
+
+def is_beyond(value: Column) -> Column:
+    """Whether a time is later than any calendar's; never null."""
+    return F.coalesce(F.year(value) > LAST_YEAR, F.lit(False))
+
+
+def is_number_as_seconds(df: DataFrame, value: Column, source: str | None) -> Column:
+    """Whether a time is a number of days or a date in digits that was taken for seconds."""
+    number = _number(df, source)
+    if number is None:
+        return F.lit(False)
+    is_same = F.unix_seconds(value.cast("timestamp")) == number
+    return F.coalesce(is_same & (_is_days(number) | _is_day(number)), F.lit(False))
+
+
+def time_hint(df: DataFrame, source: str | None) -> Column | None:
+    """Give what a number in the only source looks like and what to write.
+
+    Null where it cannot be told; None where the source is neither a number nor text.
+    """
+    number = _number(df, source)
+    if number is None or source is None:
+        return None
+    name = as_sql(source)
+    is_whole = isinstance(df.schema[source].dataType, T.IntegralType)
+    whole = name if is_whole else f"cast({name} as bigint)"
+    is_text = isinstance(df.schema[source].dataType, T.StringType)
+    text = name if is_text else f"cast({whole} as string)"
+    hints = [
+        (_has_digits(number, 13), "13 digits look like milliseconds", f"timestamp_millis({whole})"),
+        (_has_digits(number, 16), "16 digits look like microseconds", f"timestamp_micros({whole})"),
+        (_has_digits(number, 10), "10 digits look like seconds", f"timestamp_seconds({whole})"),
+        (_is_day(number), "8 digits look like a date", f"to_timestamp({text}, 'yyyyMMdd')"),
+        (
+            _is_days(number),
+            "5 digits look like days since 1899-12-30",
+            f"date_add(DATE'1899-12-30', cast({name} as int))",
+        ),
+    ]
+    (first, look, remedy), *others = hints
+    found = F.when(first, F.lit(f"{look}: write {remedy}"))
+    for matches, look, remedy in others:
+        found = found.when(matches, F.lit(f"{look}: write {remedy}"))
+    return found
+
+
+def _number(df: DataFrame, source: str | None) -> Column | None:
+    """Give the whole number in a column, whether it is one or text; None: neither."""
+    if source is None:
+        return None
+    kind, column = df.schema[source].dataType, F.col(quoted(source))
+    if isinstance(kind, T.StringType):
+        column = F.when(column.rlike(_NUMBER), column)
+    elif not isinstance(kind, T.NumericType):
+        return None
+    return F.floor(column.cast("decimal(38,10)")).cast("decimal(38,0)")
+
+
+def _has_digits(number: Column, n: int) -> Column:
+    return (number >= 10 ** (n - 1)) & (number < 10**n)
+
+
+def _is_day(number: Column) -> Column:
+    return number.cast("string").rlike(_DAY)
+
+
+def _is_days(number: Column) -> Column:
+    return (number >= 20_000) & (number <= 60_000)

@@ -20,10 +20,11 @@ from crm_spark.ingest.loading.store import store_changes
 from crm_spark.ingest.mapping.columns import ROW_JSON
 from crm_spark.ingest.mapping.rows import Origin, map_rows
 from crm_spark.ingest.mapping.where import IS_WANTED
-from crm_spark.ingest.planning.fit import fit_files, with_nulls
+from crm_spark.ingest.planning.fit import fit_files
 from crm_spark.ingest.planning.source_files import LoadedItem, SourceFiles
 from crm_spark.ingest.reading.broken import comparable
 from crm_spark.ingest.reading.schema import SourceSchema, ddl_of, parsed
+from crm_spark.ingest.reading.shapes import with_nulls
 from crm_spark.ingest.rejections import write_rejections
 from crm_spark.ingest.settings import IngestSettings, Source
 from crm_spark.ingest.targets import rejected_target, source_target
@@ -153,7 +154,7 @@ def _fitting(source: Source, rows: dict[tuple[str, ...], DataFrame]) -> list[Dat
     for file, why in fit.rejected.items():
         log.warning("rows of %s stay rejected: %s", file, why)
     return [
-        with_nulls(frame, fit.absent.get(files[0]) if files else None)
+        with_nulls(frame, *(both.get(next(iter(files), "")) for both in (fit.absent, fit.reshaped)))
         for files, frame in rows.items()
         if not set(files) & set(fit.rejected)
     ]

@@ -18,6 +18,7 @@ from crm_spark.ingest.mapping.reasons import has_source, is_required, reasons_of
 from crm_spark.ingest.mapping.where import IS_WANTED, UNDECIDED_BY, is_wanted, undecided_by
 from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.ingest.reading.schema import quoted
+from crm_spark.ingest.reading.shapes import as_it_came
 from crm_spark.lake.contract import Column as TableColumn
 from crm_spark.lake.contract import Table
 from crm_spark.tables.core import SOURCE_FILE
@@ -135,7 +136,9 @@ def _as_text(df: DataFrame, text: str) -> Column:
 
 
 def _row_as_it_came(df: DataFrame, names: Sequence[str]) -> Column:
-    kept = [F.col(quoted(name)) for name in names if name != CORRUPT_RECORD]
+    given = set(df.columns)
+    own = {name: as_it_came(name) if as_it_came(name) in given else name for name in names}
+    kept = [F.col(quoted(own[name])).alias(name) for name in names if name != CORRUPT_RECORD]
     row = F.to_json(F.struct(*kept), ROW_JSON)
     return F.coalesce(F.col(CORRUPT_RECORD), row) if CORRUPT_RECORD in df.columns else row
 

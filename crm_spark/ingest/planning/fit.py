@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.ingest.analysis import lenient_analysis
@@ -15,7 +14,8 @@ from crm_spark.ingest.mapping.ids import is_id
 from crm_spark.ingest.mapping.reasons import allows_null, is_required
 from crm_spark.ingest.reading.broken import BrokenFiles
 from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD, is_option_true
-from crm_spark.ingest.reading.schema import SourceSchema, ddl_of
+from crm_spark.ingest.reading.schema import SourceSchema
+from crm_spark.ingest.reading.shapes import all_columns, lacking, reshaped, with_nulls
 from crm_spark.ingest.settings import Source
 
 # Files that are read alike, and their rows.
@@ -26,12 +26,14 @@ RowsOfFiles = Mapping[tuple[str, ...], DataFrame]
 class Fit:
     """What does not fit: faults of the mapping, and files that are rejected for theirs.
 
-    `absent` are, by file, the columns that it lacks and that stand as null.
+    `absent` are, by file, the columns that it lacks and that stand as null; `reshaped` those that
+    have fields, or values, in other files, and none in it.
     """
 
     faults: tuple[str, ...] = ()
     rejected: BrokenFiles = field(default_factory=dict)
     absent: Mapping[str, T.StructType] = field(default_factory=dict)
+    reshaped: Mapping[str, T.StructType] = field(default_factory=dict)
 
 
 def expression_faults(source: Source, rows: DataFrame) -> list[str]:
@@ -72,9 +74,12 @@ def fit_files(source: Source, files: RowsOfFiles, known: Sequence[SourceSchema])
     of files alone, not on which come together.
     """
     schemas = [rows.schema for rows in files.values()] + [schema.fields for schema in known]
-    columns = _all_columns(schemas)
+    columns = all_columns(schemas)
+    shapes = {uris: reshaped(rows.schema, columns) for uris, rows in files.items()}
     faults = {
-        uris: expression_faults(source, with_nulls(rows, _lacking(rows, columns)))
+        uris: expression_faults(
+            source, with_nulls(rows, lacking(rows.schema, columns), shapes[uris])
+        )
         for uris, rows in files.items()
     }
     if not known and all(faults.values()):
@@ -82,18 +87,19 @@ def fit_files(source: Source, files: RowsOfFiles, known: Sequence[SourceSchema])
     rejected: BrokenFiles = {}
     absent: dict[str, T.StructType] = {}
     for uris, rows in files.items():
-        found = faults[uris]
-        lacking = T.StructType()
+        found = faults[uris] or _lacking_fields(source, rows, columns)
+        without = T.StructType()
         if not found:
-            found, lacking = _absence(source, rows, columns, schemas)
+            found, without = _absence(source, rows, columns, schemas)
         for uri in uris:
             if found:
                 rejected[uri] = "; ".join(found)
-            elif lacking.fields:
-                absent[uri] = lacking
+            elif without.fields:
+                absent[uri] = without
     if not known and len(rejected) == sum(map(len, files)) > 0:
         return Fit(tuple(_fits_no_file(rejected)))
-    return Fit(rejected=rejected, absent=absent)
+    changed = {uri: shapes[uris] for uris in files for uri in uris if shapes[uris].fields}
+    return Fit(rejected=rejected, absent=absent, reshaped=changed)
 
 
 def _fits_no_file(rejected: BrokenFiles) -> list[str]:
@@ -105,27 +111,20 @@ def _fits_no_file(rejected: BrokenFiles) -> list[str]:
     ]
 
 
-def _all_columns(schemas: Iterable[T.StructType]) -> dict[str, T.StructField]:
-    """Give a column of each name, whatever its letters' case."""
-    columns: dict[str, T.StructField] = {}
-    # In an order that does not depend on the files': types may differ.
-    for schema in sorted(schemas, key=ddl_of):
-        for column in schema.fields:
-            columns.setdefault(column.name.lower(), column)
-    columns.pop(CORRUPT_RECORD, None)
-    return columns
-
-
-def _lacking(rows: DataFrame, columns: Mapping[str, T.StructField]) -> T.StructType:
-    own = {name.lower() for name in rows.columns}
-    return T.StructType([column for name, column in columns.items() if name not in own])
-
-
-def with_nulls(rows: DataFrame, lacking: T.StructType | None) -> DataFrame:
-    """Add columns that rows lack, as nulls."""
-    if lacking is None or not lacking.fields:
-        return rows
-    return rows.withColumns({f.name: F.lit(None).cast(f.dataType) for f in lacking.fields})
+def _lacking_fields(
+    source: Source, rows: DataFrame, columns: Mapping[str, T.StructField]
+) -> list[str]:
+    """Give what is needed of fields that other files have within a column, and these lack."""
+    own = rows.schema
+    typed = reshaped(own, columns, with_fields=False)
+    if typed == reshaped(own, columns):
+        return []
+    faults = expression_faults(source, with_nulls(rows, lacking(own, columns), typed))
+    expressions = source.section.expressions
+    needed = [
+        key for key in expressions if _is_needed(source, key) and not allows_null(expressions[key])
+    ]
+    return [fault for fault in faults if fault.partition(":")[0] in needed]
 
 
 def _absence(
@@ -135,11 +134,11 @@ def _absence(
     schemas: Sequence[T.StructType],
 ) -> tuple[list[str], T.StructType]:
     """Give why files that lack columns cannot be used, else the columns that stand as null."""
-    lacking = _lacking(rows, columns)
-    if not lacking.fields:
-        return [], lacking
-    whole = with_nulls(rows, lacking)
-    names = {column.name.lower() for column in lacking.fields}
+    without = lacking(rows.schema, columns)
+    if not without.fields:
+        return [], without
+    whole = with_nulls(rows, without, reshaped(rows.schema, columns))
+    names = {column.name.lower() for column in without.fields}
     reads: dict[str, list[str]] = {}
     with lenient_analysis(rows.sparkSession, source.time_zone):
         for key, text in source.section.expressions.items():
@@ -159,7 +158,7 @@ def _absence(
                 new = _new_columns(name, rows, schemas, used)
                 if new:
                     renamed.setdefault(name, reason + _renamed(name, new))
-    kept = [column for column in lacking.fields if column.name.lower() in used]
+    kept = [column for column in without.fields if column.name.lower() in used]
     return list((needed or renamed).values()), T.StructType(kept)
 
 

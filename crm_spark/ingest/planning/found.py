@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 from crm_spark.errors import ConfigError, DataError
 from crm_spark.ingest.mapping.rows import Origin
-from crm_spark.ingest.planning.fit import expression_faults, fit_files, with_nulls
+from crm_spark.ingest.planning.fit import expression_faults, fit_files
 from crm_spark.ingest.planning.header_help import header_help
 from crm_spark.ingest.planning.source_files import Item
 from crm_spark.ingest.reading.broken import (
@@ -28,10 +28,11 @@ from crm_spark.ingest.reading.inputs import (
     require_all_files,
     with_columns_of,
 )
-from crm_spark.ingest.reading.layout import Layout, read_layouts
+from crm_spark.ingest.reading.layout import Layout, read_layouts, with_types_of_others
 from crm_spark.ingest.reading.misfit import reason_of_misfit
 from crm_spark.ingest.reading.rows import read_files, read_whole
 from crm_spark.ingest.reading.schema import SourceSchema, ddl_of
+from crm_spark.ingest.reading.shapes import with_nulls
 from crm_spark.ingest.settings import Source
 
 
@@ -57,8 +58,9 @@ class Found:
 
     `items` tell its content, once they were asked for. `layouts` are known of the files, or of the
     table, that were looked into, and `schemas` of the layouts that were read; `absent` are the
-    columns that files of a layout lack, though the mapping reads them. `inputs` are the files of
-    each input of a query. `changed` says how the columns differ from those loaded before.
+    columns that files of a layout lack, though the mapping reads them, `reshaped` those that have
+    more fields, or values, in others. `inputs` are the files of each input of a query; `changed`
+    says how the columns differ from those loaded before.
     """
 
     source: Source
@@ -67,6 +69,7 @@ class Found:
     layouts: dict[str, Layout] = field(default_factory=dict)
     schemas: dict[Layout, SourceSchema] = field(default_factory=dict)
     absent: dict[Layout, T.StructType] = field(default_factory=dict)
+    reshaped: dict[Layout, T.StructType] = field(default_factory=dict)
     inputs: dict[str, Listing] = field(default_factory=dict)
     changed: list[str] = field(default_factory=list)
 
@@ -125,7 +128,7 @@ class Found:
         misfit = None
         if self.source.section.format == "csv":
             misfit = reason_of_misfit(self.source.section.options, len(layout.schema.fields))
-        whole = with_nulls(rows, self.absent.get(layout))
+        whole = with_nulls(rows, self.absent.get(layout), self.reshaped.get(layout))
         schema = self.schemas.setdefault(layout, SourceSchema.of(rows))
         return Part(whole, schema, tuple(uris), misfit)
 
@@ -182,6 +185,8 @@ def look_into(
     new = [file for file in found.listing.files if file.uri in wanted]
     found.layouts.update(read_layouts(spark, source, new, found.broken))
     seen = [schema for schema in known if schema.ddl]
+    others = [schema.fields for schema in seen]
+    found.layouts.update(with_types_of_others(spark, source, found.layouts, others))
     if not seen:
         readable(source.description, [file.uri for file in found.listing.files], found.broken)
     _keep_numbers(spark, found, wanted)
@@ -197,6 +202,6 @@ def look_into(
         if help_of_header := header_help(spark, source, part.uris[0], names):
             return [help_of_header]
     reject_files(found.broken, fit.rejected)
-    for uri, absent in fit.absent.items():
-        found.absent[found.layouts[uri]] = absent
+    found.absent.update({found.layouts[uri]: columns for uri, columns in fit.absent.items()})
+    found.reshaped.update({found.layouts[uri]: columns for uri, columns in fit.reshaped.items()})
     return list(fit.faults)

@@ -17,7 +17,7 @@ from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.broken import BrokenFiles, comparable
 from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.ingest.reading.files import Listing, list_files
-from crm_spark.ingest.reading.layout import Layout, read_layouts
+from crm_spark.ingest.reading.layout import Layout, read_layouts, with_types_of_others
 from crm_spark.ingest.reading.misfit import reason_of_misfit
 from crm_spark.ingest.reading.rows import read_files, read_whole
 from crm_spark.ingest.reading.schema import quoted
@@ -81,6 +81,7 @@ def _read_input(
 ) -> tuple[DataFrame, list[Misfits]]:
     layouts = read_layouts(spark, one, listing.files, listing.broken)
     require_all_files(listing.broken)
+    layouts = with_types_of_others(spark, one, layouts)
     by_layout: dict[Layout, list[str]] = {}
     for uri, layout in layouts.items():
         if layout.ddl and comparable(uri) not in copies:

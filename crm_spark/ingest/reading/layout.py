@@ -5,12 +5,13 @@ Files are never read by the columns of another: those of one layout are read tog
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
+from pyspark.sql.readwriter import DataFrameReader
 
 from crm_spark.ingest.analysis import lenient_analysis
 from crm_spark.ingest.messages import first_line
@@ -27,6 +28,7 @@ from crm_spark.ingest.reading.parquet import Footer, read_footer
 from crm_spark.ingest.reading.place import Place
 from crm_spark.ingest.reading.reader import file_reader, paths_of
 from crm_spark.ingest.reading.schema import ddl_of, parsed
+from crm_spark.ingest.reading.shapes import all_columns, differs_from_text, valueless
 
 _NO_JSON_LINES = (
     "none of its lines is JSON by itself: where the file is one document, or one array, over many "
@@ -68,6 +70,37 @@ def read_layouts(
     if place.section.format == "parquet":
         return _of_parquet(spark, place, given, broken)
     return _inferred(spark, place, given, broken)
+
+
+def with_types_of_others(
+    spark: SparkSession,
+    place: Place,
+    layouts: Mapping[str, Layout],
+    others: Iterable[T.StructType] = (),
+) -> dict[str, Layout]:
+    """Give the layouts of JSON files, with the type of no value where a file has none in a column.
+
+    Spark tells such a column to be text. It is looked at again where it is no text in others; those
+    of `others` are the columns of files that were loaded.
+    """
+    if place.section.format != "json":
+        return dict(layouts)
+    columns = all_columns([*(layout.schema for layout in set(layouts.values())), *others])
+    doubtful = {one for one in set(layouts.values()) if differs_from_text(one.schema, columns)}
+    settled = dict(layouts)
+    for uri, layout in layouts.items():
+        if layout in doubtful:
+            # All rows: a value in one that is not looked at would be lost.
+            reader = _reader(spark, place).option("dropFieldIfAllNull", "true")
+            reader = reader.option("samplingRatio", "1.0")
+            with lenient_analysis(spark, place.time_zone):
+                with_values = reader.load(paths_of(spark, [uri])).schema
+            settled[uri] = replace(layout, ddl=ddl_of(valueless(layout.schema, with_values)))
+    return settled
+
+
+def _reader(spark: SparkSession, place: Place) -> DataFrameReader:
+    return file_reader(spark, place).option("columnNameOfCorruptRecord", CORRUPT_RECORD)
 
 
 def _of_csv(
@@ -131,7 +164,7 @@ def _inferred(
 ) -> dict[str, Layout]:
     """Let Spark tell the columns of each file."""
     layouts: dict[str, Layout] = {}
-    reader = file_reader(spark, place).option("columnNameOfCorruptRecord", CORRUPT_RECORD)
+    reader = _reader(spark, place)
     for file in files:
         try:
             with lenient_analysis(spark, place.time_zone):

@@ -121,3 +121,30 @@ def test_a_type_that_an_expression_cannot_take_rejects_the_files_that_have_it(
     found = fit(spark, source_of(), first=BASE, second=other)
     assert list(found.rejected) == ["second"]
     assert found.rejected["second"].startswith("columns.ordered_at: 'at'")
+
+
+def test_a_field_within_a_column_that_some_files_lack_is_null_there(spark: SparkSession) -> None:
+    files = {
+        "first": "buyer struct<id:bigint,mail:string>, no string, at timestamp, total double",
+        "second": "buyer struct<mail:string>, no string, at timestamp, total double",
+        "third": "buyer void, no string, at timestamp, total double",
+    }
+    either = source_of({"customer_id": "coalesce(cast(buyer.id as string), buyer.mail)"})
+    found = fit(spark, either, **files)
+    assert (found.faults, found.rejected) == ((), {})
+    assert {file: columns.simpleString() for file, columns in found.reshaped.items()} == {
+        "second": "struct<buyer:struct<mail:string,id:bigint>>",
+        "third": "struct<buyer:struct<id:bigint,mail:string>>",
+    }
+    # Rows without a value are rejected one by one, a file without the field as a whole.
+    needed = fit(spark, source_of({"customer_id": "buyer.id"}), **files)
+    assert list(needed.rejected) == ["second"]
+    assert needed.rejected["second"].startswith("columns.customer_id: 'buyer.id': No such struct")
+    optional = source_of({"customer_id": "buyer.mail", "channel": "buyer.id"})
+    assert fit(spark, optional, **files).rejected == {}
+    # Whichever files were loaded before.
+    first = files.pop("first")
+    assert fit(spark, either, (first,), **files).rejected == {}
+    assert list(fit(spark, source_of({"customer_id": "buyer.id"}), (first,), **files).rejected) == [
+        "second"
+    ]

@@ -14,7 +14,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from crm_spark.runtime.session import open_session
-from proofs import exits, kills, orders, state
+from proofs import exits, exports, kills, orders, state
 
 Proof = Callable[[SparkSession, Path, argparse.Namespace], list[str]]
 
@@ -77,6 +77,21 @@ def prove_state(spark: SparkSession, folder: Path, given: argparse.Namespace) ->
     return [f"{asked.n_rows} rows" for asked in found if asked.n_rows != given.rows]
 
 
+def prove_exports(spark: SparkSession, folder: Path, given: argparse.Namespace) -> list[str]:
+    """Check and load every case, and print how each ended and in how many ways it was given."""
+    differing = []
+    for case in given.cases or exports.cases():
+        start = time.monotonic()
+        proved = exports.prove_case(spark, case, folder, most=given.most, seed=given.seed)
+        seconds = time.monotonic() - start
+        for one in proved:
+            ways = f", in {one.n_groupings} orders and groupings" if one.n_groupings else ""
+            print(f"{one.name}: {one.ended}{ways}", flush=True)
+            differing += [f"{one.name}: {fault}" for fault in one.faults]
+        print(f"  {seconds:.0f} s", flush=True)
+    return differing
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/prove", description=__doc__.splitlines()[0])
     proofs = parser.add_subparsers(dest="proof", required=True)
@@ -94,9 +109,13 @@ def main() -> int:
     asked.add_argument("--rows", type=int, default=20_000)
     asked.add_argument("--times", type=int, default=3)
     asked.set_defaults(prove=prove_state)
-    for proof in (killed, ordered):
+    exported = proofs.add_parser("exports", help="check and load every case, in all orders")
+    exported.add_argument("cases", nargs="*", help="names of cases (default: all)")
+    exported.add_argument("--most", type=int, default=40, help="ways to give the files of one")
+    exported.set_defaults(prove=prove_exports)
+    for proof in (killed, ordered, exported):
         proof.add_argument("--seed", type=int, default=17)
-    for proof in (killed, died, ordered, asked):
+    for proof in (killed, died, ordered, exported, asked):
         proof.add_argument("--folder", type=Path, help="keep the lakes in this empty folder")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="crm_spark_proof_") as temporary:
@@ -104,7 +123,7 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         with open_session("prove", time_zone="America/New_York", properties=kills.SPARK) as spark:
             differing = given.prove(spark, folder, given)
-    print(f"differing: {', '.join(differing)}" if differing else "nothing differs")
+    print("\n".join(["differing:", *differing]) if differing else "nothing differs")
     return bool(differing)
 
 

@@ -26,7 +26,7 @@ def total_aggregates() -> list[Column]:
     """Aggregates over orders with their smallest and largest line, to be read by total_verdicts."""
     smallest, largest = F.col(SMALLEST_LINE), F.col(LARGEST_LINE)
     has_several_products = F.coalesce(F.col("n_products") > 1, F.lit(False))
-    has_one_amount = has_several_products & (smallest == largest) & (smallest > 0)
+    has_one_amount = has_several_products & (smallest == largest)
     # Of two lines the one is the other, and not their sum.
     has_parts = (F.col("n_lines") > 2) & (smallest > 0)
     return [

@@ -36,17 +36,20 @@ def reason_of_misfit(options: Mapping[str, Any], n_columns: int) -> Column:
     columns = counted(n_columns, "column")
     many = F.concat(F.lit(f"{_START}: {columns}, but "), n_fields, fields)
     has_quote, is_open = _times(line, quote) > 0, _times(line, quote) % 2 == 1
-    if is_read_as_a_whole(options):
-        is_mixed = ~is_open & _has_break(_unquoted(line, quote))
-        has_lines = has_quote & (is_open | _is_of_lines(line, separator, n_columns))
-        reasons = F.when(is_mixed, F.lit(f"{_START}: {_MIXED_ENDS}"))
-        reasons = reasons.when(has_lines, _lines_in(line)).when(~has_quote, many)
-    else:
+    is_read_by_lines = not is_read_as_a_whole(options)
+    if is_read_by_lines:
         hint = _hint_of_open_quote(line, separator, quote, n_columns)
         reasons = F.when(~has_quote, many).when(is_open, hint)
+    else:
+        is_mixed = ~is_open & _has_break(_unquoted(line, quote))
+        has_lines = has_quote & _is_of_lines(line, separator, n_columns)
+        reasons = F.when(is_mixed, F.lit(f"{_START}: {_MIXED_ENDS}"))
+        reasons = reasons.when(has_lines, _lines_in(line)).when(~has_quote, many)
     if quote and str(option_of(options, "escape") or "") != quote:
         text = f"{_START}: quotes within a field are doubled: give options: {{escape: '{quote}'}}"
         reasons = reasons.when(F.contains(line, F.lit(quote * 2)), F.lit(text))
+    if not is_read_by_lines:
+        reasons = reasons.when(is_open & _has_break(line), _lines_in(line))
     return reasons.otherwise(F.lit(f"{_START} or format: {columns}"))
 
 

@@ -15,6 +15,7 @@ START = "the row does not fit the file's header"
 NO_QUOTES = "where quotes quote nothing, give options: {quote: ''}"
 MULTILINE = f"{START}: a quote is not closed in its line: give options: {{multiLine: true}}"
 NOTHING_QUOTED = f"{START}: a quote is not closed in its line: {NO_QUOTES}"
+DOUBLED = f"{START}: quotes within a field are doubled: give options: {{escape: '\"'}}"
 MIXED = f"{START}: line ends are mixed (CR LF and LF): make them one"
 WHOLE: dict[str, Any] = {"multiLine": True}
 
@@ -36,6 +37,10 @@ def lines_in(n: int) -> str:
         ('1,b1,"24 inch,30\n2,b2,Bowl,40\n', WHOLE, lines_in(2)),
         ('1,b1,"24 inch,30\n2,b2,"12 inch,40', WHOLE, lines_in(2)),
         ('1,b1,"two\nlines",40,5', WHOLE, f"{START} or format: 4 columns"),
+        ('1,b1,"24 inch,30\nthe end', WHOLE, lines_in(2)),
+        ('1,b1,"24 inch', WHOLE, f"{START} or format: 4 columns"),
+        ('1,b1,"a ""b"", c\nd, e,3', WHOLE, DOUBLED),
+        ('1,b1,"a ""b"", c\nd, e,3', {**WHOLE, "escape": '"'}, lines_in(2)),
         ("1,b1,a,30\n2,b2,b,40", WHOLE, MIXED),
         ('1,b1,"a",30\n2,b2,b,40', WHOLE, MIXED),
         ("1,b1,a\r\n", WHOLE, f"{START}: 4 columns, but 3 fields"),

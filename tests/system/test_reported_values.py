@@ -20,7 +20,7 @@ from system.exports import orders
 
 from crm_spark.config import load_config
 from crm_spark.errors import ConfigError, DataError
-from crm_spark.jobs import ingest_sources, replay_rejected
+from crm_spark.jobs import ingest_sources
 from crm_spark.lake.contract import content_checksum
 from crm_spark.lake.delta import Lake
 from crm_spark.tables.core import TRANSACTIONS, rejected
@@ -228,5 +228,3 @@ def test_what_a_json_file_has_no_value_of_is_null_as_other_files_have_it(shop: S
     one_by_one = shop.checksums()
     ingest_sources.run(shop.spark, shop.config, None, rebuild=True)
     assert shop.checksums() == one_by_one
-    replay_rejected.run(shop.spark, shop.config, None)
-    assert len(shop.customers()) == 2

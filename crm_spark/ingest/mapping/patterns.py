@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 # Functions that read a text by the pattern that is their second argument.
 _READERS = {
@@ -22,11 +22,31 @@ _YEAR_OF_WEEKS = "Y is the year of weeks: write yyyy"
 
 def pattern_faults(expression: str) -> list[str]:
     """Give what each pattern of an expression reads otherwise than it looks, and what to write."""
-    return [
-        f"the pattern {pattern!r}: {fault}"
-        for pattern in dict.fromkeys(_patterns(expression))
-        if (fault := _fault(pattern))
-    ]
+    patterns = list(dict.fromkeys(_patterns(expression)))
+    faults = [f"the pattern {one!r}: {fault}" for one in patterns if (fault := _fault(one))]
+    return faults or _swapped(expression, patterns)
+
+
+def _swapped(expression: str, patterns: Sequence[str]) -> list[str]:
+    """Give patterns one of which takes the day for what another takes for the month.
+
+    Where the expression chooses between them by something else, it is not at fault.
+    """
+    if re.search(r"\b(case|if|iff|when)\b", expression, re.IGNORECASE):
+        return []
+    by_letters: dict[str, str] = {}
+    for pattern in patterns:
+        letters = re.sub(r"(.)\1+", r"\1", _letters(pattern)).replace("L", "M")
+        turned = letters.translate(str.maketrans("dM", "Md"))
+        if other := by_letters.get(turned):
+            return [
+                f"the patterns {other!r} and {pattern!r} both read days up to 12, as other dates: "
+                "the first would always win. Choose by what tells them apart, as in "
+                "if(input_file_name() LIKE '%us%', to_timestamp(day, 'MM/dd/yyyy'), ...)"
+            ]
+        if {"d", "M"} <= set(letters):
+            by_letters.setdefault(letters, pattern)
+    return []
 
 
 def letters_that_only_write(expression: str) -> str | None:

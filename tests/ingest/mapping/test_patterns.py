@@ -91,3 +91,13 @@ def test_every_pattern_of_an_expression_is_looked_at_once() -> None:
 def test_the_letter_at_fault_is_named(pattern: str, said: str | None) -> None:
     found = letters_that_only_write(f"to_timestamp(day, '{pattern}')")
     assert found is None if said is None else said in str(found)
+
+
+def test_patterns_that_take_day_and_month_for_one_another_cannot_stand_in_for_each_other() -> None:
+    first, second = "to_timestamp(day, 'dd/MM/yyyy')", "to_timestamp(day, 'M/d/yyyy')"
+    (fault,) = pattern_faults(f"coalesce({first}, {second})")
+    assert "'dd/MM/yyyy' and 'M/d/yyyy'" in fault
+    assert pattern_faults(f"if(country = 'US', {second}, {first})") == []
+    assert pattern_faults(f"CASE WHEN country = 'US' THEN {second} ELSE {first} END") == []
+    assert pattern_faults(f"coalesce({first}, to_timestamp(day, 'yyyy-MM-dd'))") == []
+    assert pattern_faults(f"coalesce({first}, to_timestamp(day, 'd/M/yyyy HH:mm'))") == []

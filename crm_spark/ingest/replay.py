@@ -12,10 +12,10 @@ from pyspark.sql import functions as F
 from crm_spark.errors import ConfigError, DataError, listed
 from crm_spark.ingest.loading.delivery import exchange_rates
 from crm_spark.ingest.loading.finish import N_REJECTED, finish_load
-from crm_spark.ingest.loading.increment import resolved_changes
+from crm_spark.ingest.loading.increment import kept_displaced, resolved_changes
 from crm_spark.ingest.loading.keeping import kept_on_disk
 from crm_spark.ingest.loading.noticed import Noticed
-from crm_spark.ingest.loading.rejected import N_BROKEN_FILES, StoredRejected, displaced_rows
+from crm_spark.ingest.loading.rejected import N_BROKEN_FILES, StoredRejected
 from crm_spark.ingest.loading.store import store_changes
 from crm_spark.ingest.mapping.columns import ROW_JSON
 from crm_spark.ingest.mapping.rows import Origin, map_rows
@@ -61,18 +61,18 @@ def _replay(run: LakeRun, files: SourceFiles, source: Source) -> None:
         stage(run.spark, f"replay rejected {source.name}"),
         resolved_changes(run, source, mapped) as resolved,
     ):
+        displaced = kept_displaced(source, resolved)
         stored = store_changes(run, source.table, resolved.changes, resolved.effect, row)
         new = resolved.changes.rows.where(~F.col(IS_STORED))
         taken = new.where(F.col(STATUS) != CONFLICT)
         n_taken = sum(n for status, n in resolved.n_by_status.items() if status != CONFLICT)
         marked = _marked(run, source, taken)
-        if n_displaced := resolved.effect.n_displaced:
-            displaced = run.stamp(displaced_rows(resolved.changes, source))
-            marked = marked.unionByName(displaced)
+        for rows in displaced:
+            marked = marked.unionByName(run.stamp(rows))
         n_read, n_new = mapped.count(), resolved.n_by_status.get(KEPT, 0)
         # Last: Spark reads anew what it keeps of a table that was written since.
         stored_rejected = _store_marked(run, source, marked, row_of_rejected)
-    n_rejected = int(row.facts.get(N_REJECTED, 0)) - n_taken + n_displaced
+    n_rejected = int(row.facts.get(N_REJECTED, 0)) - n_taken + resolved.effect.n_displaced
     finish_load(
         run,
         files,

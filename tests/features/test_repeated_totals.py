@@ -43,7 +43,7 @@ def said(spark: SparkSession, orders: Orders, *, product: str | None = None) -> 
 
 def test_the_total_of_an_order_on_each_of_its_lines_is_told(spark: SparkSession) -> None:
     assert said(spark, TOTALS) == [
-        "in 3 of 3 orders of several products all lines have the same amount: if it is the total "
+        "in 3 of 3 orders of several products every line has the same amount: if it is the total "
         "of the order, it counts once for each line. Map what the line itself cost as amount, such "
         "as quantity * price"
     ]

@@ -680,7 +680,7 @@ FAULTS = {
     "every_row_rejected": Fault(
         given(as_csv([UNREADABLE, NO_AMOUNT])),
         DataError,
-        ("1 rows: amount is missing (Amount)", "1 rows: amount cannot be read", "in.csv"),
+        ("1 row: amount is missing (Amount)", "1 row: amount cannot be read", "in.csv"),
     ),
     "only_a_broken_file": Fault(
         given(truncated_gzip(), "in.csv.gz"), DataError, ("in.csv.gz", "end of input")

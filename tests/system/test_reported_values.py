@@ -184,7 +184,7 @@ def test_numbers_for_times_and_signs_in_amounts_have_one_reason_that_says_what_r
     assert f"milliseconds: write {time}" in told
     assert "2 rows: amount cannot be read as decimal(18,2) from amount: it holds a currency" in told
     amount = "translate(amount, '(),$€£¥', '-')"
-    assert f"1 rows: amount cannot be read as decimal(18,2) from amount: {PARENTHESES}" in told
+    assert f"1 row: amount cannot be read as decimal(18,2) from amount: {PARENTHESES}" in told
     assert f"write {amount}" in told
     assert "to_number fails" in shop.refused(
         ConfigError, {"ordered_at": time, "amount": "to_number(amount, '$99.99')"}

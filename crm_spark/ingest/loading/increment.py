@@ -43,8 +43,9 @@ def load_increment(delivery: Delivery) -> Loaded:
                 n_displaced=resolved.effect.n_displaced,
                 n_repeated=resolved.n_repeated,
             )
+            displaced = kept_displaced(source, resolved)
             stored = store_changes(run, source.table, resolved.changes, resolved.effect, row)
-            parts = _rejected_parts(delivery, counts, resolved)
+            parts = _rejected_parts(delivery, counts, resolved) + displaced
             return with_rejected(delivery, stored, counts, parts)
 
 
@@ -78,6 +79,14 @@ def _rejected_parts(delivery: Delivery, counts: RowCounts, resolved: Resolved) -
     parts = []
     if counts.n_unusable or counts.n_conflicts:
         parts.append(rejected_of_delivery(delivery, counts, resolved.changes.standing))
-    if counts.n_displaced:
-        parts.append(displaced_rows(resolved.changes, delivery.source))
     return parts
+
+
+def kept_displaced(source: Source, resolved: Resolved) -> list[DataFrame]:
+    """Give the rows of the table that gave way to new ones, read before the table is written.
+
+    What is only persisted Spark reads anew once the table has changed: they are no more there then.
+    """
+    if not resolved.effect.n_displaced:
+        return []
+    return [displaced_rows(resolved.changes, source).localCheckpoint()]

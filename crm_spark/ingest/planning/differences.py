@@ -8,6 +8,7 @@ from pyspark.sql import types as T
 
 from crm_spark.ingest.planning.found import Found
 from crm_spark.ingest.reading.broken import is_broken
+from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.words import counted
 
 _MOST_NAMES = 8
@@ -72,6 +73,8 @@ def _kinds(schemas: Iterable[T.StructType]) -> dict[str, set[str]]:
     kinds: dict[str, set[str]] = {}
     for schema in schemas:
         for column in schema.fields:
+            if column.name == CORRUPT_RECORD:  # Spark's own
+                continue
             kinds.setdefault(column.name, set()).add(_kind(column.dataType))
     return kinds
 

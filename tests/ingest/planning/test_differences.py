@@ -18,6 +18,8 @@ BEFORE = schema(customer=T.LongType(), total=T.LongType(), item=T.StringType())
 def test_the_same_columns_in_another_order_are_no_change() -> None:
     turned = T.StructType(BEFORE.fields[::-1])
     assert schema_changes([turned], [BEFORE]) == []
+    with_corrupt = schema(_corrupt_record=T.StringType(), **{f.name: f.dataType for f in BEFORE})
+    assert schema_changes([BEFORE], [with_corrupt]) == []
     assert schema_changes([BEFORE], []) == []
     assert schema_changes([], [BEFORE]) == []
 

@@ -273,7 +273,7 @@ def test_windows_encodings_are_read(spark: SparkSession, tmp_path: Path) -> None
     ]
     assert "FUR-Š-2" in values(found, "product_id")
     with pytest.raises(
-        DataError, match="3 rows: amount cannot be read.*a comma parts the decimals"
+        DataError, match=r"3 rows: amount cannot be read.*a comma parts the decimals"
     ):
         export.with_config("config_latin1.yml").ingest()
 

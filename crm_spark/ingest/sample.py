@@ -12,7 +12,6 @@ from pyspark.sql import functions as F
 from crm_spark.errors import ConfigError, CrmSparkError
 from crm_spark.ingest.loading.delivery import none_usable
 from crm_spark.ingest.mapping.columns import IS_WANTED, REASONS, is_usable
-from crm_spark.ingest.mapping.rows import map_rows, origin_of
 from crm_spark.ingest.mapping.trial import explained
 from crm_spark.ingest.planning.found import Found, Part
 from crm_spark.ingest.reading.broken import is_broken
@@ -93,15 +92,7 @@ def _mapped(
     source = found.source
     frames = []
     for number, part in enumerate(parts):
-        origin = part.origin or origin_of(source)
-        mapped = map_rows(
-            part.rows,
-            source,
-            origin,
-            rates=rates,
-            misfit=part.misfit,
-            row_columns=part.schema.fields.names,
-        )
+        mapped = part.mapped(source, rates=rates, keep_row=True)
         limited = mapped if n_rows is None else mapped.limit(n_rows)
         frames.append(limited.withColumn(_PART, F.lit(number)))
     if not frames:

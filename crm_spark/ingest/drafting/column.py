@@ -9,7 +9,7 @@ from functools import cached_property
 from math import isfinite
 
 from crm_spark.ingest.drafting.clock import is_time_alone
-from crm_spark.ingest.drafting.counted import epoch_unit, is_excel_day
+from crm_spark.ingest.drafting.epochs import epoch_unit, is_excel_day
 from crm_spark.ingest.drafting.numbers import NumberForm, number_form
 from crm_spark.ingest.drafting.stamps import StampForm, stamp_form
 from crm_spark.ingest.mapping.cleaning import PLACEHOLDERS

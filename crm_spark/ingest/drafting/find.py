@@ -14,7 +14,7 @@ from crm_spark.ingest.drafting.texts import Opened, TextFile, open_file, text_fi
 from crm_spark.ingest.drafting.typed import file_samples, table_sample
 from crm_spark.ingest.reading.broken import is_broken
 from crm_spark.ingest.reading.files import Listing, SourceFile, list_files
-from crm_spark.ingest.sources import SourceSection
+from crm_spark.ingest.reading.place import PlaceSection
 from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.runtime.progress import log
 
@@ -59,7 +59,7 @@ def _is_table(spark: SparkSession, name: str) -> bool:
 
 
 def _of_files(spark: SparkSession, path: str) -> Seen:
-    listing = list_files(spark, SourceSection(path=path, format="csv", columns={}))
+    listing = list_files(spark, PlaceSection(path=path, format="csv"))
     files = _files_of_tables(listing)
     unusable = [f"{file}: {why}" for file, why in listing.broken.items()]
     opened: list[Opened] = []

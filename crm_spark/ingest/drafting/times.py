@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from crm_spark.ingest.drafting.amounts import number_sql
 from crm_spark.ingest.drafting.clock import time_pattern
 from crm_spark.ingest.drafting.column import Column
-from crm_spark.ingest.drafting.counted import excel_sql
 from crm_spark.ingest.drafting.entry import Entry
+from crm_spark.ingest.drafting.epochs import excel_sql
 from crm_spark.ingest.drafting.names import rank, squeezed
 from crm_spark.ingest.drafting.roles import Choice
 from crm_spark.ingest.drafting.sql import literal

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 from crm_spark.ingest.loading.delivery import Delivery
 from crm_spark.ingest.reading.broken import is_broken
-from crm_spark.ingest.reading.csv_options import is_read_as_a_whole, option_of
+from crm_spark.ingest.reading.csv_options import (
+    encoding_of,
+    is_read_as_a_whole,
+    option_of,
+    separator_of,
+)
 from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.tables.checks import Verdict
 from crm_spark.words import counted
@@ -57,9 +62,8 @@ def comment_verdict(delivery: Delivery) -> list[Verdict]:
 
 def _look(delivery: Delivery, uri: str, sign: str) -> Looked:
     section, spark = delivery.source.section, delivery.run.spark
-    charset = str(option_of(section.options, "encoding", "charset") or "UTF-8")
-    separator = str(option_of(section.options, "sep", "delimiter") or ",").replace("\\t", "\t")
-    with HadoopFile(spark, uri, is_uri=True).reader(charset) as reader:
+    separator = separator_of(section.options)
+    with HadoopFile(spark, uri, is_uri=True).reader(encoding_of(section.options)) as reader:
         jvm = spark._jvm
         assert jvm is not None
         joined = jvm.java.util.stream.Collectors.joining("\n")

@@ -12,7 +12,6 @@ from crm_spark.errors import DataError, listed
 from crm_spark.ingest.loading.commonest import explained_rows
 from crm_spark.ingest.loading.rejected import rejected_rows
 from crm_spark.ingest.mapping.columns import is_usable
-from crm_spark.ingest.mapping.rows import map_rows, origin_of
 from crm_spark.ingest.mapping.where import IS_WANTED
 from crm_spark.ingest.planning.found import Found, Part
 from crm_spark.ingest.planning.plan import Plan
@@ -104,17 +103,7 @@ class Delivery:
     def mapped(self, *, keep_row: bool = False) -> DataFrame:
         """Give the source's rows in our columns, those that `where` leaves out, too."""
         rates = exchange_rates(self.run, self.source)
-        mapped = [
-            map_rows(
-                part.rows,
-                self.source,
-                part.origin or origin_of(self.source),
-                rates=rates,
-                misfit=part.misfit,
-                row_columns=part.schema.fields.names if keep_row else None,
-            )
-            for part in self.parts()
-        ]
+        mapped = [part.mapped(self.source, rates=rates, keep_row=keep_row) for part in self.parts()]
         if not mapped:
             raise DataError(f"source {self.source.description} is empty: it has no column")
         return reduce(DataFrame.unionByName, mapped)

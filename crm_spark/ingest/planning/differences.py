@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from pyspark.sql import types as T
@@ -17,18 +18,11 @@ _MOST_NAMES = 8
 def layout_differences(found: Found) -> list[str]:
     """Say which columns not all files of a source have, and which have several types."""
     schemas = list(found_schemas(found))
-    n_with: dict[str, int] = {}
-    kinds: dict[str, dict[str, int]] = {}
-    for schema in schemas:
-        for column in schema.fields:
-            n_with[column.name] = n_with.get(column.name, 0) + 1
-            of_column = kinds.setdefault(column.name, {})
-            kind = _kind(column.dataType)
-            of_column[kind] = of_column.get(kind, 0) + 1
+    kinds = _kinds(schemas)
     lines = [
-        f"files differ: {name} is in {n:,} of {len(schemas):,}"
-        for name, n in n_with.items()
-        if n < len(schemas)
+        f"files differ: {name} is in {of_column.total():,} of {len(schemas):,}"
+        for name, of_column in kinds.items()
+        if of_column.total() < len(schemas)
     ]
     lines += [
         f"files differ: {name} is "
@@ -64,18 +58,18 @@ def schema_changes(new: Iterable[T.StructType], known: Iterable[T.StructType]) -
     lines += [
         f"{name} is {_listed(now[name])}, and was {_listed(kinds)}"
         for name, kinds in before.items()
-        if name in now and not now[name] <= kinds
+        if name in now and not now[name].keys() <= kinds.keys()
     ]
     return lines
 
 
-def _kinds(schemas: Iterable[T.StructType]) -> dict[str, set[str]]:
-    kinds: dict[str, set[str]] = {}
+def _kinds(schemas: Iterable[T.StructType]) -> dict[str, Counter[str]]:
+    """Count by column, but for Spark's own, the schemas that have it in each type."""
+    kinds: dict[str, Counter[str]] = {}
     for schema in schemas:
         for column in schema.fields:
-            if column.name == CORRUPT_RECORD:  # Spark's own
-                continue
-            kinds.setdefault(column.name, set()).add(_kind(column.dataType))
+            if column.name != CORRUPT_RECORD:
+                kinds.setdefault(column.name, Counter())[column.dataType.simpleString()] += 1
     return kinds
 
 
@@ -84,9 +78,5 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMES]) + (more if len(names) > _MOST_NAMES else "")
 
 
-def _listed(kinds: set[str]) -> str:
+def _listed(kinds: Iterable[str]) -> str:
     return " or ".join(sorted(kinds))
-
-
-def _kind(data_type: T.DataType) -> str:
-    return data_type.simpleString()

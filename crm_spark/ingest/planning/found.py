@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.errors import ConfigError, DataError
-from crm_spark.ingest.mapping.rows import Origin
+from crm_spark.ingest.mapping.rows import Origin, map_rows, origin_of
 from crm_spark.ingest.planning.fit import expression_faults, fit_files
 from crm_spark.ingest.planning.header_help import header_help
 from crm_spark.ingest.planning.source_files import Item
@@ -21,15 +21,16 @@ from crm_spark.ingest.reading.broken import (
     readable,
     reject_files,
 )
+from crm_spark.ingest.reading.by_layout import LayoutRows, read_by_layout
 from crm_spark.ingest.reading.files import Listing, list_files, together
 from crm_spark.ingest.reading.inputs import (
+    QueryRows,
     list_inputs,
     read_query,
     require_all_files,
     with_columns_of,
 )
 from crm_spark.ingest.reading.layout import Layout, read_layouts, with_types_of_others
-from crm_spark.ingest.reading.misfit import reason_of_misfit
 from crm_spark.ingest.reading.rows import read_files, read_whole
 from crm_spark.ingest.reading.schema import SourceSchema, ddl_of
 from crm_spark.ingest.reading.shapes import with_nulls
@@ -51,6 +52,19 @@ class Part:
     misfit: Column | None = None
     origin: Origin | None = None
 
+    def mapped(
+        self, source: Source, *, rates: DataFrame | None = None, keep_row: bool = False
+    ) -> DataFrame:
+        """Give the rows in the columns of core, as map_rows() does; with them as they came."""
+        return map_rows(
+            self.rows,
+            source,
+            self.origin or origin_of(source),
+            rates=rates,
+            misfit=self.misfit,
+            row_columns=self.schema.fields.names if keep_row else None,
+        )
+
 
 @dataclass(frozen=True)
 class Found:
@@ -59,8 +73,9 @@ class Found:
     `items` tell its content, once they were asked for. `layouts` are known of the files, or of the
     table, that were looked into, and `schemas` of the layouts that were read; `absent` are the
     columns that files of a layout lack, though the mapping reads them, `reshaped` those that have
-    more fields, or values, in others. `inputs` are the files of each input of a query; `changed`
-    says how the columns differ from those loaded before.
+    more fields, or values, in others. `inputs` are the files of each input of a query, `queried`
+    are its rows, once they were asked for; `changed` says how the columns differ from those loaded
+    before.
     """
 
     source: Source
@@ -71,6 +86,7 @@ class Found:
     absent: dict[Layout, T.StructType] = field(default_factory=dict)
     reshaped: dict[Layout, T.StructType] = field(default_factory=dict)
     inputs: dict[str, Listing] = field(default_factory=dict)
+    queried: list[QueryRows] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
 
     @property
@@ -80,14 +96,8 @@ class Found:
 
     def parts(self, spark: SparkSession, uris: Iterable[str]) -> list[Part]:
         """Give the rows of files that were looked into, but for those that are rejected."""
-        by_layout: dict[Layout, list[str]] = {}
-        for uri in uris:
-            if not is_broken(uri, self.broken) and self.layouts[uri].ddl:
-                by_layout.setdefault(self.layouts[uri], []).append(uri)
-        return [
-            self._part(spark, layout, of_layout)
-            for layout, of_layout in sorted(by_layout.items(), key=lambda pair: min(pair[1]))
-        ]
+        usable = [uri for uri in uris if not is_broken(uri, self.broken)]
+        return [self._part(one) for one in read_by_layout(spark, self.source, self.layouts, usable)]
 
     def whole(self, spark: SparkSession) -> list[Part]:
         """Give the rows of a table, or of a query and what its inputs' files could not give it."""
@@ -96,7 +106,9 @@ class Found:
             rows = read_whole(spark, source.section)
             return [Part(rows, SourceSchema.of(rows))]
         require_all_files(self.broken)
-        found = read_query(spark, source, self.inputs, self.copies())
+        if not self.queried:  # it opens every file of the inputs
+            self.queried.append(read_query(spark, source, self.inputs, self.copies()))
+        found = self.queried[0]
         schema = SourceSchema.of(found.rows)
         misfits = [
             Part(
@@ -122,15 +134,10 @@ class Found:
                 seen.add(known or "")
         return frozenset(copies)
 
-    def _part(self, spark: SparkSession, layout: Layout, uris: Sequence[str]) -> Part:
-        heads = [self.layouts[uri].head for uri in uris]
-        rows = read_files(spark, self.source, layout, uris, heads)
-        misfit = None
-        if self.source.section.format == "csv":
-            misfit = reason_of_misfit(self.source.section.options, len(layout.schema.fields))
-        whole = with_nulls(rows, self.absent.get(layout), self.reshaped.get(layout))
-        schema = self.schemas.setdefault(layout, SourceSchema.of(rows))
-        return Part(whole, schema, tuple(uris), misfit)
+    def _part(self, read: LayoutRows) -> Part:
+        absent, reshaped = self.absent.get(read.layout), self.reshaped.get(read.layout)
+        schema = self.schemas.setdefault(read.layout, SourceSchema.of(read.rows))
+        return Part(with_nulls(read.rows, absent, reshaped), schema, read.uris, read.misfit)
 
 
 def look_at(spark: SparkSession, source: Source) -> Found:

@@ -22,6 +22,16 @@ def is_option_true(options: Mapping[str, Any], name: str) -> bool:
     return as_text(option_of(options, name.lower()) or "false").lower() == "true"
 
 
+def separator_of(options: Mapping[str, Any]) -> str:
+    """Give the text that parts the fields of a line."""
+    return str(option_of(options, "sep", "delimiter") or ",").replace("\\t", "\t")
+
+
+def encoding_of(options: Mapping[str, Any]) -> str:
+    """Give the encoding by Java's name."""
+    return str(option_of(options, "encoding", "charset") or "UTF-8")
+
+
 def as_text(value: Any) -> str:
     """Give an option's value as Spark takes it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -29,5 +39,5 @@ def as_text(value: Any) -> str:
 
 def is_read_as_a_whole(options: Mapping[str, Any]) -> bool:
     """Whether Spark reads each file in one piece: lines of UTF-16 cannot be told by their bytes."""
-    encoding = str(option_of(options, "encoding", "charset") or "")
-    return is_option_true(options, "multiLine") or encoding.upper().startswith(WIDE)
+    is_wide = encoding_of(options).upper().startswith(WIDE)
+    return is_option_true(options, "multiLine") or is_wide

@@ -15,11 +15,11 @@ from crm_spark.errors import ConfigError, DataError, listed
 from crm_spark.ingest.analysis import lenient_analysis
 from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.broken import BrokenFiles, comparable
+from crm_spark.ingest.reading.by_layout import read_by_layout
 from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.ingest.reading.files import Listing, list_files
-from crm_spark.ingest.reading.layout import Layout, read_layouts, with_types_of_others
-from crm_spark.ingest.reading.misfit import reason_of_misfit
-from crm_spark.ingest.reading.rows import read_files, read_whole
+from crm_spark.ingest.reading.layout import read_layouts, with_types_of_others
+from crm_spark.ingest.reading.rows import read_whole
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.ingest.settings import Input, Source
 
@@ -82,23 +82,18 @@ def _read_input(
     layouts = read_layouts(spark, one, listing.files, listing.broken)
     require_all_files(listing.broken)
     layouts = with_types_of_others(spark, one, layouts)
-    by_layout: dict[Layout, list[str]] = {}
-    for uri, layout in layouts.items():
-        if layout.ddl and comparable(uri) not in copies:
-            by_layout.setdefault(layout, []).append(uri)
-    if not by_layout:
+    uris = [uri for uri in layouts if comparable(uri) not in copies]
+    read = read_by_layout(spark, one, layouts, uris)
+    if not read:
         raise DataError(f"input {one.description} is empty: it has no column")
     frames, misfits = [], []
-    for layout, uris in sorted(by_layout.items(), key=lambda pair: min(pair[1])):
-        rows = read_files(spark, one, layout, uris, [layouts[uri].head for uri in uris])
+    for of_layout in read:
+        rows = of_layout.rows
         if CORRUPT_RECORD not in rows.columns:
             frames.append(rows)
             continue
         frames.append(rows.where(F.col(CORRUPT_RECORD).isNull()).drop(CORRUPT_RECORD))
-        reason = None
-        if one.section.format == "csv":
-            reason = reason_of_misfit(one.section.options, len(layout.schema.fields))
-        misfits.append(Misfits(_lines_that_do_not_fit(rows), reason))
+        misfits.append(Misfits(_lines_that_do_not_fit(rows), of_layout.misfit))
     return reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), frames), misfits
 
 

@@ -16,6 +16,7 @@ from crm_spark.ingest.reading.csv_options import (
     CORRUPT_RECORD,
     is_read_as_a_whole,
     option_of,
+    separator_of,
 )
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.words import counted
@@ -30,7 +31,7 @@ def reason_of_misfit(options: Mapping[str, Any], n_columns: int) -> Column:
 
     Reads _corrupt_record. Fields can be counted by their separators where nothing is quoted.
     """
-    line, separator, quote = F.col(CORRUPT_RECORD), _separator(options), _quote(options)
+    line, separator, quote = F.col(CORRUPT_RECORD), separator_of(options), _quote(options)
     n_fields = (_times(line, separator) + 1).cast("string")
     fields = F.when(n_fields == "1", F.lit(" field")).otherwise(F.lit(" fields"))
     columns = counted(n_columns, "column")
@@ -84,7 +85,7 @@ def mark_swallowed_lines(
     ]
     if not texts or not is_read_as_a_whole(options):
         return rows
-    separator, quote = _separator(options), _quote(options)
+    separator, quote = separator_of(options), _quote(options)
     hold_lines = [_holds_lines(field, place, separator, len(columns)) for place, field in texts]
     cells = [F.coalesce(F.col(quoted(name)).cast("string"), F.lit("")) for name in columns]
     as_it_was = F.concat_ws(separator, *[_as_written(cell, separator, quote) for cell in cells])
@@ -143,10 +144,6 @@ def _times(text: Column, part: str) -> Column:
         return F.lit(0)
     left = F.length(F.replace(text, F.lit(part), F.lit("")))
     return ((F.length(text) - left) / len(part)).cast("int")
-
-
-def _separator(options: Mapping[str, Any]) -> str:
-    return str(option_of(options, "sep", "delimiter") or ",").replace("\\t", "\t")
 
 
 def _quote(options: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crm_spark.ingest.drafting.clock import is_time_alone, time_pattern
-from crm_spark.ingest.drafting.counted import epoch_unit, is_excel_day
+from crm_spark.ingest.drafting.epochs import epoch_unit, is_excel_day
 from crm_spark.ingest.drafting.stamps import stamp_form
 
 PATTERNS = [

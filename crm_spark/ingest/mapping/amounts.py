@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from crm_spark.ingest.mapping.blanks import without_blanks
+from crm_spark.ingest.mapping.blanks import BLANKS
 from crm_spark.ingest.mapping.expressions import as_sql
-from crm_spark.ingest.reading.schema import quoted
 
 _SIGNS = "$€£¥"
 _PLAIN = r"[0-9]+(?:\.[0-9]+)?"
@@ -23,7 +22,8 @@ _GROUPS = r"[0-9]{1,3}(?:['\u2019\s\u00a0\u2009\u202f][0-9]{3})+"
 class _Look:
     """How an amount is written, without its currency sign, and what reads it.
 
-    In `remedy` {c} is the column, {signs} the currency signs, where there are any.
+    The pattern is of all of it but blanks at the ends. In `remedy` {c} is the column, {signs} the
+    currency signs, where there are any.
     """
 
     pattern: str
@@ -33,69 +33,67 @@ class _Look:
 
 _LOOKS = (
     _Look(
-        rf"^\((?:{_PLAIN}|{_COMMAS})\)$",
+        rf"\((?:{_PLAIN}|{_COMMAS})\)",
         "parentheses stand for a minus",
         "translate({c}, '(),{signs}', '-')",
     ),
     _Look(
-        rf"^(?:{_PLAIN}|{_COMMAS})-$",
+        rf"(?:{_PLAIN}|{_COMMAS})-",
         "the minus stands behind",
         r"regexp_replace(translate({c}, ',{signs}', ''), '^(.*)-$', '-$1')",
     ),
     _Look(
-        r"^[+-]?[0-9]+(?:[.,][0-9]+)?\s?%$",
+        r"[+-]?[0-9]+(?:[.,][0-9]+)?\s?%",
         "it is a percentage and no amount",
         "the price times translate({c}, '%', '') / 100",
     ),
-    _Look(rf"^[+-]?(?:{_COMMAS})$", "commas part thousands", "translate({c}, ',{signs}', '')"),
+    _Look(rf"[+-]?(?:{_COMMAS})", "commas part thousands", "translate({c}, ',{signs}', '')"),
     _Look(
-        rf"^[+-]?(?:{_DOTS})$",
+        rf"[+-]?(?:{_DOTS})",
         "points part thousands, a comma the decimals",
         "translate({c}, ',.{signs}', '.')",
     ),
     _Look(
-        r"^[+-]?[0-9]+,[0-9]{1,2}$",
+        r"[+-]?[0-9]+,[0-9]{1,2}",
         "a comma parts the decimals",
         "translate({c}, ',{signs}', '.')",
     ),
     _Look(
-        rf"^[+-]?{_GROUPS}(?:\.[0-9]+)?$",
+        rf"[+-]?{_GROUPS}(?:\.[0-9]+)?",
         "blanks or apostrophes part thousands",
         "regexp_replace({c}, '[^0-9.-]', '')",
     ),
     _Look(
-        rf"^[+-]?{_GROUPS},[0-9]+$",
+        rf"[+-]?{_GROUPS},[0-9]+",
         "blanks or apostrophes part thousands, a comma the decimals",
         "translate(regexp_replace({c}, '[^0-9,-]', ''), ',', '.')",
     ),
     _Look(
-        rf"^[\u2212\u2013]{_PLAIN}$",
+        rf"[\u2212\u2013]{_PLAIN}",
         "the minus is another sign than -",
         "translate({c}, '\u2212\u2013', '--')",
     ),
-    _Look(rf"^[+-]?{_PLAIN}$", "it holds a currency sign", "translate({c}, '{signs}', '')"),
+    _Look(rf"[+-]?{_PLAIN}", "it holds a currency sign", "translate({c}, '{signs}', '')"),
 )
 
 
-def amount_hint(name: str) -> Column:
-    """Give what text in a column of this name looks like and what to write; null: cannot be told.
+def amount_hint(text: Column, name: str) -> Column:
+    """Give what a text in a column of this name looks like and what to write.
 
-    One constant text for each look, so that rows of the same fault have the same reason.
+    Null where it cannot be told. One constant text for each look, so that rows of the same fault
+    have the same reason.
     """
-    text = F.col(quoted(name))
     has_sign = text.rlike(f"[{_SIGNS}]")
-    bare = without_blanks(F.translate(text, _SIGNS, ""))
+    bare = F.translate(text, _SIGNS, "")
     # A dollar sign tells what the commas are.
-    found = F.when(
-        text.rlike(r"^\s*[+-]?\$[0-9]{1,3}(?:,[0-9]{3})+\s*$"), F.lit(_hint(_LOOKS[3], name, True))
-    )
+    is_dollars = text.rlike(r"^\s*[+-]?\$[0-9]{1,3}(?:,[0-9]{3})+\s*$")
+    found = F.when(is_dollars, F.lit(_hint(_LOOKS[3], name, _SIGNS)))
     for look in _LOOKS:
-        matches = bare.rlike(look.pattern)
-        found = found.when(matches & has_sign, F.lit(_hint(look, name, True)))
-        found = found.when(matches, F.lit(_hint(look, name, False)))
+        plain, signed = F.lit(_hint(look, name, "")), F.lit(_hint(look, name, _SIGNS))
+        is_look = bare.rlike(f"^(?:{BLANKS})?(?:{look.pattern})(?:{BLANKS})?$")
+        found = found.when(is_look, F.when(has_sign, signed).otherwise(plain))
     return found
 
 
-def _hint(look: _Look, name: str, has_sign: bool) -> str:
-    remedy = look.remedy.format(c=as_sql(name), signs=_SIGNS if has_sign else "")
-    return f"{look.what}: write {remedy}"
+def _hint(look: _Look, name: str, signs: str) -> str:
+    return f"{look.what}: write {look.remedy.format(c=as_sql(name), signs=signs)}"

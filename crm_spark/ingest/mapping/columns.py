@@ -10,16 +10,16 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.ingest.analysis import lenient_analysis
-from crm_spark.ingest.mapping.expressions import kind_of, referenced_columns
+from crm_spark.ingest.mapping.expressions import analysed
+from crm_spark.ingest.mapping.fields import Field, fields_of, written_out
 from crm_spark.ingest.mapping.ids import is_id, is_no_number
-from crm_spark.ingest.mapping.numbers import widen_whole_numbers
-from crm_spark.ingest.mapping.readings import as_written, read_column, typed
-from crm_spark.ingest.mapping.reasons import has_source, is_required, reasons_of
+from crm_spark.ingest.mapping.numbers import refuse_cut_decimals, widen_whole_numbers
+from crm_spark.ingest.mapping.readings import read_column, reading_notes, typed, typed_value
+from crm_spark.ingest.mapping.reasons import is_required, reasons_of
 from crm_spark.ingest.mapping.where import IS_WANTED, UNDECIDED_BY, is_wanted, undecided_by
 from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.ingest.reading.shapes import as_it_came
-from crm_spark.lake.contract import Column as TableColumn
 from crm_spark.lake.contract import Table
 from crm_spark.tables.core import SOURCE_FILE
 
@@ -28,6 +28,8 @@ _MISFIT = "the row does not fit the file's format"
 SOURCE_ROW = "_row"
 # The amount as the source writes it; null where it is no text.
 AMOUNT_TEXT = "_amount_text"
+# Why a line is no row of its file; null for one that is.
+_WHY_MISFIT = "_why_misfit"
 
 # How a rejected row is written, so that it can be read again as it was.
 ROW_JSON = {
@@ -65,74 +67,95 @@ def map_source(
     column, and adds is_filled(column), whether it was. A value that an expression or the column's
     type cannot turn becomes null, and is a reason; `misfit` is that of a line that does not fit its
     file.
-    Raises AnalysisException for an expression that does not fit the source.
+    Raises AnalysisException for an expression that does not fit the source; text that an expression
+    would cut to a whole number fails the job that reads it.
     """
+    own = [column for column in table.columns if column.mapping is not None]
+    texts = {column.name: mapping[column.name] for column in own if column.name in mapping}
     df = widen_whole_numbers(df)
-    columns: list[Column] = [column.alias(name) for name, column in (keep or {}).items()]
-    reasons: list[Column] = []
     with lenient_analysis(df.sparkSession, time_zone):
-        for column in table.columns:
-            if column.mapping is None:
-                continue
-            if column.name not in mapping:
-                columns.append(F.lit(None).cast(column.type).alias(column.name))
-                continue
-            mapped, found = _map_column(df, table, column, mapping, (missing or {}))
-            columns += mapped
-            reasons += found
-        all_reasons = F.array_compact(F.array(*reasons)) if reasons else _no_reasons()
-        if CORRUPT_RECORD in df.columns:
-            all_reasons = F.when(F.col(CORRUPT_RECORD).isNull(), all_reasons).otherwise(
-                F.array(F.lit(_MISFIT) if misfit is None else misfit)
-            )
-        columns += [source_file.alias(SOURCE_FILE), all_reasons.alias(REASONS)]
-        columns.append(is_wanted(df, where).alias(IS_WANTED))
-        columns.append(undecided_by(df, where).alias(UNDECIDED_BY))
+        found = analysed(df, texts if where is None else {**texts, _WHERE: where})
+        df = refuse_cut_decimals(df, found.values())
+        condition, fields = found.pop(_WHERE, None), fields_of(df, own, found)
+        others = {
+            **(keep or {}),
+            SOURCE_FILE: source_file,
+            IS_WANTED: is_wanted(df, condition),
+            UNDECIDED_BY: undecided_by(df, condition),
+        }
         if row_columns is not None:
-            columns.append(_row_as_it_came(df, row_columns).alias(SOURCE_ROW))
-        return df.select(*columns)
+            others[SOURCE_ROW] = _row_as_it_came(df, row_columns)
+        if has_misfits := CORRUPT_RECORD in df.columns:
+            others[_WHY_MISFIT] = _why_misfit(misfit)
+        written = written_out(df, fields, others)
+        notes = {name: note for field in fields for name, note in reading_notes(field).items()}
+        noted = written.select("*", *[note.alias(name) for name, note in notes.items()])
+
+        mapped = {column.name: F.lit(None).cast(column.type) for column in own}
+        reasons: list[Column] = []
+        for field in fields:
+            columns, found_reasons = _map_field(field, table, missing or {})
+            mapped |= columns
+            reasons += _unless_deleted(field, table, fields, found_reasons)
+        all_reasons = F.array_compact(F.array(*reasons)) if reasons else _no_reasons()
+        if has_misfits:
+            all_reasons = F.when(F.col(_WHY_MISFIT).isNull(), all_reasons).otherwise(
+                F.array(_WHY_MISFIT)
+            )
+        mapped |= {SOURCE_FILE: F.col(SOURCE_FILE), REASONS: worked_out_once(all_reasons)}
+        mapped |= {name: F.col(name) for name in others if name != _WHY_MISFIT}
+        return noted.select(*[column.alias(name) for name, column in mapped.items()])
 
 
-def _map_column(
-    df: DataFrame,
-    table: Table,
-    column: TableColumn,
-    mapping: Mapping[str, str],
-    missing: Mapping[str, str],
-) -> tuple[list[Column], list[Column]]:
+_WHERE = "where"
+
+
+def worked_out_once(column: Column) -> Column:
+    """Keep Spark from moving a condition on a column below it, where it has no name yet.
+
+    Spark would work out all that the column is made of for the condition, and then once more.
+    """
+    return F.when(F.spark_partition_id() >= 0, column)
+
+
+def _map_field(
+    field: Field, table: Table, missing: Mapping[str, str]
+) -> tuple[dict[str, Column], list[Column]]:
     """Give a mapped column, with what is noted of it, and its reasons for rejection."""
-    text = mapping[column.name]
-    sources = referenced_columns(df, text)
-    reading, is_there = read_column(df, text, column, sources), has_source(sources)
-    mapped = []
-    if constant := missing.get(column.name):
-        is_missing, stand_in = ~is_there, typed(F.lit(constant), column)
-        mapped.append(is_missing.alias(is_filled(column.name)))
+    name, reading, is_there = field.name, read_column(field), field.has_sources
+    mapped = {}
+    if constant := missing.get(name):
+        is_missing, stand_in = ~is_there, typed(F.lit(constant), field.column)
+        mapped[is_filled(name)] = is_missing
         value = F.when(is_missing, stand_in).otherwise(reading.value)
         reading = replace(reading, value=value)
-    mapped.append(reading.value.alias(column.name))
-    if isinstance(column.type, T.DecimalType):
+    mapped[name] = reading.value
+    if isinstance(field.column.type, T.DecimalType):
         # A tenth of a cent is rounded to zero, but is none.
-        is_zero = as_written(df, text).cast("double") == 0
-        mapped.append(is_zero.alias(is_zero_before_rounding(column.name)))
-    if column.name == "amount":
-        mapped.append(_as_text(df, text).alias(AMOUNT_TEXT))
-    if is_id(column):
-        is_there = is_there & ~is_no_number(df, sources)
-    reasons = reasons_of(
-        column, text, reading, sources, is_there=is_there, is_required=is_required(column, table)
-    )
-    if "is_deleted" in mapping and column.name not in {*table.key, "customer_id", "order_id"}:
-        # Who says that a line is void need not say what was in it.
-        is_kept = ~F.coalesce(F.expr(mapping["is_deleted"]).cast("boolean"), F.lit(False))
-        reasons = [F.when(is_kept, reason) for reason in reasons]
-    return mapped, reasons
+        mapped[is_zero_before_rounding(name)] = field.written.cast("double") == 0
+    if name == "amount":
+        is_text = isinstance(field.expression.kind, T.StringType)
+        mapped[AMOUNT_TEXT] = field.written if is_text else F.lit(None).cast("string")
+    if is_id(field.column):
+        is_there = is_there & ~is_no_number(field.sources)
+    required = is_required(field.column, table)
+    return mapped, reasons_of(field, reading, is_there=is_there, is_required=required)
 
 
-def _as_text(df: DataFrame, text: str) -> Column:
-    """Give what an expression makes, where that is text."""
-    is_text = isinstance(kind_of(df, text), T.StringType)
-    return as_written(df, text) if is_text else F.lit(None).cast("string")
+def _unless_deleted(
+    field: Field, table: Table, fields: Sequence[Field], reasons: list[Column]
+) -> list[Column]:
+    """Who says that a line is void need not say what was in it."""
+    deleted = next((one for one in fields if one.name == "is_deleted"), None)
+    if deleted is None or field.name in {*table.key, "customer_id", "order_id"}:
+        return reasons
+    is_kept = ~F.coalesce(typed_value(deleted), F.lit(False))
+    return [F.when(is_kept, reason) for reason in reasons]
+
+
+def _why_misfit(reason: Column | None) -> Column:
+    why = F.lit(_MISFIT) if reason is None else F.coalesce(reason, F.lit(_MISFIT))
+    return F.when(F.col(CORRUPT_RECORD).isNotNull(), why)
 
 
 def _row_as_it_came(df: DataFrame, names: Sequence[str]) -> Column:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pyspark.errors import AnalysisException, ParseException
@@ -124,21 +125,56 @@ def _remedy(df: DataFrame, text: str) -> str:
     return ""
 
 
-def kind_of(df: DataFrame, text: str) -> T.DataType:
-    """Give the type of what an expression makes."""
-    return df.select(F.expr(text)).schema[0].dataType
+@dataclass(frozen=True)
+class Expression:
+    """An expression over a source's columns, as Spark reads it.
+
+    `kind` is the type of what it makes, `sources` are the columns that it reads, `plan` is how
+    Spark writes it, with the casts that it adds; `is_column` says that it is a column and no more.
+    """
+
+    text: str
+    kind: T.DataType
+    sources: tuple[str, ...]
+    plan: str
+    is_column: bool
+
+
+def analysed(df: DataFrame, texts: Mapping[str, str]) -> dict[str, Expression]:
+    """Let Spark read expressions over `df`, all at once, and give each by its name.
+
+    Raises AnalysisException for one that does not fit.
+    """
+    if not texts:
+        return {}
+    selected = df.select(*[F.expr(text).alias(f"_{i}") for i, text in enumerate(texts.values())])
+    plan: Any = selected._jdf.queryExecution().analyzed()
+    parts = [plan.projectList().apply(i) for i in range(len(texts))]
+    return {
+        name: Expression(
+            text, field.dataType, _columns_of(df, part), part.toString(), _is_name(part.child())
+        )
+        for (name, text), field, part in zip(texts.items(), selected.schema, parts, strict=True)
+    }
 
 
 def referenced_columns(df: DataFrame, text: str) -> list[str]:
     """Give the source columns that an expression reads."""
-    analyzed = df.select(F.expr(text))._jdf.queryExecution().analyzed()
-    read = analyzed.references().iterator()
+    return list(analysed(df, {"_": text})["_"].sources)
+
+
+def _columns_of(df: DataFrame, part: Any) -> tuple[str, ...]:
+    read = part.references().iterator()
     names = set()
     while read.hasNext():
         names.add(read.next().name())
     # Spark resolves without regard to case, but keeps the spelling of the expression.
     spelled = {name.lower() for name in names}
-    return sorted(name for name in df.columns if name.lower() in spelled)
+    return tuple(sorted(name for name in df.columns if name.lower() in spelled))
+
+
+def _is_name(expression: Any) -> bool:
+    return str(expression.getClass().getSimpleName()) == "AttributeReference"
 
 
 def as_sql(name: str) -> str:

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.ingest.analysis import lenient_analysis
+from crm_spark.ingest.mapping.expressions import Expression
 from crm_spark.ingest.reading.schema import quoted
 
 CUT_DECIMALS = "[CUT_DECIMALS]"
@@ -28,31 +28,29 @@ def widen_whole_numbers(df: DataFrame) -> DataFrame:
     return df.withColumns(widened) if widened else df
 
 
-def refuse_cut_decimals(df: DataFrame, expressions: Iterable[str], *, time_zone: str) -> DataFrame:
+def refuse_cut_decimals(df: DataFrame, expressions: Iterable[Expression]) -> DataFrame:
     """Fail on the first row whose text Spark would silently cut to a whole number.
 
     Comparing text with a whole number, Spark reads the text as one: in `UnitPrice > 0` a price of
-    '0.85' becomes 0, and the row is lost. Columns whose values are whole numbers pass unharmed.
+    '0.85' becomes 0, and the row is lost. Columns whose values are whole numbers pass unharmed. To
+    be called as the expressions of the source are analysed.
     """
     text = {field.name for field in df.schema.fields if isinstance(field.dataType, T.StringType)}
     cut: dict[str, str] = {}
-    with lenient_analysis(df.sparkSession, time_zone):
-        for expression in expressions:
-            plan = df.select(F.expr(expression))._jdf.queryExecution().analyzed().toString()
-            for name in set(_CUT_TO_WHOLE.findall(plan)) & text:
-                own_cast = re.compile(rf"cast\s*\(\s*`?{re.escape(name)}`?\s+as", re.IGNORECASE)
-                if not own_cast.search(expression):
-                    cut[name] = expression
-        for name, expression in cut.items():
-            column = F.col(quoted(name))
-            as_number, as_whole = column.cast("double"), column.cast("bigint")
-            is_cut = as_number.isNotNull() & ~as_number.eqNullSafe(as_whole.cast("double"))
-            message = (
-                f"{CUT_DECIMALS} {expression!r} compares the text column {name} with a whole "
-                f"number, which would cut the decimals of its values off: write "
-                f"cast({name} as double)"
-            )
-            df = df.where(F.when(is_cut, F.raise_error(message).cast("boolean")).otherwise(True))
+    for expression in expressions:
+        for name in set(_CUT_TO_WHOLE.findall(expression.plan)) & text:
+            own_cast = re.compile(rf"cast\s*\(\s*`?{re.escape(name)}`?\s+as", re.IGNORECASE)
+            if not own_cast.search(expression.text):
+                cut[name] = expression.text
+    for name, of_user in cut.items():
+        column = F.col(quoted(name))
+        as_number, as_whole = column.cast("double"), column.cast("bigint")
+        is_cut = as_number.isNotNull() & ~as_number.eqNullSafe(as_whole.cast("double"))
+        message = (
+            f"{CUT_DECIMALS} {of_user!r} compares the text column {name} with a whole number, "
+            f"which would cut the decimals of its values off: write cast({name} as double)"
+        )
+        df = df.where(F.when(is_cut, F.raise_error(message).cast("boolean")).otherwise(True))
     return df
 
 

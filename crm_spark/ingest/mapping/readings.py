@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.ingest.mapping.amounts import amount_hint
 from crm_spark.ingest.mapping.blanks import without_blanks
 from crm_spark.ingest.mapping.currency import CURRENCY, as_code
-from crm_spark.ingest.mapping.expressions import kind_of
-from crm_spark.ingest.mapping.ids import id_value, is_cut_id, is_id
+from crm_spark.ingest.mapping.fields import Field
+from crm_spark.ingest.mapping.ids import id_notes, id_value, is_cut_id, is_id
 from crm_spark.ingest.mapping.times import (
     LAST_YEAR,
     is_beyond,
     is_number_as_seconds,
     is_time_alone,
     time_hint,
+    whole_number,
 )
 from crm_spark.lake.contract import Column as TableColumn
 
@@ -39,28 +40,35 @@ class Reading:
     hint: Column | None = None
 
 
-def read_column(df: DataFrame, text: str, column: TableColumn, sources: Sequence[str]) -> Reading:
-    """Read what an expression over these source columns gives for a column of core.
+def reading_notes(field: Field) -> dict[str, Column]:
+    """Give what read_column() reads of a field, by the name that it reads it by."""
+    if is_id(field.column):
+        return id_notes(field)
+    notes = {field.note(_TYPED): typed(field.written, field.column)}
+    if _is_time(field.column.type):
+        number = whole_number(field.only)
+        notes |= {} if number is None else {field.note(_NUMBER): number}
+    return notes
 
-    To be called as the expressions of the source are analysed.
-    """
+
+def read_column(field: Field) -> Reading:
+    """Read what a field's expression gives for its column of core."""
+    column = field.column
     if is_id(column):
-        lost = F.when(is_cut_id(df, text, sources), F.lit(f"{column.name} {_LOST_DIGITS}"))
-        return Reading(id_value(df, text, sources), loss=lost)
-    value = typed(as_written(df, text), column)
-    if isinstance(column.type, T.TimestampType | T.DateType):
-        return _read_time(df, text, value, column, sources)
-    only = sources[0] if len(sources) == 1 else None
+        lost = F.when(is_cut_id(field), F.lit(f"{column.name} {_LOST_DIGITS}"))
+        return Reading(id_value(field), loss=lost)
+    if _is_time(column.type):
+        return _read_time(field)
+    value, only = typed_value(field), field.only
     if isinstance(column.type, T.FractionalType) and only is not None:
-        is_text = isinstance(df.schema[only].dataType, T.StringType)
-        return Reading(value, hint=amount_hint(only) if is_text else None)
+        is_text = isinstance(only.kind, T.StringType)
+        return Reading(value, hint=amount_hint(only.value, only.name) if is_text else None)
     return Reading(value)
 
 
-def as_written(df: DataFrame, text: str) -> Column:
-    """Give what an expression makes; text without blanks around it."""
-    value = F.expr(text)
-    return without_blanks(value) if isinstance(kind_of(df, text), T.StringType) else value
+def typed_value(field: Field) -> Column:
+    """Give what a field that is no id makes, cast to the type of its column."""
+    return F.col(field.note(_TYPED))
 
 
 def typed(value: Column, column: TableColumn) -> Column:
@@ -73,23 +81,31 @@ def typed(value: Column, column: TableColumn) -> Column:
     return F.when(plain != "", plain)
 
 
-def unreadable(column: TableColumn, sources: Sequence[str]) -> str:
+def unreadable(field: Field) -> str:
     """Give the reason of a value that the column's type cannot hold."""
+    column, names = field.column, [source.name for source in field.sources]
     wanted = "an id" if is_id(column) else column.type.simpleString()
-    return f"{column.name} cannot be read as {wanted} from {', '.join(sources)}"
+    return f"{column.name} cannot be read as {wanted} from {', '.join(names)}"
 
 
-def _read_time(
-    df: DataFrame, text: str, value: Column, column: TableColumn, sources: Sequence[str]
-) -> Reading:
-    only = sources[0] if len(sources) == 1 else None
-    if "'" not in text:
+_TYPED, _NUMBER = "typed", "number"
+
+
+def _is_time(kind: Any) -> bool:
+    return isinstance(kind, T.TimestampType | T.DateType)
+
+
+def _read_time(field: Field) -> Reading:
+    only, value = field.only, typed_value(field)
+    if "'" not in field.expression.text:
         # Spark takes a time alone for one of today.
-        value = F.when(~is_time_alone(df, only), value)
-    hint, beyond = time_hint(df, only), is_beyond(value)
-    reason = F.lit(f"{column.name} is beyond the year {LAST_YEAR} ({', '.join(sources) or text})")
-    if hint is not None:
-        looks = F.concat(F.lit(f"{unreadable(column, sources)}: "), hint)
-        reason = F.coalesce(looks, reason)
-        beyond = beyond | is_number_as_seconds(df, value, only)
+        value = F.when(~is_time_alone(only), value)
+    named = ", ".join(source.name for source in field.sources) or field.expression.text
+    reason = F.lit(f"{field.name} is beyond the year {LAST_YEAR} ({named})")
+    hint, beyond = None, is_beyond(value)
+    if only is not None and whole_number(only) is not None:
+        number = F.col(field.note(_NUMBER))
+        hint = time_hint(only, number)
+        reason = F.coalesce(F.concat(F.lit(f"{unreadable(field)}: "), hint), reason)
+        beyond = beyond | is_number_as_seconds(value, number)
     return Reading(F.when(~beyond, value), loss=F.when(beyond, reason), hint=hint)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from crm_spark.ingest.mapping.blanks import is_written
+from crm_spark.ingest.mapping.fields import Field
 from crm_spark.ingest.mapping.readings import Reading, unreadable
-from crm_spark.ingest.reading.schema import quoted
 from crm_spark.lake.contract import Column as TableColumn
 from crm_spark.lake.contract import Table
 
@@ -31,41 +29,27 @@ def allows_null(text: str) -> bool:
     return _STANDS_IN.search(text) is not None
 
 
-def has_source(sources: Sequence[str]) -> Column:
-    """Whether every column that an expression reads holds something."""
-    is_there = F.lit(True)
-    for name in sources:
-        is_there = is_there & is_written(F.col(quoted(name)))
-    return is_there
-
-
 def reasons_of(
-    column: TableColumn,
-    text: str,
-    reading: Reading,
-    sources: Sequence[str],
-    *,
-    is_there: Column,
-    is_required: bool,
+    field: Field, reading: Reading, *, is_there: Column, is_required: bool
 ) -> list[Column]:
-    """Give the reasons this column can have: missing, or there but not readable.
+    """Give the reasons a field can have: missing, or there but not readable.
 
-    `is_there` is whether the sources hold something.
+    `is_there` is whether its sources hold something.
     """
-    value = reading.value
+    value, column, text = reading.value, field.column, field.expression.text
     loss = F.lit(None).cast("string") if reading.loss is None else reading.loss
     if not is_required and _GIVES_NULL_ON_PURPOSE.search(text):
         return [loss]
-    if not sources:
+    if not field.sources:
         missing = F.lit(f"{column.name} is missing: {text} is null")
         return [F.coalesce(loss, F.when(value.isNull(), missing)) if is_required else loss]
-    why = F.lit(unreadable(column, sources))
+    why = F.lit(unreadable(field))
     if reading.hint is not None:
         why = F.coalesce(F.concat(why, F.lit(": "), reading.hint), why)
     reason = F.when(value.isNull() & is_there, why)
     if is_required:
-        missing = F.lit(f"{column.name} is missing ({', '.join(sources)})")
-        reason = reason.when(value.isNull(), missing)
+        names = ", ".join(source.name for source in field.sources)
+        reason = reason.when(value.isNull(), F.lit(f"{column.name} is missing ({names})"))
     return [F.coalesce(loss, reason), *_out_of_range(column, value)]
 
 

@@ -9,10 +9,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.ingest.mapping.cleaning import cleaning_reasons
-from crm_spark.ingest.mapping.columns import REASONS, map_source
+from crm_spark.ingest.mapping.columns import REASONS, map_source, worked_out_once
 from crm_spark.ingest.mapping.complete import complete_versions
 from crm_spark.ingest.mapping.currency import RATE, convert
-from crm_spark.ingest.mapping.numbers import refuse_cut_decimals
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.versions.resolve import add_content_hashes
 from crm_spark.tables.history import VALID_FROM, is_history
@@ -53,7 +52,7 @@ def map_rows(
     """
     table, section = source.table, source.section
     mapped = map_source(
-        refuse_cut_decimals(df, section.expressions.values(), time_zone=source.time_zone),
+        df,
         table,
         section.columns,
         time_zone=source.time_zone,
@@ -72,7 +71,7 @@ def map_rows(
         reasons.append(_no_rate())
     if reasons:
         found = F.array_compact(F.array(*reasons))
-        mapped = mapped.withColumn(REASONS, F.concat(REASONS, found))
+        mapped = mapped.withColumn(REASONS, worked_out_once(F.concat(REASONS, found)))
     if table.event_time:
         is_return = section.cleaning.negative_amounts == "return"
         mapped = complete_versions(mapped, table, negative_is_return=is_return)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.ingest.mapping.expressions import as_sql
-from crm_spark.ingest.reading.schema import quoted
+from crm_spark.ingest.mapping.fields import SourceColumn
 
 LAST_YEAR = 9999
 _TIME_ALONE = r"^\s*T?[0-9]{1,2}:[0-9]{1,2}"
@@ -15,11 +15,11 @@ _NUMBER = r"^\s*[0-9]{5,16}(?:\.[0-9]+)?\s*$"
 _DAY = r"^(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])$"
 
 
-def is_time_alone(df: DataFrame, source: str | None) -> Column:
+def is_time_alone(source: SourceColumn | None) -> Column:
     """Whether the only source is text, and a time of day without a date."""
-    if source is None or not isinstance(df.schema[source].dataType, T.StringType):
+    if source is None or not isinstance(source.kind, T.StringType):
         return F.lit(False)
-    return F.coalesce(F.col(quoted(source)).rlike(_TIME_ALONE), F.lit(False))
+    return F.coalesce(source.value.rlike(_TIME_ALONE), F.lit(False))
 
 
 def is_beyond(value: Column) -> Column:
@@ -27,27 +27,33 @@ def is_beyond(value: Column) -> Column:
     return F.coalesce(F.year(value) > LAST_YEAR, F.lit(False))
 
 
-def is_number_as_seconds(df: DataFrame, value: Column, source: str | None) -> Column:
+def whole_number(source: SourceColumn | None) -> Column | None:
+    """Give the whole number in the only source, whether it is one or text; None: neither."""
+    if source is None:
+        return None
+    if isinstance(source.kind, T.StringType):
+        number = F.when(source.value.rlike(_NUMBER), source.value)
+    elif isinstance(source.kind, T.NumericType):
+        number = source.value
+    else:
+        return None
+    return F.floor(number.cast("decimal(38,10)")).cast("decimal(38,0)")
+
+
+def is_number_as_seconds(value: Column, number: Column) -> Column:
     """Whether a time is a number of days or a date in digits that was taken for seconds."""
-    number = _number(df, source)
-    if number is None:
-        return F.lit(False)
     is_same = F.unix_seconds(value.cast("timestamp")) == number
     return F.coalesce(is_same & (_is_days(number) | _is_day(number)), F.lit(False))
 
 
-def time_hint(df: DataFrame, source: str | None) -> Column | None:
-    """Give what a number in the only source looks like and what to write.
+def time_hint(source: SourceColumn, number: Column) -> Column:
+    """Give what the number in the only source looks like and what to write.
 
-    Null where it cannot be told; None where the source is neither a number nor text.
+    Null where it cannot be told.
     """
-    number = _number(df, source)
-    if number is None or source is None:
-        return None
-    name = as_sql(source)
-    is_whole = isinstance(df.schema[source].dataType, T.IntegralType)
-    whole = name if is_whole else f"cast({name} as bigint)"
-    is_text = isinstance(df.schema[source].dataType, T.StringType)
+    name = as_sql(source.name)
+    whole = name if isinstance(source.kind, T.IntegralType) else f"cast({name} as bigint)"
+    is_text = isinstance(source.kind, T.StringType)
     text = name if is_text else f"cast({whole} as string)"
     hints = [
         (_has_digits(number, 13), "13 digits look like milliseconds", f"timestamp_millis({whole})"),
@@ -65,18 +71,6 @@ def time_hint(df: DataFrame, source: str | None) -> Column | None:
     for matches, look, remedy in others:
         found = found.when(matches, F.lit(f"{look}: write {remedy}"))
     return found
-
-
-def _number(df: DataFrame, source: str | None) -> Column | None:
-    """Give the whole number in a column, whether it is one or text; None: neither."""
-    if source is None:
-        return None
-    kind, column = df.schema[source].dataType, F.col(quoted(source))
-    if isinstance(kind, T.StringType):
-        column = F.when(column.rlike(_NUMBER), column)
-    elif not isinstance(kind, T.NumericType):
-        return None
-    return F.floor(column.cast("decimal(38,10)")).cast("decimal(38,0)")
 
 
 def _has_digits(number: Column, n: int) -> Column:

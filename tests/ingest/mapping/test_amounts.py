@@ -43,7 +43,7 @@ AMOUNTS = [
 def hints(spark: SparkSession) -> dict[str, str | None]:
     """Give the hint of each text."""
     df = spark.createDataFrame([(text,) for text, _ in AMOUNTS], "`a b` string")
-    return {row[0]: row[1] for row in df.select("a b", amount_hint("a b")).collect()}
+    return {row[0]: row[1] for row in df.select("a b", amount_hint(F.col("a b"), "a b")).collect()}
 
 
 @pytest.mark.parametrize(("text", "meant"), AMOUNTS)
@@ -62,7 +62,7 @@ def test_what_the_hint_says_to_write_reads_the_amount(
 
 def test_a_percentage_is_no_amount(spark: SparkSession) -> None:
     df = spark.createDataFrame([("8%",), ("12,5 %",)], "off string")
-    found = {row[0] for row in df.select(amount_hint("off")).collect()}
+    found = {row[0] for row in df.select(amount_hint(F.col("off"), "off")).collect()}
     assert found == {
         "it is a percentage and no amount: write the price times translate(off, '%', '') / 100"
     }

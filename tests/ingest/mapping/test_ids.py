@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from crm_spark.ingest.analysis import lenient_analysis
-from crm_spark.ingest.mapping.ids import id_value
+from crm_spark.ingest.mapping.columns import map_source
+from crm_spark.tables.core import TRANSACTIONS
 
 NO_BREAK, ZERO_WIDTH, MARK = "\u00a0", "\u200b", "\ufeff"
 
@@ -83,5 +84,6 @@ def test_an_id_has_one_form(
     kind: str, value: Any, text: str, found: str | None, spark: SparkSession
 ) -> None:
     rows = spark.createDataFrame([(value,)], f"id {kind}")
-    with lenient_analysis(spark, "UTC"):
-        assert rows.select(id_value(rows, text, ["id"])).collect()[0][0] == found
+    mapping = {"product_id": text}
+    mapped = map_source(rows, TRANSACTIONS, mapping, time_zone="UTC", source_file=F.lit("a.csv"))
+    assert mapped.select("product_id").collect()[0][0] == found

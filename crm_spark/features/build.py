@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -145,9 +145,7 @@ def bring_up_to_date(run: LakeRun, dated: Dated) -> None:
     written = _write_whole(run, dated, found.whole) if found.whole else None
     if found.touched is not None:
         _write_touched(run, dated, found)
-    # Of a single date the write has told the checksum.
-    checksum = written.content_checksum if written and len(stale) == 1 else None
-    _finish_dates(run, dated, stale, checksum)
+    _finish_dates(run, dated, stale, written.by_date if written else {})
 
 
 def _note_dates_unchanged(run: LakeRun, dated: Dated) -> None:
@@ -193,13 +191,13 @@ def _write_touched(run: LakeRun, dated: Dated, found: Due) -> None:
 
 
 def _finish_dates(
-    run: LakeRun, dated: Dated, stale: Sequence[Target], checksum: str | None
+    run: LakeRun, dated: Dated, stale: Sequence[Target], known: Mapping[date, str]
 ) -> None:
-    """Append the rows of dates; `checksum` is that of a single one, where it is known."""
+    """Append the rows of dates; `known` are the checksums that need not be read."""
     days = [target.output.as_of_date for target in stale if target.output.as_of_date]
-    checksums = (
-        dict.fromkeys(days, checksum) if checksum else run.lake.checksums_by_date(dated.table, days)
-    )
+    others = [day for day in days if day not in known]
+    read = run.lake.checksums_by_date(dated.table, others) if others else {}
+    checksums = {**known, **read}
     version = run.lake.version(dated.table)
     run.finish(
         *[

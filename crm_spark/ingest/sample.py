@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -17,8 +18,10 @@ from crm_spark.ingest.planning.found import Found, Part
 from crm_spark.ingest.reading.broken import is_broken
 from crm_spark.tables.core import EXCHANGE_RATES
 
-# So many files are looked into, of one layout and in all, and so many usable rows are shown.
-MOST_FILES, MOST_FILES_IN_ALL, N_SHOWN = 10, 40, 5
+# So many files are looked into, of one layout and in all.
+MOST_FILES, MOST_FILES_IN_ALL = 10, 40
+# So many usable rows, and reasons, are shown.
+N_SHOWN, N_REASONS = 5, 10
 
 
 @dataclass(frozen=True)
@@ -105,12 +108,10 @@ _PART = "_part"
 
 def _judged(found: Found, parts: Sequence[Part], sampled: DataFrame, n_rows: int) -> Sample:
     source = found.source
-    counts = sampled.groupBy(_PART).agg(
-        F.count(F.lit(1)).alias("n_read"),
-        F.count_if(IS_WANTED).alias("n_wanted"),
-        F.count_if(is_usable()).alias("n_usable"),
-    )
-    by_part = counts.collect()  # a row a file
+    by_reason = _by_reason(sampled)
+    n_read = dict.fromkeys(range(len(parts)), 0)
+    for row in by_reason:
+        n_read[row[_PART]] += row["n_read"]
     n_seen = len({uri for part in parts for uri in part.uris})
     n_files = sum(
         1
@@ -118,26 +119,41 @@ def _judged(found: Found, parts: Sequence[Part], sampled: DataFrame, n_rows: int
         if layout.ddl and not is_broken(uri, found.broken)
     )
     has_all_files = not source.is_files or n_seen == n_files
-    is_whole = has_all_files and all(row["n_read"] < n_rows for row in by_part)
-    totals = _totals(by_part)
-    if is_whole and not totals["n_usable"]:
+    is_whole = has_all_files and all(n < n_rows for n in n_read.values())
+    n_wanted, n_usable = (sum(row[name] for row in by_reason) for name in ("n_wanted", "n_usable"))
+    if is_whole and not n_usable:
         raise none_usable(source, sampled, [part.rows for part in parts], found.broken)
-    reasons = sampled.where(IS_WANTED).select(F.explode(REASONS).alias("reason"))
-    counted = reasons.groupBy("reason").count().orderBy(F.desc("count"), "reason").limit(10)
+    reasons: Counter[str] = Counter()
+    for row in by_reason:
+        if row["reason"] is not None and row["n_with_reason"]:
+            reasons[row["reason"]] += row["n_with_reason"]
+    commonest = sorted(reasons.items(), key=lambda one: (-one[1], one[0]))[:N_REASONS]
     columns = tuple(c.name for c in source.table.columns if c.name in source.section.columns)
     usable = sampled.where(is_usable()).select(*columns).limit(N_SHOWN)
     return Sample(
         found,
         n_seen,
         is_whole,
-        totals["n_read"],
-        totals["n_wanted"],
-        totals["n_usable"],
-        tuple((row["reason"], row["count"]) for row in counted.collect()),
+        sum(n_read.values()),
+        n_wanted,
+        n_usable,
+        tuple(commonest),
         columns,
         tuple(usable.collect()),
     )
 
 
-def _totals(rows: Sequence[Row]) -> Mapping[str, int]:
-    return {name: sum(row[name] for row in rows) for name in ("n_read", "n_wanted", "n_usable")}
+def _by_reason(sampled: DataFrame) -> list[Row]:
+    """Count the rows of each part by their reasons; those without one have null.
+
+    A row with several reasons is read, and wanted, with its first one alone.
+    """
+    one = sampled.select(_PART, IS_WANTED, F.posexplode_outer(REASONS).alias("_place", "reason"))
+    is_first = F.coalesce(F.col("_place"), F.lit(0)) == 0
+    counts = one.groupBy(_PART, "reason").agg(
+        F.count_if(is_first).alias("n_read"),
+        F.count_if(is_first & F.col(IS_WANTED)).alias("n_wanted"),
+        F.count_if(F.col("reason").isNull() & F.col(IS_WANTED)).alias("n_usable"),
+        F.count_if(IS_WANTED).alias("n_with_reason"),
+    )
+    return counts.collect()  # at most a row for each row of the sample and reason

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import date
+from typing import Any, Literal
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
@@ -164,14 +165,38 @@ CHECKSUM_FIELDS = ("n_rows", "part_0", "part_1", "part_2", "hash_xor")
 
 def checksum_aggregates(columns: tuple[str, ...]) -> list[SparkColumn]:
     """Aggregates named CHECKSUM_FIELDS: equal for the same rows in any order."""
-    hashed = _row_hash_sql(tuple(sorted(columns)))
+    found = {"n_rows": "count(1)", **_hash_aggregates(_row_hash_sql(tuple(sorted(columns))))}
+    return [F.expr(f"{aggregate} AS {name}") for name, aggregate in found.items()]
+
+
+def _hash_aggregates(hashed: str) -> dict[str, str]:
     mask = 2**_PART_BITS - 1
     parts = {
         f"part_{part}": f"sum(shiftrightunsigned({hashed}, {part * _PART_BITS}) & {mask}L)"
         for part in range(3)
     }
-    aggregates = {"n_rows": "count(1)", **parts, "hash_xor": f"bit_xor({hashed})"}
-    return [F.expr(f"{aggregate} AS {name}") for name, aggregate in aggregates.items()]
+    return {**parts, "hash_xor": f"bit_xor({hashed})"}
+
+
+def dated_checksum_aggregates(columns: tuple[str, ...], dates: Sequence[date]) -> list[SparkColumn]:
+    """Aggregates of checksum_aggregates() for each as-of date apart, the dates being numbered."""
+    hashed = _row_hash_sql(tuple(sorted(columns)))
+    aggregates = []
+    for number, day in enumerate(dates):
+        # The hash stands outside of any condition: Spark works it out once for all.
+        is_of_day = f"as_of_date <=> DATE'{day.isoformat()}'"
+        masked = f"({hashed} & if({is_of_day}, -1L, 0L))"
+        found = {"n_rows": f"count_if({is_of_day})", **_hash_aggregates(masked)}
+        aggregates += [F.expr(f"{text} AS {name}_of_{number}") for name, text in found.items()]
+    return aggregates
+
+
+def dated_checksums(aggregates: Mapping[str, Any], dates: Sequence[date]) -> dict[date, str]:
+    """Give the checksum of each date from the values of dated_checksum_aggregates()."""
+    return {
+        day: format_checksum({name: aggregates[f"{name}_of_{number}"] for name in CHECKSUM_FIELDS})
+        for number, day in enumerate(dates)
+    }
 
 
 def format_checksum(aggregates: Mapping[str, int | None]) -> str:

@@ -20,6 +20,8 @@ from crm_spark.lake.contract import (
     Table,
     added_aggregates,
     checksum_aggregates,
+    dated_checksum_aggregates,
+    dated_checksums,
     format_checksum,
 )
 from crm_spark.lake.driver_rows import arrow_schema, frame_of
@@ -38,12 +40,16 @@ APPENDS_BETWEEN_COMPACTIONS = 100
 
 @dataclass(frozen=True)
 class Written:
-    """What one write left behind; `measured` by name, what else was asked of its rows."""
+    """What one write left behind; `measured` by name, what else was asked of its rows.
+
+    `by_date` are the checksums of the as-of dates that it replaced, where they are known unread.
+    """
 
     rows: int
     version: int
     content_checksum: str
     measured: Mapping[str, Any] = field(default_factory=dict)
+    by_date: Mapping[date, str] = field(default_factory=dict)
 
 
 def _date_literals(dates: Sequence[date]) -> str:
@@ -300,7 +306,9 @@ class Lake:
         if replace_where and is_guarded(table) and base < 0:
             # There is nothing to replace yet, and Delta would look for it.
             mode, replace_where = "append", None
-        counts = ObservedCounts(rows, *checksum_aggregates(table.content_columns), *measures)
+        columns = table.content_columns
+        of_dates = dated_checksum_aggregates(columns, dates) if len(dates) > 1 else []
+        counts = ObservedCounts(rows, *checksum_aggregates(columns), *of_dates, *measures)
         writer = counts.rows.write.mode(mode)
         if replace_where:
             writer = writer.option("replaceWhere", replace_where)
@@ -319,7 +327,10 @@ class Lake:
         if not is_exact and counts.may_count_twice():
             counted = self._count_written(table, commit, mode=mode, replace_where=replace_where)
         checksum = format_checksum(counted)
-        return Written(int(counted["n_rows"]), commit.version, checksum, measured)
+        by_date = dict.fromkeys(dates, checksum)
+        if of_dates:
+            by_date = dated_checksums(measured, dates) if is_exact else {}
+        return Written(int(counted["n_rows"]), commit.version, checksum, measured, by_date)
 
     def _save(
         self, table: Table, writer: DataFrameWriter, base: int, dates: Sequence[date] = ()

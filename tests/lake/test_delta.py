@@ -51,6 +51,21 @@ def test_the_latest_view_of_a_score_table_holds_the_newest_date_alone(
         spark.sql("DROP SCHEMA latest_test_scores CASCADE")
 
 
+def test_a_write_of_several_dates_tells_the_checksum_of_each(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake, without_rows = _lake(spark, tmp_path), date(2024, 1, 15)
+    lake.append(RFM_CUT_POINTS, _cuts(spark, NEW, 9.0))
+    rows = _cuts(spark, OLD, 1.0).unionByName(_cuts(spark, NEW, 2.0))
+    days = [NEW, OLD, without_rows]
+    written = lake.replace_dates(RFM_CUT_POINTS, rows, days)
+    assert written.by_date == lake.checksums_by_date(RFM_CUT_POINTS, days)
+    assert len(set(written.by_date.values())) == 3
+    assert written.content_checksum == content_checksum(rows, RFM_CUT_POINTS)
+    of_one = lake.replace_dates(RFM_CUT_POINTS, _cuts(spark, NEW, 3.0), [NEW])
+    assert of_one.by_date == lake.checksums_by_date(RFM_CUT_POINTS, [NEW])
+
+
 def test_the_version_is_that_of_the_newest_write_whatever_maintenance_followed(
     spark: SparkSession, tmp_path: Path
 ) -> None:

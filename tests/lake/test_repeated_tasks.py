@@ -52,3 +52,16 @@ def test_rows_and_checksum_are_those_of_the_write_alone(
     written = write(lake, rows)
     assert written.rows == (3 if write is WRITES["merge"] else 4)
     assert written.content_checksum == content_checksum(rows, RFM_CUT_POINTS)
+
+
+def test_checksums_of_dates_that_may_be_of_repeated_rows_are_not_told(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(spark, StorageSection(root=str(tmp_path / "lake")), "run")
+    observed = ObservedCounts.observed
+    twice = lambda counts: {name: value * 2 for name, value in observed(counts).items()}  # noqa: E731
+    monkeypatch.setattr(ObservedCounts, "observed", twice)
+    monkeypatch.setattr(ObservedCounts, "may_count_twice", lambda _: True)
+    rows = _cuts(spark, NEW, [1.0, 2.0]).unionByName(_cuts(spark, OLD, [3.0]))
+    written = lake.replace_dates(RFM_CUT_POINTS, rows, [OLD, NEW])
+    assert (written.rows, written.by_date) == (3, {})

@@ -48,8 +48,9 @@ def test_a_column_more_in_a_later_file_does_no_harm_however_the_files_come(
     export = Export.of(spark, "later_file_extra_column", tmp_path)
     names = export.hold_back()
     sums = set()
-    for groups in [[names], *[[[name] for name in order] for order in permutations(names)]]:
-        export.lake_name = f"lake_{len(sums)}_{groups[0][0]}_{len(groups)}"
+    # scripts/prove exports delivers the files of every case in all orders and groupings.
+    for groups in [[names], [[name] for name in reversed(names)]]:
+        export.lake_name = f"lake_{len(groups)}"
         for path in (export.folder / "input").iterdir():
             path.unlink()
         for group in groups:

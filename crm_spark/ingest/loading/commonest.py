@@ -13,7 +13,7 @@ from crm_spark.ingest.analysis import lenient_analysis
 from crm_spark.ingest.loading.rejected import row_cells
 from crm_spark.ingest.loading.swapped_days import swapped_days
 from crm_spark.ingest.mapping.cleaning import PLACEHOLDERS
-from crm_spark.ingest.mapping.expressions import referenced_columns
+from crm_spark.ingest.mapping.expressions import analysed
 from crm_spark.ingest.rejections import without_figures
 from crm_spark.ingest.settings import Source
 from crm_spark.lake.contract import Table
@@ -69,12 +69,12 @@ def shown_sources(source: Source, frames: Iterable[DataFrame]) -> dict[str, list
     hidden: set[str] = set()
     for rows in frames:
         with lenient_analysis(rows.sparkSession, source.time_zone):
-            for column, text in source.section.columns.items():
-                names = referenced_columns(rows, text)
-                if _is_shown(source.table, column):
-                    shown.setdefault(column, set()).update(names)
-                else:
-                    hidden.update(names)
+            found = analysed(rows, source.section.columns)
+        for column, expression in found.items():
+            if _is_shown(source.table, column):
+                shown.setdefault(column, set()).update(expression.sources)
+            else:
+                hidden.update(expression.sources)
     return {column: sorted(names) for column, names in shown.items() if not names & hidden}
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -32,11 +32,16 @@ from crm_spark.words import counted
 
 @dataclass(frozen=True)
 class Delivery:
-    """A source with what is to be loaded of it; `broken` files are left out and named."""
+    """A source with what is to be loaded of it; `broken` files are left out and named.
+
+    `frames_made` are the mapped rows of the files that were usable when they were asked for: Spark
+    takes a while to plan them.
+    """
 
     run: LakeRun
     found: Found
     plan: Plan
+    frames_made: dict[Hashable, DataFrame] = field(default_factory=dict, compare=False)
 
     @property
     def source(self) -> Source:
@@ -102,6 +107,12 @@ class Delivery:
 
     def mapped(self, *, keep_row: bool = False) -> DataFrame:
         """Give the source's rows in our columns, those that `where` leaves out, too."""
+        key = (keep_row, frozenset(self.broken))
+        if key not in self.frames_made:
+            self.frames_made[key] = self._mapped(keep_row=keep_row)
+        return self.frames_made[key]
+
+    def _mapped(self, *, keep_row: bool) -> DataFrame:
         rates = exchange_rates(self.run, self.source)
         mapped = [part.mapped(self.source, rates=rates, keep_row=keep_row) for part in self.parts()]
         if not mapped:

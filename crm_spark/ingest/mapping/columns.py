@@ -13,6 +13,7 @@ from crm_spark.ingest.analysis import lenient_analysis
 from crm_spark.ingest.mapping.expressions import analysed
 from crm_spark.ingest.mapping.fields import Field, fields_of, written_out
 from crm_spark.ingest.mapping.ids import is_id, is_no_number
+from crm_spark.ingest.mapping.made_once import made_once
 from crm_spark.ingest.mapping.numbers import refuse_cut_decimals, widen_whole_numbers
 from crm_spark.ingest.mapping.readings import read_column, reading_notes, typed, typed_value
 from crm_spark.ingest.mapping.reasons import is_required, reasons_of
@@ -94,7 +95,8 @@ def map_source(
         mapped = {column.name: F.lit(None).cast(column.type) for column in own}
         reasons: list[Column] = []
         for field in fields:
-            columns, found_reasons = _map_field(field, table, missing or {})
+            is_needed, constant = is_required(field.column, table), (missing or {}).get(field.name)
+            columns, found_reasons = _map_field(field, is_needed, constant)
             mapped |= columns
             reasons += _unless_deleted(field, table, fields, found_reasons)
         all_reasons = F.array_compact(F.array(*reasons)) if reasons else _no_reasons()
@@ -118,13 +120,17 @@ def worked_out_once(column: Column) -> Column:
     return F.when(F.spark_partition_id() >= 0, column)
 
 
+@made_once
 def _map_field(
-    field: Field, table: Table, missing: Mapping[str, str]
+    field: Field, is_needed: bool, constant: str | None
 ) -> tuple[dict[str, Column], list[Column]]:
-    """Give a mapped column, with what is noted of it, and its reasons for rejection."""
+    """Give a mapped column, with what is noted of it, and its reasons for rejection.
+
+    `constant` stands in for a value that is missing.
+    """
     name, reading, is_there = field.name, read_column(field), field.has_sources
     mapped = {}
-    if constant := missing.get(name):
+    if constant:
         is_missing, stand_in = ~is_there, typed(F.lit(constant), field.column)
         mapped[is_filled(name)] = is_missing
         value = F.when(is_missing, stand_in).otherwise(reading.value)
@@ -138,8 +144,7 @@ def _map_field(
         mapped[AMOUNT_TEXT] = field.written if is_text else F.lit(None).cast("string")
     if is_id(field.column):
         is_there = is_there & ~is_no_number(field.sources)
-    required = is_required(field.column, table)
-    return mapped, reasons_of(field, reading, is_there=is_there, is_required=required)
+    return mapped, reasons_of(field, reading, is_there=is_there, is_required=is_needed)
 
 
 def _unless_deleted(

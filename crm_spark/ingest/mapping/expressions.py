@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.errors import AnalysisException, ParseException
@@ -110,10 +110,10 @@ def _is_one_value_a_row(df: DataFrame, selected: DataFrame) -> bool:
 
 def _remedy(df: DataFrame, text: str) -> str:
     """Tell what to do about several rows of one, a look at others, or a column that is binary."""
-    for field in df.schema.fields:
-        is_read = re.search(rf"\b{re.escape(field.name)}\b", text, re.IGNORECASE)
-        if isinstance(field.dataType, T.BinaryType) and is_read:
-            name = as_sql(field.name)
+    for one in df.schema.fields:
+        is_read = re.search(rf"\b{re.escape(one.name)}\b", text, re.IGNORECASE)
+        if isinstance(one.dataType, T.BinaryType) and is_read:
+            name = as_sql(one.name)
             return f"; {name} is binary: write cast({name} as string)"
     if _SEVERAL_ROWS.search(text):
         return (
@@ -129,15 +129,16 @@ def _remedy(df: DataFrame, text: str) -> str:
 class Expression:
     """An expression over a source's columns, as Spark reads it.
 
-    `kind` is the type of what it makes, `sources` are the columns that it reads, `plan` is how
-    Spark writes it, with the casts that it adds; `is_column` says that it is a column and no more.
+    `kind` is the type of what it makes, `sources` are the columns that it reads; `is_column` says
+    that it is a column and no more; `plan` is how Spark writes it, with the casts that it adds, and
+    names each column of these rows by a number of their own.
     """
 
     text: str
     kind: T.DataType
     sources: tuple[str, ...]
-    plan: str
     is_column: bool
+    plan: str = field(compare=False)
 
 
 def analysed(df: DataFrame, texts: Mapping[str, str]) -> dict[str, Expression]:
@@ -152,9 +153,9 @@ def analysed(df: DataFrame, texts: Mapping[str, str]) -> dict[str, Expression]:
     parts = [plan.projectList().apply(i) for i in range(len(texts))]
     return {
         name: Expression(
-            text, field.dataType, _columns_of(df, part), part.toString(), _is_name(part.child())
+            text, one.dataType, _columns_of(df, part), _is_name(part.child()), part.toString()
         )
-        for (name, text), field, part in zip(texts.items(), selected.schema, parts, strict=True)
+        for (name, text), one, part in zip(texts.items(), selected.schema, parts, strict=True)
     }
 
 

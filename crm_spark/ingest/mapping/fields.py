@@ -13,8 +13,11 @@ from pyspark.sql import types as T
 
 from crm_spark.ingest.mapping.blanks import without_blanks
 from crm_spark.ingest.mapping.expressions import Expression
+from crm_spark.ingest.mapping.made_once import made_once
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.lake.contract import Column as TableColumn
+
+WRITTEN = "written"
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Field:
     @property
     def written(self) -> Column:
         """What the expression makes, text without blanks around it."""
-        return self.sources[0].value if self.expression.is_column else F.col(self._place)
+        return self.sources[0].value if self.expression.is_column else F.col(self.note(WRITTEN))
 
     @property
     def has_sources(self) -> Column:
@@ -79,18 +82,6 @@ class Field:
     def note(self, what: str) -> str:
         """Name the column where a step of the mapping leaves something for the next ones."""
         return f"_{what}_{self.name}"
-
-    @property
-    def _place(self) -> str:
-        return self.note("written")
-
-    def as_written(self) -> dict[str, Column]:
-        """Give what written_out() has to leave of the field, over the source's columns."""
-        found = {source.place: _of_source(source) for source in self.sources}
-        if not self.expression.is_column:
-            value = F.expr(self.expression.text)
-            found[self._place] = without_blanks(value.cast("string")) if self.is_text else value
-        return found
 
 
 def fields_of(
@@ -114,8 +105,18 @@ def written_out(df: DataFrame, fields: Iterable[Field], others: Mapping[str, Col
     Nothing of the source's own names is left. Later steps refer to these columns and not to the
     expressions: what is written out several times is planned, and worked out, several times.
     """
-    columns = {place: column for field in fields for place, column in field.as_written().items()}
+    columns = {place: column for field in fields for place, column in _of_field(field).items()}
     return df.select(*[column.alias(name) for name, column in {**columns, **others}.items()])
+
+
+@made_once
+def _of_field(field: Field) -> dict[str, Column]:
+    found = {source.place: _of_source(source) for source in field.sources}
+    if not field.expression.is_column:
+        value = F.expr(field.expression.text)
+        place = field.note(WRITTEN)
+        found[place] = without_blanks(value.cast("string")) if field.is_text else value
+    return found
 
 
 def _of_source(source: SourceColumn) -> Column:

@@ -14,6 +14,7 @@ from crm_spark.ingest.mapping.blanks import without_blanks
 from crm_spark.ingest.mapping.currency import CURRENCY, as_code
 from crm_spark.ingest.mapping.fields import Field
 from crm_spark.ingest.mapping.ids import id_notes, id_value, is_cut_id, is_id
+from crm_spark.ingest.mapping.made_once import made_once
 from crm_spark.ingest.mapping.times import (
     LAST_YEAR,
     is_beyond,
@@ -40,6 +41,7 @@ class Reading:
     hint: Column | None = None
 
 
+@made_once
 def reading_notes(field: Field) -> dict[str, Column]:
     """Give what read_column() reads of a field, by the name that it reads it by."""
     if is_id(field.column):

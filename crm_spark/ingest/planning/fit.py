@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
 from crm_spark.ingest.analysis import lenient_analysis
-from crm_spark.ingest.mapping.expressions import as_sql, mapping_faults, referenced_columns
+from crm_spark.ingest.mapping.expressions import analysed, as_sql, mapping_faults
 from crm_spark.ingest.mapping.ids import is_id
 from crm_spark.ingest.mapping.reasons import allows_null, is_required
 from crm_spark.ingest.reading.broken import BrokenFiles
@@ -54,15 +54,16 @@ def _guessed_ids(source: Source, rows: DataFrame) -> list[str]:
     """Name the ids that are numbers because Spark guessed the types of a text file."""
     faults = []
     with lenient_analysis(rows.sparkSession, source.time_zone):
-        for key, text in source.section.columns.items():
-            if not is_id(source.table.column(key)):
-                continue
-            faults += [
-                f"options.inferSchema: makes {name} a number, but columns.{key} reads it, and an "
-                "id loses its leading zeros so: leave inferSchema out, all columns are text then"
-                for name in referenced_columns(rows, text)
-                if isinstance(rows.schema[name].dataType, T.NumericType)
-            ]
+        found = analysed(rows, source.section.columns)
+    for key, expression in found.items():
+        if not is_id(source.table.column(key)):
+            continue
+        faults += [
+            f"options.inferSchema: makes {name} a number, but columns.{key} reads it, and an id "
+            "loses its leading zeros so: leave inferSchema out, all columns are text then"
+            for name in expression.sources
+            if isinstance(rows.schema[name].dataType, T.NumericType)
+        ]
     return faults
 
 
@@ -139,10 +140,9 @@ def _absence(
         return [], without
     whole = with_nulls(rows, without, reshaped(rows.schema, columns))
     names = {column.name.lower() for column in without.fields}
-    reads: dict[str, list[str]] = {}
     with lenient_analysis(rows.sparkSession, source.time_zone):
-        for key, text in source.section.expressions.items():
-            reads[key] = referenced_columns(whole, text)
+        found = analysed(whole, source.section.expressions)
+    reads = {key: expression.sources for key, expression in found.items()}
     used = {name.lower() for found in reads.values() for name in found}
     needed: dict[str, str] = {}
     renamed: dict[str, str] = {}

@@ -214,7 +214,7 @@ def test_a_script_runs_the_job_of_its_name(
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(script), run_name="__main__")
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
-    # show wants a table's name first, draft_config a path; the others find no such file.
+    # show wants a table's name first, two jobs a path; the others find no such file.
     assert (ended.value.code, summary["job"]) == (2, job)
 
 

@@ -32,6 +32,7 @@ JOBS = (
     "replay_rejected",
     "backtest_churn",
     "maintain_tables",
+    "make_sample",
     "draft_config",
     "check_config",
     "status",

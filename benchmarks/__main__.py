@@ -1,0 +1,98 @@
+"""Run sections, print their rows as a table of Markdown, and write them as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+from benchmarks import ingest, small
+from benchmarks.measure import Row, machine
+from crm_spark.runtime.progress import log
+
+HEADER = (
+    "| section | case | ours, s | peer | peer, s | ratio | goal | lines a second | memory, GB |\n"
+    "|---|---|---:|---|---:|---:|---:|---:|---|"
+)
+
+
+SECTIONS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
+    "small": lambda place, given: small.measured(place, repeats=given.repeats),
+    "ingest": lambda place, given: ingest.measured(
+        place, n_customers=given.customers, repeats=given.repeats
+    ),
+}
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = _parser()
+    given = parser.parse_args()
+    if unknown := sorted(set(given.section) - set(SECTIONS)):
+        parser.error(f"no such section: {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    place = Path(given.folder).resolve()
+    place.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for name in given.section or SECTIONS:
+        for row in SECTIONS[name](place, given):
+            log.info("%s, %s: %.1f s", row.section, row.case, row.ours_seconds)
+            rows.append(row)
+    sys.stdout.write(table(rows) + "\n")
+    if given.json:
+        text = json.dumps([row.as_json() for row in rows], indent=2)
+        Path(given.json).write_text(text + "\n", encoding="utf-8")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__)
+    parser.add_argument("section", nargs="*", help=f"{', '.join(SECTIONS)} (default: all)")
+    parser.add_argument(
+        "--customers", type=int, default=10_000, help="of the sample, some 100 lines each"
+    )
+    parser.add_argument("--repeats", type=int, default=3, help="medians are given (default: 3)")
+    parser.add_argument("--folder", default="benchmark", help="where data are made and kept")
+    parser.add_argument("--json", metavar="FILE", help="write the rows there, too")
+    return parser
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Write rows as a table, with the machine, the versions and the date."""
+    versions = ", ".join(f"{name} {version(name)}" for name in ("pyspark", "delta-spark"))
+    where = (
+        f"{machine()}, Python {platform.python_version()}, {versions}, {datetime.now(UTC):%Y-%m-%d}"
+    )
+    return "\n".join([where, "", HEADER, *map(_line, rows)])
+
+
+def _line(row: Row) -> str:
+    is_seconds = not row.peers
+    goal = "" if row.goal is None else f"{row.goal:g} s" if is_seconds else f"{row.goal:g}"
+    cells = [
+        row.section,
+        row.case,
+        _spread(row.ours),
+        row.peer or "",
+        _spread(row.peers),
+        "" if row.ratio is None else f"{row.ratio:.2f}",
+        f"{goal}, missed" if row.is_missed else goal,
+        "" if row.n_rows is None else f"{row.n_rows / row.ours_seconds:,.0f}",
+        " / ".join(f"{n / 1e9:.1f}" for n in (row.ours_peak_bytes, row.peer_peak_bytes) if n),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    """Give the median with least and most, where there are several."""
+    if len(seconds) < 2:
+        return "".join(f"{one:.1f}" for one in seconds)
+    return f"{median(seconds):.1f} ({min(seconds):.1f} to {max(seconds):.1f})"
+
+
+if __name__ == "__main__":
+    main()

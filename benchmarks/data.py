@@ -1,0 +1,42 @@
+"""The data of benchmarks: samples of make_sample, each made once and kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from benchmarks.measure import run_job
+from crm_spark.runtime.progress import log
+
+FIRST_DAY, N_DAYS = date(2023, 1, 2), 730
+AS_OF = date(2025, 1, 1)  # the day after the last
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A folder that make_sample has written."""
+
+    folder: Path
+
+    @property
+    def config(self) -> str:
+        """Its configuration."""
+        return str(self.folder / "sample.yml")
+
+    @property
+    def lines(self) -> Path:
+        """The folder of its order lines."""
+        return self.folder / "transactions"
+
+
+def sample(place: Path, n_customers: int, *, days: int = N_DAYS, files: str = "parquet") -> Sample:
+    """Give a sample of so many customers, made where it is not there yet."""
+    folder = place / f"{n_customers}_customers_{days}_days_{files}"
+    if not (folder / "sample.yml").exists():
+        log.info("making a sample of %s customers over %s days", f"{n_customers:,}", days)
+        flags = ["--customers", str(n_customers), "--days", str(days), "--seed", str(SEED)]
+        flags += ["--start", FIRST_DAY.isoformat(), "--format", files]
+        run_job("make_sample", str(folder), *flags)
+    return Sample(folder)

@@ -1,0 +1,143 @@
+"""Commands in processes of their own: seconds, peak memory, and the median of several runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command took: seconds by the clock, those that it says itself, and memory.
+
+    `said_seconds` leave the start of the process and of Spark out; `found` is the last line that it
+    printed, read as JSON.
+    """
+
+    seconds: float
+    said_seconds: float
+    peak_bytes: int
+    found: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: ours beside a peer, each the median of its runs, with least and most.
+
+    `goal` is the largest ratio, or number of seconds where there is no peer, that is wanted.
+    """
+
+    section: str
+    case: str
+    ours: Sequence[float]
+    peer: str | None = None
+    peers: Sequence[float] = ()
+    goal: float | None = None
+    n_rows: int | None = None
+    ours_peak_bytes: int = 0
+    peer_peak_bytes: int = 0
+
+    @property
+    def ours_seconds(self) -> float:
+        """The median of our runs."""
+        return median(self.ours)
+
+    @property
+    def peer_seconds(self) -> float | None:
+        """The median of the peer's runs; None without a peer."""
+        return median(self.peers) if self.peers else None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as long ours takes; None without a peer."""
+        return self.ours_seconds / self.peer_seconds if self.peer_seconds else None
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether the goal is not reached."""
+        reached = self.ratio if self.peers else self.ours_seconds
+        return self.goal is not None and reached is not None and reached > self.goal
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the row as scripts/benchmark --json writes it."""
+        return {
+            "section": self.section,
+            "case": self.case,
+            "ours_seconds": self.ours_seconds,
+            "peer": self.peer,
+            "peer_seconds": self.peer_seconds,
+            "ratio": self.ratio,
+            "goal": self.goal,
+        }
+
+
+def run_python(arguments: Sequence[str]) -> Run:
+    """Run Python with arguments, and measure it.
+
+    Raises CalledProcessError, after its last lines were printed, where it fails.
+    """
+    command = [sys.executable, *arguments]
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    peak = _Peak(process.pid)
+    peak.start()
+    printed, errors = process.communicate()
+    seconds = time.perf_counter() - start
+    peak.ended.set()
+    peak.join()
+    if process.returncode:
+        sys.stderr.write(errors[-3000:])
+        raise subprocess.CalledProcessError(process.returncode, command)
+    found = json.loads(printed.strip().splitlines()[-1])
+    return Run(seconds, float(found["seconds"]), peak.n_bytes, found)
+
+
+def run_job(*arguments: str) -> Run:
+    """Run a job of ours: `found` is its RunSummary."""
+    return run_python(["-m", "crm_spark", *arguments])
+
+
+class _Peak(threading.Thread):
+    """The most memory that a process and its children held at once."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.n_bytes, self.ended, self._process = 0, threading.Event(), psutil.Process(pid)
+
+    def run(self) -> None:
+        while not self.ended.wait(0.2):
+            self.n_bytes = max(self.n_bytes, self._held())
+
+    def _held(self) -> int:
+        held = 0
+        try:
+            family = [self._process, *self._process.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return 0
+        for one in family:
+            try:
+                held += one.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+        return held
+
+
+def machine() -> str:
+    """Say what was measured on."""
+    gigabytes = psutil.virtual_memory().total / 2**30
+    return f"{os.cpu_count()} threads, {gigabytes:.0f} GB"

@@ -12,6 +12,7 @@ from crm_spark.ingest.mapping.fields import SourceColumn
 LAST_YEAR = 9999
 _TIME_ALONE = r"^\s*T?[0-9]{1,2}:[0-9]{1,2}"
 _NUMBER = r"^\s*[0-9]{5,16}(?:\.[0-9]+)?\s*$"
+_HALF_DAY = r"(?i)[0-9]\s?[ap]\.?m\.?$"
 _DAY = r"^(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])$"
 
 
@@ -47,7 +48,7 @@ def is_number_as_seconds(value: Column, number: Column) -> Column:
 
 
 def time_hint(source: SourceColumn, number: Column) -> Column:
-    """Give what the number in the only source looks like and what to write.
+    """Give what the only source looks like, mostly a number, and what to write.
 
     Null where it cannot be told.
     """
@@ -70,6 +71,10 @@ def time_hint(source: SourceColumn, number: Column) -> Column:
     found = F.when(first, F.lit(f"{look}: write {remedy}"))
     for matches, look, remedy in others:
         found = found.when(matches, F.lit(f"{look}: write {remedy}"))
+    if is_text:
+        pattern = f"to_timestamp({name}, 'MM/dd/yyyy hh:mm a')"
+        half_day = f"AM and PM are read by hh and a: write a pattern with both, as in {pattern}"
+        found = found.when(source.value.rlike(_HALF_DAY), F.lit(half_day))
     return found
 
 

@@ -57,6 +57,19 @@ def test_a_number_is_told_by_its_look_and_what_is_to_be_written_reads_it(
     assert (at.astimezone(UTC), reasons) == (NEW_YEAR, [])
 
 
+@pytest.mark.parametrize("value", ["01/31/2019 10:05 PM", "01/31/2019 10:05 pm"])
+def test_an_hour_of_half_a_day_is_told_with_the_pattern_that_reads_it(
+    value: str, spark: SparkSession
+) -> None:
+    for expression in ("to_timestamp(at, 'MM/dd/yyyy HH:mm')", "at"):
+        at, (reason,) = read(spark, "string", value, expression)
+        start, _, remedy = reason.partition(", as in ")
+        assert at is None
+        assert start == (f"{UNREADABLE}: AM and PM are read by hh and a: write a pattern with both")
+    at, reasons = read(spark, "string", value, remedy)
+    assert (at.astimezone(UTC), reasons) == (datetime(2019, 1, 31, 22, 5, tzinfo=UTC), [])
+
+
 @pytest.mark.parametrize("expression", ["at", "to_timestamp(at)", "timestamp_seconds(at)"])
 def test_the_reason_is_one_whatever_the_number(expression: str, spark: SparkSession) -> None:
     of_days = [read(spark, "bigint", MILLIS + n * 86_400_000, expression)[1] for n in range(3)]

@@ -80,7 +80,7 @@ def _agreed(export: Export) -> tuple[str, list[str]]:
             return "refused", [f"check_config said {told}, and ingest_sources: {error}"]
         return "refused", []
     except AssertionError as error:
-        return "loaded", [f"check_config counted otherwise: {str(error).splitlines()[0]}"]
+        return "loaded", str(error).splitlines()[:1]
     return "loaded", [f"check_config refused what loads: {told}"] if told else []
 
 

@@ -10,7 +10,6 @@ from benchmarks.measure import run_job
 from crm_spark.runtime.progress import log
 
 FIRST_DAY, N_DAYS = date(2023, 1, 2), 730
-AS_OF = date(2025, 1, 1)  # the day after the last
 SEED = 1
 
 

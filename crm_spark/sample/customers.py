@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.sample import products
-from crm_spark.sample.draws import chosen, erlang, exponential, log_normal, uniform
+from crm_spark.sample.draws import by_value, chosen, erlang, exponential, log_normal, uniform
 from crm_spark.sample.expected import heavy_lines, return_rates
 from crm_spark.sample.rhythm import calendar_time, flowing_time, instant
 from crm_spark.sample.settings import (
@@ -88,13 +88,11 @@ def _residual_gap(seed: int) -> Column:
     gap whose gamma shape is one more.
     """
     customer, mean = F.col("customer"), F.col("mean_gap_days")
-    found = None
-    for shape in GAP_SHAPES.values():
-        longer = erlang(mean * (shape + 1) / shape, shape + 1, seed, f"open gap {shape}", customer)
-        is_it = F.col("gap_shape") == shape
-        found = F.when(is_it, longer) if found is None else found.when(is_it, longer)
-    assert found is not None
-    return found * uniform(seed, "part of open gap", customer)
+    longer = {
+        shape: erlang(mean * (shape + 1) / shape, shape + 1, seed, f"open gap {shape}", customer)
+        for shape in GAP_SHAPES.values()
+    }
+    return by_value(F.col("gap_shape"), longer) * uniform(seed, "part of open gap", customer)
 
 
 def _with_lapse(customers: DataFrame, settings: SampleSettings) -> DataFrame:

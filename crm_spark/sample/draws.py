@@ -7,7 +7,8 @@ Variate Generation, chapter 2), the normal one by Box and Muller (1958).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -89,6 +90,17 @@ def chosen(draw: Column, chances: Sequence[float]) -> Column:
         choice = F.when(below, place) if choice is None else choice.when(below, place)
     last = len(chances) - 1
     return F.lit(last) if choice is None else choice.otherwise(last)
+
+
+def by_value(column: Column, values: Mapping[Any, Column]) -> Column:
+    """Give what belongs to a column's value; the last one for all that is not named before it."""
+    *others, last = values
+    choice = None
+    for value in others:
+        is_it = column == value
+        found = values[value]
+        choice = F.when(is_it, found) if choice is None else choice.when(is_it, found)
+    return values[last] if choice is None else choice.otherwise(values[last])
 
 
 def warped(part: Column, weights: Sequence[float]) -> Column:

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from crm_spark.sample.customers import heavy_customer, heavy_orders, ordinary_customers
-from crm_spark.sample.draws import erlang, geometric, uniform
+from crm_spark.sample.draws import by_value, erlang, geometric, uniform
 from crm_spark.sample.expected import heavy_lines
 from crm_spark.sample.rhythm import calendar_time, flowing_time, instant
 from crm_spark.sample.settings import GAP_SHAPES, HEAVY_LINES_PER_ORDER, SampleSettings
@@ -60,14 +60,12 @@ def _orders(customers: DataFrame, settings: SampleSettings) -> DataFrame:
 
 def _gap(settings: SampleSettings) -> Column:
     """Give the days since the order before, in flowing time."""
-    found = None
-    for shape in GAP_SHAPES.values():
-        ids = (F.col("customer"), F.col("order"))
-        drawn = erlang(F.col("mean_gap_days"), shape, settings.seed, f"gap {shape}", *ids)
-        is_it = F.col("gap_shape") == shape
-        found = F.when(is_it, drawn) if found is None else found.when(is_it, drawn)
-    assert found is not None
-    return found
+    ids, mean = (F.col("customer"), F.col("order")), F.col("mean_gap_days")
+    gaps = {
+        shape: erlang(mean, shape, settings.seed, f"gap {shape}", *ids)
+        for shape in GAP_SHAPES.values()
+    }
+    return by_value(F.col("gap_shape"), gaps)
 
 
 def _is_after_lapse() -> Column:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from crm_spark.sample.draws import chosen, log_normal, uniform, zipf_chance, zipf_rank
+from crm_spark.sample.draws import by_value, chosen, log_normal, uniform, zipf_chance, zipf_rank
 from crm_spark.sample.settings import (
     FAVOURITE_SHARE,
     N_FAVOURITES,
@@ -59,7 +59,7 @@ def taste_group(draw: Column) -> Column:
 
 def preferred_departments(group: Column) -> Column:
     """Give what a group prefers, as names with a comma and a space between."""
-    return _by_group(group, {name: F.lit(", ".join(of)) for name, (_, of) in TASTE_GROUPS.items()})
+    return by_value(group, {name: F.lit(", ".join(of)) for name, (_, of) in TASTE_GROUPS.items()})
 
 
 def product_number(settings: SampleSettings, group: Column, draw_of: Column) -> Column:
@@ -69,7 +69,7 @@ def product_number(settings: SampleSettings, group: Column, draw_of: Column) -> 
     of department n modulo their count, and has rank n divided by their count, plus 1, within it.
     """
     in_department = uniform(settings.seed, "department", draw_of)
-    department = _by_group(
+    department = by_value(
         group, {name: chosen(in_department, department_chances(name)) for name in TASTE_GROUPS}
     )
     in_rank = uniform(settings.seed, "rank", draw_of)
@@ -137,7 +137,7 @@ def mean_prices(spark: SparkSession, settings: SampleSettings) -> DataFrame:
     return (
         spark.range(0, n_of * _N)
         .select(number, weight.alias("weight"), F.explode(groups).alias("taste_group"))
-        .withColumn("part", F.col("weight") * _by_group(F.col("taste_group"), chances))
+        .withColumn("part", F.col("weight") * by_value(F.col("taste_group"), chances))
         .groupBy("taste_group")
         .agg(F.sum(F.col("part").cast("decimal(28,14)")).cast("double").alias("mean_price"))
     )
@@ -150,13 +150,3 @@ def mean_price_of_customer(settings: SampleSettings, customer: Column, group: Co
         number = favourite(settings, F.lit(place), customer, group)
         own = own + chance * price(settings, number).cast("double")
     return (1 - FAVOURITE_SHARE) * F.col("mean_price") + FAVOURITE_SHARE * own
-
-
-def _by_group(group: Column, values: dict[str, Column]) -> Column:
-    *others, last = values
-    choice = None
-    for name in others:
-        is_it = group == name
-        choice = F.when(is_it, values[name]) if choice is None else choice.when(is_it, values[name])
-    assert choice is not None
-    return choice.otherwise(values[last])

@@ -92,13 +92,16 @@ def map_source(
         notes = {name: note for field in fields for name, note in reading_notes(field).items()}
         noted = written.select("*", *[note.alias(name) for name, note in notes.items()])
 
+        is_kept = _is_kept(fields)
         mapped = {column.name: F.lit(None).cast(column.type) for column in own}
         reasons: list[Column] = []
         for field in fields:
             is_needed, constant = is_required(field.column, table), (missing or {}).get(field.name)
-            columns, found_reasons = _map_field(field, is_needed, constant)
+            columns, of_field = _map_field(field, is_needed, constant)
             mapped |= columns
-            reasons += _unless_deleted(field, table, fields, found_reasons)
+            if is_kept is not None and field.name not in {*table.key, "customer_id", "order_id"}:
+                of_field = [F.when(is_kept, reason) for reason in of_field]
+            reasons += of_field
         all_reasons = F.array_compact(F.array(*reasons)) if reasons else _no_reasons()
         if has_misfits:
             all_reasons = F.when(F.col(_WHY_MISFIT).isNull(), all_reasons).otherwise(
@@ -147,15 +150,13 @@ def _map_field(
     return mapped, reasons_of(field, reading, is_there=is_there, is_required=is_needed)
 
 
-def _unless_deleted(
-    field: Field, table: Table, fields: Sequence[Field], reasons: list[Column]
-) -> list[Column]:
-    """Who says that a line is void need not say what was in it."""
-    deleted = next((one for one in fields if one.name == "is_deleted"), None)
-    if deleted is None or field.name in {*table.key, "customer_id", "order_id"}:
-        return reasons
-    is_kept = ~F.coalesce(typed_value(deleted), F.lit(False))
-    return [F.when(is_kept, reason) for reason in reasons]
+def _is_kept(fields: Sequence[Field]) -> Column | None:
+    """Whether a row is not said to be void: who says that need not say what was in it.
+
+    None where nothing says so.
+    """
+    deleted = next((field for field in fields if field.name == "is_deleted"), None)
+    return None if deleted is None else ~F.coalesce(typed_value(deleted), F.lit(False))
 
 
 def _why_misfit(reason: Column | None) -> Column:

@@ -105,7 +105,7 @@ def _read_time(field: Field) -> Reading:
     named = ", ".join(source.name for source in field.sources) or field.expression.text
     reason = F.lit(f"{field.name} is beyond the year {LAST_YEAR} ({named})")
     hint, beyond = None, is_beyond(value)
-    if only is not None and whole_number(only) is not None:
+    if only is not None and field.note(_NUMBER) in reading_notes(field):
         number = F.col(field.note(_NUMBER))
         hint = time_hint(only, number)
         reason = F.coalesce(F.concat(F.lit(f"{unreadable(field)}: "), hint), reason)

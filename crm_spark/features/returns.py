@@ -64,7 +64,9 @@ def _walked(lines: DataFrame, group: Sequence[str], takes_back: Column) -> DataF
     step = F.when(is_purchase, F.col("kept_minor")).when(
         F.col("is_current") & takes_back, -minor_units(F.abs("amount"))
     )
-    time = (F.col("ordered_at"), F.col("is_return"), F.col("line_id"), F.col("arrived_at"))
+    # Which of two lines of one order comes first makes no difference to the order.
+    names = ("ordered_at", "is_return", "order_id", "line_id", "arrived_at")
+    time = tuple(F.col(name) for name in names)
     of_group = Window.partitionBy(*group)
     forward = of_group.orderBy(*time)
     so_far = forward.rowsBetween(Window.unboundedPreceding, Window.currentRow)

@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 
 from crm_spark.errors import ConfigError, CrmSparkError
 from crm_spark.ingest.loading.delivery import none_usable
-from crm_spark.ingest.mapping.columns import IS_WANTED, REASONS, is_usable
+from crm_spark.ingest.mapping.columns import IS_WANTED, is_usable
+from crm_spark.ingest.mapping.reasons import REASONS
 from crm_spark.ingest.mapping.trial import explained
 from crm_spark.ingest.planning.found import Found, Part
 from crm_spark.ingest.reading.broken import is_broken

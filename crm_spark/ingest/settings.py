@@ -74,7 +74,7 @@ class Source:
     def identity(self) -> Identity:
         """How its rows are told apart, from what its mapping gives."""
         table, columns = self.table, self.section.columns
-        has_id = table.event_time is None or table.key[0] in columns
+        has_id = table.event_time is None or table.id_column in columns
         closing = {"is_deleted", "replaces_order"} & set(columns)
         can_close = table.event_time is not None and (has_id or bool(closing))
         keeps_identical = self.section.cleaning.duplicates == "keep"

@@ -124,7 +124,7 @@ def _missing_faults(source: Mapping[str, Any], known: Iterable[str]) -> list[str
 
 def _closing_faults(table: Table, columns: Mapping[str, str]) -> list[str]:
     """Say what corrections and deletions need that is not mapped."""
-    own_id = table.key[0]
+    own_id = table.id_column
     faults = [
         f"{key}: needs arrived_at, mapped: a row closes what arrived before it"
         for key in ("is_deleted", "replaces_order")

@@ -46,7 +46,9 @@ class Table:
     """A Delta table as a contract: `layer.name`, its grain, its columns, what it is partitioned by.
 
     `event_time` names the column that says when a row happened: such a table is bitemporal, its
-    rows are versions, and nothing that was known is overwritten.
+    rows are versions, and nothing that was known is overwritten. `row_id` names a column that tells
+    rows with the same other keys apart and says nothing of them: it is left out of content
+    checksums, too.
 
     Raise `version` with every change that is not an added nullable column: an older or newer table
     is refused, with the name of the migration.
@@ -59,6 +61,7 @@ class Table:
     partition_by: tuple[str, ...] = ()
     version: int = 1
     event_time: str | None = None
+    row_id: str | None = None
 
     @property
     def layer(self) -> str:
@@ -68,6 +71,11 @@ class Table:
     def column(self, name: str) -> Column:
         """Give the column of this name. Raises KeyError where there is none."""
         return {column.name: column for column in self.columns}[name]
+
+    @property
+    def id_column(self) -> str:
+        """The column by which a source tells its rows apart, where it says so."""
+        return self.row_id or self.key[0]
 
     @property
     def schema(self) -> T.StructType:
@@ -83,8 +91,12 @@ class Table:
 
     @property
     def content_columns(self) -> tuple[str, ...]:
-        """The columns that are the table's content: all but those of provenance."""
-        return tuple(column.name for column in self.columns if not column.provenance)
+        """The columns that are the table's content: all but those of provenance and `row_id`."""
+        return tuple(
+            column.name
+            for column in self.columns
+            if not column.provenance and column.name != self.row_id
+        )
 
     @property
     def statistics_columns(self) -> tuple[str, ...]:

@@ -41,6 +41,8 @@ RUNTIME_SETTINGS = {
     "spark.sql.legacy.parquet.nanosAsLong": "true",
     # Any encoding that Java knows, as windows-1252, not just the few that every Java has to.
     "spark.sql.legacy.javaCharsets": "true",
+    # Java's own letter cases: those of ICU take a second to set up in every process.
+    "spark.sql.icu.caseMappings.enabled": "false",
     # What stands in the name of a folder, as in store=007, is text.
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     # The snapshot has about a hundred aggregates; beyond 100 columns Spark would interpret them.
@@ -59,6 +61,9 @@ LOCAL_SETTINGS = {
     # and a stage of the snapshot with 16 of them would find none left, however much there is.
     "spark.buffer.pageSize": "2m",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
+    # The code that Spark makes of a mapping or of the snapshot is one long method, which Java would
+    # leave to its interpreter.
+    "spark.driver.extraJavaOptions": "-XX:-DontCompileHugeMethods",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
 }

@@ -88,13 +88,19 @@ def _id(name: str, noun: str) -> Column:
 TRANSACTIONS = Table(
     name="core.transactions",
     comment="Order lines: what each customer bought and returned, when, and for how much.",
-    key=("line_id", "arrived_at"),
+    key=("customer_id", "order_id", "line_id", "arrived_at"),
     version=2,
     event_time="ordered_at",
+    row_id="line_id",
     columns=(
         _mapped("customer_id", TEXT, "Customer who ordered", "required"),
         _mapped("order_id", TEXT, "Order, basket or invoice", "required"),
-        _id("line_id", "Line"),
+        _mapped(
+            "line_id",
+            TEXT,
+            "Line: mapped, or its number in the order, of lines that came first the lower",
+            nullable=False,
+        ),
         _mapped("product_id", TEXT, "Product; null when not mapped"),
         _mapped("ordered_at", STAMP, "When the line was ordered (UTC)", "required"),
         *_versions("line", "when it was ordered"),

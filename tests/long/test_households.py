@@ -119,7 +119,7 @@ def test_core_holds_every_line_order_customer_and_cent_of_the_source(
             F.countDistinct("order_id").alias("orders"),
             F.countDistinct("customer_id").alias("customers"),
             F.countDistinct("product_id").alias("products"),
-            F.countDistinct("line_id").alias("line_ids"),
+            F.countDistinct(*TRANSACTIONS.key).alias("line_ids"),
             F.sum(F.col("amount") * 100).cast("long").alias("cents"),
             F.count_if("is_zero_amount").alias("zero_amounts"),
             F.count_if("is_zero_quantity").alias("zero_quantities"),

@@ -6,7 +6,6 @@ The right values are those of the cases' expected.md.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -45,23 +44,16 @@ GROWING = orders(**{f"c{n}": (2, "30.00") for n in range(1, 6)}, c6=(1, "20.00")
 def test_a_column_more_in_a_later_file_does_no_harm_however_the_files_come(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    export = Export.of(spark, "later_file_extra_column", tmp_path)
-    names = export.hold_back()
-    sums = set()
     # scripts/prove exports delivers the files of every case in all orders and groupings.
-    for groups in [[names], [[name] for name in reversed(names)]]:
-        export.lake_name = f"lake_{len(groups)}"
-        for path in (export.folder / "input").iterdir():
-            path.unlink()
-        for group in groups:
-            export.deliver(*group, source="held")
-            export.ingest()
-        assert export.customers() == GROWING
-        sums.add(export.checksums())
-        counts = export.ingest(rebuild=True)
-        assert (counts.rows_written, counts.rows_rejected) == (12, 0)
-        sums.add(export.checksums())
-    assert len(sums) == 1
+    export = Export.of(spark, "later_file_extra_column", tmp_path)
+    for name in reversed(export.hold_back()):
+        export.deliver(name, source="held")
+        export.ingest()
+    assert export.customers() == GROWING
+    one_by_one = export.checksums()
+    counts = export.ingest(rebuild=True)
+    assert (counts.rows_written, counts.rows_rejected) == (12, 0)
+    assert export.checksums() == one_by_one
 
 
 def test_a_later_file_that_renames_a_mapped_column_is_rejected_and_named(
@@ -108,16 +100,12 @@ def test_an_id_is_the_same_whether_a_file_has_it_as_whole_number_or_as_floating_
     assert export.customers() == right
     assert (at_once.rows_rejected, export.reasons()) == (1, ["customer_id is missing (customer)"])
     sums = export.checksums()
-    names = export.hold_back()
-    for order in permutations(names):
-        export.lake_name = f"lake_{order[0]}"
-        for path in (export.folder / "input").iterdir():
-            path.unlink()
-        for name in order:
-            export.deliver(name, source="held")
-            export.ingest()
-        assert export.checksums() == sums
-        assert "changed_columns" in [check.check for check in export.checks()]
+    export.lake_name = "one_by_one"
+    for name in reversed(export.hold_back()):
+        export.deliver(name, source="held")
+        export.ingest()
+    assert export.checksums() == sums
+    assert "changed_columns" in [check.check for check in export.checks()]
 
 
 def test_names_of_folders_are_text_whatever_comes_later(

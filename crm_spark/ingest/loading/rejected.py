@@ -10,7 +10,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
-from crm_spark.ingest.mapping.columns import REASONS, SOURCE_ROW
+from crm_spark.ingest.mapping.columns import SOURCE_ROW
+from crm_spark.ingest.mapping.reasons import REASONS
 from crm_spark.ingest.reading.broken import BrokenFiles
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.versions.changes import Changes

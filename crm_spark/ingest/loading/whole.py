@@ -9,6 +9,7 @@ from crm_spark.ingest.loading.counts import STATUSES, count_aggregates, row_coun
 from crm_spark.ingest.loading.delivery import Delivery, require_usable, usable_rows
 from crm_spark.ingest.loading.loaded import Loaded, rejected_of_delivery, with_rejected
 from crm_spark.ingest.loading.store import Stored, store_history, store_whole
+from crm_spark.ingest.settings import Source
 from crm_spark.ingest.targets import source_target
 from crm_spark.ingest.versions.history import HistoryRules
 from crm_spark.ingest.versions.resolve import (
@@ -25,6 +26,9 @@ from crm_spark.runtime.observed import ObservedCounts
 from crm_spark.runtime.progress import stage
 from crm_spark.tables.history import VALID_FROM, is_history
 
+# A customer's rows lie together: so files are small, and an increment finds them in few places.
+_CUSTOMER = "customer_id"
+
 
 def load_whole(delivery: Delivery) -> Loaded:
     """Load all of a source. Counts are taken in passing: it is read once."""
@@ -32,8 +36,11 @@ def load_whole(delivery: Delivery) -> Loaded:
     if delivery.broken:
         require_usable(delivery)  # what is left may be nothing
     mapped = ObservedCounts(delivery.mapped(), *count_aggregates(source))
+    usable = usable_rows(run, mapped.rows)
+    if _lies_together(source):
+        usable = usable.repartition(_CUSTOMER)
     resolved = ObservedCounts(
-        resolve(usable_rows(run, mapped.rows), None, source.identity),
+        resolve(usable, None, source.identity),
         *[F.count_if(F.col(STATUS) == status).alias(status) for status in STATUSES],
         F.count_if(IS_REPEATED).alias(IS_REPEATED),
     )
@@ -74,9 +81,18 @@ def _store(delivery: Delivery, kept: DataFrame) -> Stored:
 
 
 def _closed(delivery: Delivery, kept: DataFrame) -> DataFrame:
-    """Add to each row when it was superseded, and by a row of which run."""
-    if not delivery.source.table.event_time:
+    """Add to each row when it was superseded, and by a row of which run; lay rows out."""
+    source = delivery.source
+    if not source.table.event_time:
         return kept
     closing_run = F.when(F.col("superseded_at").isNotNull(), F.lit(delivery.run.summary.run_id))
-    closed = close_versions(kept, delivery.source.identity)
-    return closed.withColumn("closing_run_id", closing_run)
+    closed = close_versions(kept, source.identity).withColumn("closing_run_id", closing_run)
+    if _lies_together(source):
+        return closed
+    # Ids of rows say nothing of customers: this is a shuffle of its own.
+    return closed.repartition(_CUSTOMER).sortWithinPartitions(_CUSTOMER, source.table.event_time)
+
+
+def _lies_together(source: Source) -> bool:
+    """Whether rows that can be one have one customer: resolving them needs no other layout."""
+    return source.table.event_time is not None and not source.identity.has_id

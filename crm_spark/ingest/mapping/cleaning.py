@@ -126,16 +126,15 @@ def _times(event_time: str, rules: CleaningSection, known_by: Column) -> list[Co
     day = F.to_date(event)
     shown = F.concat(F.lit(f"{event_time} is "), day.cast("string"))
     earliest = rules.earliest_date.isoformat()
-    reasons = [
-        F.when(
-            day < F.lit(rules.earliest_date),
-            F.concat(shown, F.lit(f", before earliest_date {earliest}")),
-        )
-    ]
+    # Moments are compared: to find the local day of each line takes longer than all else here.
+    begins = F.lit(rules.earliest_date).cast("timestamp")
+    message = F.concat(shown, F.lit(f", before earliest_date {earliest}"))
+    reasons = [F.when(event < begins, message)]
     if rules.latest_date is not None:
         latest = rules.latest_date.isoformat()
         message = F.concat(shown, F.lit(f", after latest_date {latest}"))
-        reasons.append(F.when(day > F.lit(rules.latest_date), message))
+        ends = F.date_add(F.lit(rules.latest_date), 1).cast("timestamp")
+        reasons.append(F.when(event >= ends, message))
     if rules.ahead_days is not None:
         limit = F.date_add(F.to_date(known_by), rules.ahead_days)
         message = F.concat(
@@ -144,7 +143,7 @@ def _times(event_time: str, rules: CleaningSection, known_by: Column) -> list[Co
             F.to_date(known_by).cast("string"),
             F.lit(", when it was known"),
         )
-        reasons.append(F.when(day > limit, message))
+        reasons.append(F.when((event > known_by) & (day > limit), message))
     return reasons
 
 

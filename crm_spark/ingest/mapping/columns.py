@@ -16,7 +16,7 @@ from crm_spark.ingest.mapping.ids import is_id, is_no_number
 from crm_spark.ingest.mapping.made_once import made_once
 from crm_spark.ingest.mapping.numbers import refuse_cut_decimals, widen_whole_numbers
 from crm_spark.ingest.mapping.readings import read_column, reading_notes, typed, typed_value
-from crm_spark.ingest.mapping.reasons import is_required, reasons_of
+from crm_spark.ingest.mapping.reasons import REASONS, is_required, reasons_of, with_reasons
 from crm_spark.ingest.mapping.where import IS_WANTED, UNDECIDED_BY, is_wanted, undecided_by
 from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.ingest.reading.schema import quoted
@@ -24,7 +24,6 @@ from crm_spark.ingest.reading.shapes import as_it_came
 from crm_spark.lake.contract import Table
 from crm_spark.tables.core import SOURCE_FILE
 
-REASONS = "_reasons"
 _MISFIT = "the row does not fit the file's format"
 SOURCE_ROW = "_row"
 # The amount as the source writes it; null where it is no text.
@@ -102,25 +101,15 @@ def map_source(
             if is_kept is not None and field.name not in {*table.key, "customer_id", "order_id"}:
                 of_field = [F.when(is_kept, reason) for reason in of_field]
             reasons += of_field
-        all_reasons = F.array_compact(F.array(*reasons)) if reasons else _no_reasons()
-        if has_misfits:
-            all_reasons = F.when(F.col(_WHY_MISFIT).isNull(), all_reasons).otherwise(
-                F.array(_WHY_MISFIT)
-            )
-        mapped |= {SOURCE_FILE: F.col(SOURCE_FILE), REASONS: worked_out_once(all_reasons)}
+        if has_misfits:  # what else is wrong with such a line says nothing
+            is_row = F.col(_WHY_MISFIT).isNull()
+            reasons = [F.col(_WHY_MISFIT), *(F.when(is_row, reason) for reason in reasons)]
         mapped |= {name: F.col(name) for name in others if name != _WHY_MISFIT}
-        return noted.select(*[column.alias(name) for name, column in mapped.items()])
+        given = [column.alias(name) for name, column in mapped.items()]
+        return with_reasons(noted, reasons, columns=given)
 
 
 _WHERE = "where"
-
-
-def worked_out_once(column: Column) -> Column:
-    """Keep Spark from moving a condition on a column below it, where it has no name yet.
-
-    Spark would work out all that the column is made of for the condition, and then once more.
-    """
-    return F.when(F.spark_partition_id() >= 0, column)
 
 
 @made_once
@@ -180,7 +169,3 @@ def is_filled(name: str) -> str:
 def is_zero_before_rounding(name: str) -> str:
     """Name the column that says whether a number was zero before it was rounded."""
     return f"_is_zero_{name}"
-
-
-def _no_reasons() -> Column:
-    return F.array().cast(T.ArrayType(T.StringType()))

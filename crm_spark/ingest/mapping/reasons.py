@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from crm_spark.ingest.mapping.fields import Field
 from crm_spark.ingest.mapping.readings import Reading, unreadable
@@ -16,6 +18,39 @@ from crm_spark.lake.contract import Table
 _STANDS_IN = re.compile(r"\b(coalesce|nvl2?|ifnull)\s*\(", re.I)
 # A mapping that says by itself when it gives null is not at fault when it does.
 _GIVES_NULL_ON_PURPOSE = re.compile(r"\b(nullif|case|if|iff|try_\w+|coalesce|nvl|get)\b", re.I)
+
+REASONS = "_reasons"
+
+
+def with_reasons(
+    df: DataFrame, reasons: Sequence[Column], *, columns: Sequence[Column] | None = None
+) -> DataFrame:
+    """Add _reasons, an array of the reasons that a row has, behind those that it has already.
+
+    Gives these `columns` of `df` besides, or all. Spark interprets what removes nulls from an
+    array, all that the array is made of included, which takes a quarter of an ingest: only rows
+    that have a reason get there.
+    """
+    names = [f"_reason_{number}" for number in range(len(reasons))]
+    named = df.select(
+        *(columns or [F.col("*")]),
+        *[one.alias(name) for one, name in zip(reasons, names, strict=True)],
+    )
+    no_reasons = F.array().cast(T.ArrayType(T.StringType()))
+    before = F.col(REASONS) if REASONS in named.columns else no_reasons
+    if not reasons:
+        return named.withColumn(REASONS, before)
+    found = F.concat(before, F.array_compact(F.array(*names)))
+    gathered = F.when(F.coalesce(*names).isNull(), before).otherwise(found)
+    return named.withColumn(REASONS, worked_out_once(gathered)).drop(*names)
+
+
+def worked_out_once(column: Column) -> Column:
+    """Keep Spark from moving a condition on a column below it, where it has no name yet.
+
+    Spark would work out all that the column is made of for the condition, and then once more.
+    """
+    return F.when(F.spark_partition_id() >= 0, column)
 
 
 def is_required(column: TableColumn, table: Table) -> bool:

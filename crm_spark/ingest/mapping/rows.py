@@ -9,9 +9,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.ingest.mapping.cleaning import cleaning_reasons
-from crm_spark.ingest.mapping.columns import REASONS, map_source, worked_out_once
+from crm_spark.ingest.mapping.columns import map_source
 from crm_spark.ingest.mapping.complete import complete_versions
 from crm_spark.ingest.mapping.currency import RATE, convert
+from crm_spark.ingest.mapping.reasons import with_reasons
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.versions.resolve import add_content_hashes
 from crm_spark.tables.history import VALID_FROM, is_history
@@ -69,9 +70,7 @@ def map_rows(
         assert rates is not None
         mapped = convert(mapped, rates, source.currencies)
         reasons.append(_no_rate())
-    if reasons:
-        found = F.array_compact(F.array(*reasons))
-        mapped = mapped.withColumn(REASONS, worked_out_once(F.concat(REASONS, found)))
+    mapped = with_reasons(mapped, reasons)
     if table.event_time:
         is_return = section.cleaning.negative_amounts == "return"
         mapped = complete_versions(mapped, table, negative_is_return=is_return)

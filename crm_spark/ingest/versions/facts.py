@@ -72,9 +72,10 @@ def line_date_aggregates(*, is_standing: Column | None = None) -> list[Column]:
     stands = is_standing
     if stands is None:
         stands = F.col("superseded_at").isNull() & ~F.col("is_deleted")
-    day = F.to_date("ordered_at")
+    at = F.col("ordered_at")
+    # The first and last moments have the first and last days: two days to find, not one a line.
     return [
-        F.min(F.when(stands & ~F.col("is_return"), day)).alias(FIRST_ORDER),
-        F.max(F.when(stands, day)).alias(NEWEST_EVENT),
-        F.max(day).alias(NEWEST_LINE),
+        F.to_date(F.min(F.when(stands & ~F.col("is_return"), at))).alias(FIRST_ORDER),
+        F.to_date(F.max(F.when(stands, at))).alias(NEWEST_EVENT),
+        F.to_date(F.max(at)).alias(NEWEST_LINE),
     ]

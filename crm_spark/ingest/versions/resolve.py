@@ -1,8 +1,8 @@
 """Versions: what a delivery adds to the rows of a table, and which of them it closes.
 
 A bitemporal table is a function of the set of rows ever delivered, whatever the order and grouping
-of the deliveries: identical rows are numbered, of one key the smallest content hash stays, and a
-row is superseded when the next closing row of its unit arrived.
+of the deliveries, but for the numbers of order lines: identical rows are told apart, of one id the
+smallest content hash stays, and a row is superseded when the next closing row of its unit arrived.
 """
 
 from __future__ import annotations
@@ -44,7 +44,17 @@ class Identity:
     @property
     def id_column(self) -> str:
         """The column that names a row across its versions."""
-        return self.table.key[0]
+        return self.table.id_column
+
+    @property
+    def same(self) -> tuple[str, ...]:
+        """The columns by which a source says that two rows are one, where it has an id."""
+        return (self.id_column, "arrived_at") if self.table.event_time else self.table.key
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether rows are named by their number in their unit, not by what they say."""
+        return not self.has_id and self.table.row_id is not None
 
     @property
     def unit(self) -> tuple[str, ...]:
@@ -63,7 +73,8 @@ class Identity:
 
 def _said_columns(table: Table) -> tuple[str, ...]:
     """The mapped columns besides the id: what a row says."""
-    return tuple(c.name for c in table.columns if c.mapping is not None and c.name != table.key[0])
+    own_id = table.id_column
+    return tuple(c.name for c in table.columns if c.mapping is not None and c.name != own_id)
 
 
 def add_content_hashes(df: DataFrame, table: Table) -> DataFrame:
@@ -78,11 +89,6 @@ def add_content_hashes(df: DataFrame, table: Table) -> DataFrame:
     )
 
 
-def _base_id() -> Column:
-    hashes = F.concat(F.lower(F.hex(_CONTENT_HASH)), F.lower(F.hex(_SECOND_HASH)))
-    return F.when(F.col(_CONTENT_HASH).isNotNull(), hashes)
-
-
 def resolve(new: DataFrame, stored: DataFrame | None, identity: Identity) -> DataFrame:
     """Name each row and tell which are kept, which repeat another and which contradict one.
 
@@ -93,20 +99,19 @@ def resolve(new: DataFrame, stored: DataFrame | None, identity: Identity) -> Dat
     columns = [name for name in new.columns if name not in (IS_STORED, STATUS, IS_REPEATED)]
     rows = new.withColumn(IS_STORED, F.lit(False))
     if stored is not None:
-        # A stored row without an id of its own carries its hashes in its name.
-        rehashed = add_content_hashes(stored, identity.table) if identity.has_id else stored
+        rehashed = add_content_hashes(stored, identity.table)
         rows = rows.unionByName(
             rehashed.withColumn(IS_STORED, F.lit(True)), allowMissingColumns=True
         ).select(*columns, IS_STORED)
     if identity.has_id:
         return _resolve_named(rows, identity)
-    return _resolve_unnamed(rows, identity)
+    return _resolve_unnamed(rows, identity, has_stored=stored is not None)
 
 
 def _resolve_named(rows: DataFrame, identity: Identity) -> DataFrame:
     """Of rows with one id and one arrival the smallest hash stays."""
     order = [F.col(_CONTENT_HASH), F.col(_SECOND_HASH), F.col(IS_STORED).desc(), F.col(SOURCE_FILE)]
-    same = Window.partitionBy(*identity.table.key).orderBy(*order)
+    same = Window.partitionBy(*identity.same).orderBy(*order)
     whole = same.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     is_same = (F.col(_CONTENT_HASH) == F.first(_CONTENT_HASH).over(whole)) & (
         F.col(_SECOND_HASH) == F.first(_SECOND_HASH).over(whole)
@@ -119,27 +124,44 @@ def _resolve_named(rows: DataFrame, identity: Identity) -> DataFrame:
     return rows.withColumns({STATUS: status, IS_REPEATED: F.lit(False)})
 
 
-def _resolve_unnamed(rows: DataFrame, identity: Identity) -> DataFrame:
-    """Name rows by hash and ordinal among identical ones: legal, unless the user says otherwise."""
-    base = F.coalesce(F.substring_index(identity.id_column, "-", 1), _base_id())
-    alike = Window.partitionBy("_base_id").orderBy(F.col(IS_STORED).desc(), F.col(SOURCE_FILE))
+def _resolve_unnamed(rows: DataFrame, identity: Identity, *, has_stored: bool) -> DataFrame:
+    """Name rows that have no id; identical ones are legal, unless the user says otherwise.
+
+    All windows part rows by their customer first: rows that lie together by customer need no other
+    shuffle, and where nothing is stored one order serves all of them.
+    """
+    content = (*identity.neighbours, _CONTENT_HASH, _SECOND_HASH)
+    stored_first = [F.col(IS_STORED).desc()] if has_stored else []
+    alike = Window.partitionBy(*content).orderBy(*stored_first, SOURCE_FILE)
     ordinal = F.row_number().over(alike)
     is_kept = F.lit(True) if identity.keeps_identical else ordinal == 1
     is_repeated = (
         is_kept & ~F.col(IS_STORED) & (F.col(SOURCE_FILE) != F.first(SOURCE_FILE).over(alike))
     )
-    name = F.concat_ws("-", "_base_id", ordinal.cast("string"))
-    return (
-        rows.withColumn("_base_id", base)
-        .withColumns(
-            {
-                identity.id_column: name,
-                STATUS: F.when(is_kept, F.lit(KEPT)).otherwise(F.lit(DUPLICATE)),
-                IS_REPEATED: is_repeated,
-            }
-        )
-        .drop("_base_id")
+    if identity.is_numbered:
+        name = _number(identity, has_stored=has_stored).cast("string")
+    else:
+        hashes = F.concat(F.lower(F.hex(_CONTENT_HASH)), F.lower(F.hex(_SECOND_HASH)))
+        name = F.concat_ws("-", hashes, ordinal.cast("string"))
+    return rows.withColumns(
+        {
+            identity.id_column: name,
+            STATUS: F.when(is_kept, F.lit(KEPT)).otherwise(F.lit(DUPLICATE)),
+            IS_REPEATED: is_repeated,
+        }
     )
+
+
+def _number(identity: Identity, *, has_stored: bool) -> Column:
+    """Number the rows of each unit: those stored keep their number, new ones follow by content."""
+    by_content = (_CONTENT_HASH, _SECOND_HASH, SOURCE_FILE)
+    unit = Window.partitionBy(*identity.unit)
+    if not has_stored:
+        return F.row_number().over(unit.orderBy(*by_content))
+    of_stored = F.when(F.col(IS_STORED), F.col(identity.id_column).cast("int"))
+    of_unit = Window.partitionBy(*identity.unit, IS_STORED).orderBy(*by_content)
+    last = F.coalesce(F.max(of_stored).over(unit), F.lit(0))
+    return F.coalesce(of_stored, last + F.row_number().over(of_unit))
 
 
 def close_versions(
@@ -171,7 +193,7 @@ def conflicting(rows: DataFrame, table_now: DataFrame, identity: Identity) -> Da
 
     Reads _reasons, the key and the content hashes of both; leaves all other rows as they are.
     """
-    key = identity.table.key
+    key = identity.same
     named = ", ".join(name for name in key if name != VALID_FROM or identity.is_dated)
     reason = F.array(F.lit(f"another row has the same {named} and other content"))
     is_same_key = F.lit(True)

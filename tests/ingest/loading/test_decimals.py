@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 
 from crm_spark.ingest.loading.decimals import Decimals, decimal_aggregates
 from crm_spark.ingest.loading.noticed import Noticed
-from crm_spark.ingest.mapping.columns import AMOUNT_TEXT, REASONS, map_source
+from crm_spark.ingest.mapping.columns import AMOUNT_TEXT, map_source
+from crm_spark.ingest.mapping.reasons import REASONS
 from crm_spark.ingest.settings import Source
 from crm_spark.ingest.sources import SourceSection
 from crm_spark.ingest.verdicts import row_verdicts

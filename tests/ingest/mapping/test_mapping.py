@@ -16,13 +16,13 @@ from pyspark.sql import functions as F
 
 from crm_spark.ingest.mapping.columns import (
     AMOUNT_TEXT,
-    REASONS,
     SOURCE_ROW,
     is_filled,
     map_source,
 )
 from crm_spark.ingest.mapping.complete import complete_versions
 from crm_spark.ingest.mapping.expressions import mapping_faults
+from crm_spark.ingest.mapping.reasons import REASONS
 from crm_spark.ingest.mapping.where import IS_WANTED, UNDECIDED_BY
 from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD
 from crm_spark.tables.core import FEEDBACK, SOURCE_FILE, TRANSACTIONS

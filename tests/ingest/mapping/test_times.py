@@ -9,7 +9,8 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from crm_spark.ingest.mapping.columns import REASONS, map_source
+from crm_spark.ingest.mapping.columns import map_source
+from crm_spark.ingest.mapping.reasons import REASONS
 from crm_spark.tables.core import TRANSACTIONS
 
 UNREADABLE = "ordered_at cannot be read as timestamp from at"

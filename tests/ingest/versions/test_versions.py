@@ -95,7 +95,7 @@ def load_batches(
     spark: SparkSession, batches: Sequence[Sequence[Said]], identity: Identity
 ) -> list[Batched]:
     """Give the table after each batch, as the lake's append or merge leaves it."""
-    stored: dict[tuple[str, datetime], Row] = {}
+    stored: dict[tuple[object, ...], Row] = {}
     checksum, tables = NO_ROWS, []
     columns = frame(spark, batches[0]).columns
     schema = _open(frame(spark, batches[0]).schema)
@@ -106,13 +106,18 @@ def load_batches(
         made = changes(new, before, identity, run_id=f"r{number}")
         written, removed = made.written.collect(), made.removed.collect()
         for row in removed:
-            del stored[row["line_id"], row["arrived_at"]]
+            del stored[key_of(row)]
         for row in written:
-            stored[row["line_id"], row["arrived_at"]] = row
+            stored[key_of(row)] = row
         effect = measure(made, TRANSACTIONS)
         checksum = effect.checksum_after(checksum)
         tables.append(Batched(list(stored.values()), checksum, effect.changed_from))
     return tables
+
+
+def key_of(row: Row) -> tuple[object, ...]:
+    """Give what a row is told from all others by."""
+    return tuple(row[name] for name in TRANSACTIONS.key)
 
 
 def checksum_of(spark: SparkSession, rows: Sequence[Row]) -> str:
@@ -134,7 +139,7 @@ Seen = Counter[tuple[object, ...]]
 
 def seen(rows: Sequence[Row]) -> Seen:
     """Count rows by all that is their content."""
-    names = ("line_id", "order_id", "arrived_at", "superseded_at", "product_id", "is_deleted")
+    names = ("order_id", "arrived_at", "superseded_at", "product_id", "is_deleted")
     return Counter(tuple(row[name] for name in names) for row in rows)
 
 
@@ -248,14 +253,34 @@ def test_a_null_beside_a_value_is_other_content(spark: SparkSession) -> None:
     assert statuses[CONFLICT] >= 1
 
 
-def test_names_do_not_depend_on_the_other_rows_or_the_partitioning(spark: SparkSession) -> None:
+def test_lines_of_an_order_are_numbered_the_same_whatever_the_partitioning(
+    spark: SparkSession,
+) -> None:
     draw = random.Random(11)
     said = [Said(draw.choice("12"), draw.randrange(3), draw.choice("xy")) for _ in range(60)]
     shuffled = frame(spark, draw.sample(said, len(said))).repartition(5)
-    names = Counter(row["line_id"] for row in resolve(shuffled, None, PLAIN).collect())
-    assert names == Counter(row["line_id"] for row in load_all(spark, said, PLAIN))
-    some = [row for row in said if row.order == "1"]
-    assert Counter(row["line_id"] for row in load_all(spark, some, PLAIN)) <= names
+    names = ("order_id", "line_id", "arrived_at", "product_id")
+    tables = [
+        {tuple(row[name] for name in names) for row in rows}
+        for rows in (resolve(shuffled, None, PLAIN).collect(), load_all(spark, said, PLAIN))
+    ]
+    assert tables[0] == tables[1]
+    numbers: dict[str, list[int]] = {}
+    for order, number, *_ in tables[0]:
+        numbers.setdefault(str(order), []).append(int(str(number)))
+    assert {order: sorted(found) for order, found in numbers.items()} == {
+        order: list(range(1, len(found) + 1)) for order, found in numbers.items()
+    }
+
+
+def test_a_stored_line_keeps_its_number_and_new_ones_follow(spark: SparkSession) -> None:
+    said = [Said("1", day, product) for day, product in ((1, "b"), (2, "a"), (3, "b"), (4, "c"))]
+    tables = load_batches(spark, [said[:2], said[2:3], [said[3], said[3]]], PLAIN)
+    numbers = [{key_of(row): row["product_id"] for row in table.rows} for table in tables]
+    for before, after in pairwise(numbers):
+        assert before.items() <= after.items()
+    found = sorted(int(row["line_id"]) for row in tables[-1].rows)
+    assert found == [1, 2, 3, 4, 5]
 
 
 # --- batches -------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,7 +17,7 @@ from crm_spark.features.increments import (
     runs_since_made,
 )
 from crm_spark.features.interactions import product_interactions
-from crm_spark.features.orders import count_changes
+from crm_spark.features.orders import count_changes, orders_known
 from crm_spark.features.prices import product_prices
 from crm_spark.features.snapshot import customer_snapshot
 from crm_spark.features.tables import (
@@ -38,6 +39,7 @@ from crm_spark.lake.contract import Table, checksum_rows
 from crm_spark.lake.delta import Written
 from crm_spark.lake.run import Finished, LakeRun
 from crm_spark.lake.state import Target
+from crm_spark.runtime.keeping import kept_on_disk
 from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.core import CAMPAIGN_CONTACTS, EVENTS, FEEDBACK, PRODUCTS, TRANSACTIONS
 from crm_spark.tables.history import as_of
@@ -56,13 +58,14 @@ _TABLES = (
 class Dated:
     """A table with a row set for each date, and how to compute it.
 
-    `compute` takes dates and, where single customers are refreshed, their ids; `made_for` is the
-    run's own day; a table that `follows_customers` is a function of each customer's own lines.
+    `compute` takes dates and, where single customers are refreshed, their ids, and gives a context
+    within which the rows can be read; `made_for` is the run's own day; a table that
+    `follows_customers` is a function of each customer's own lines.
     """
 
     table: Table
     targets: Sequence[Target]
-    compute: Callable[[Sequence[date], DataFrame | None], DataFrame]
+    compute: Callable[[Sequence[date], DataFrame | None], AbstractContextManager[DataFrame]]
     made_for: date
     follows_customers: bool = True
 
@@ -80,7 +83,7 @@ def _dated_tables(run: LakeRun, settings: FeatureSettings, dates: FeatureDates) 
         Dated(
             CUSTOMER_SNAPSHOT,
             snapshot_targets(settings, dates.snapshots),
-            lambda days, customers: snapshots(run, settings, days, customers),
+            lambda days, customers: _kept_snapshots(run, settings, days, customers),
             dates.day,
         )
     ]
@@ -95,15 +98,15 @@ def _dated_tables(run: LakeRun, settings: FeatureSettings, dates: FeatureDates) 
         Dated(
             PRODUCT_INTERACTIONS,
             interaction_targets(settings, dates.interactions),
-            lambda days, customers: product_interactions(
-                lines(customers), dates=days, reused=known_reused_numbers(run)
+            lambda days, customers: nullcontext(
+                product_interactions(lines(customers), dates=days, reused=known_reused_numbers(run))
             ),
             dates.day,
         ),
         Dated(
             PRODUCT_PRICES,
             [price_target(settings, dates.day)],
-            lambda days, _: product_prices(lines(None), day=days[0]),
+            lambda days, _: nullcontext(product_prices(lines(None), day=days[0])),
             dates.day,
             follows_customers=False,
         ),
@@ -113,11 +116,13 @@ def _dated_tables(run: LakeRun, settings: FeatureSettings, dates: FeatureDates) 
             Dated(
                 CUSTOMER_DEPARTMENTS,
                 [department_target(settings, dates.day)],
-                lambda days, _: customer_departments(
-                    lines(None),
-                    product_departments(run, days).drop("as_of_date"),
-                    day=days[0],
-                    reused=known_reused_numbers(run),
+                lambda days, _: nullcontext(
+                    customer_departments(
+                        lines(None),
+                        product_departments(run, days).drop("as_of_date"),
+                        day=days[0],
+                        reused=known_reused_numbers(run),
+                    )
                 ),
                 dates.day,
                 follows_customers=False,
@@ -156,8 +161,11 @@ def _note_dates_unchanged(run: LakeRun, dated: Dated) -> None:
 
 def _write_whole(run: LakeRun, dated: Dated, days: Sequence[date]) -> Written:
     log.info("%s of %s", dated.table.name, ", ".join(map(str, days)))
-    with stage(run.spark, f"{dated.table.name} of {counted(len(days), 'date')}"):
-        return run.replace_dates(dated.table, dated.compute(days, None), days)
+    with (
+        dated.compute(days, None) as rows,
+        stage(run.spark, f"{dated.table.name} of {counted(len(days), 'date')}"),
+    ):
+        return run.replace_dates(dated.table, rows, days)
 
 
 def _write_touched(run: LakeRun, dated: Dated, found: Due) -> None:
@@ -171,23 +179,30 @@ def _write_touched(run: LakeRun, dated: Dated, found: Due) -> None:
         counted(len(found.touched_dates), "date"),
         are(found.n_touched),
     )
-    grain, key = ["customer_id", "as_of_date"], list(table.key)
     touched = found.touched.persist()
     customers = touched.select("customer_id").distinct()
-    built = dated.compute(found.touched_dates, customers).join(touched, grain, "left_semi")
-    rows = run.stamp(built).persist()  # read for what goes and for what comes
+    try:
+        with dated.compute(found.touched_dates, customers) as built:
+            written = _merge_touched(run, table, built, touched, found.touched_dates)
+    finally:
+        touched.unpersist()
+    n_before = run.summary.table(table.name).rows_written
+    run.note(table, Written(n_before + written.rows, written.version, written.content_checksum))
+
+
+def _merge_touched(
+    run: LakeRun, table: Table, built: DataFrame, touched: DataFrame, days: Sequence[date]
+) -> Written:
+    grain, key = ["customer_id", "as_of_date"], list(table.key)
+    # Read for what goes and for what comes.
+    rows = run.stamp(built.join(touched, grain, "left_semi")).persist()
     try:
         before = run.lake.read(table).join(touched, grain, "left_semi").select(*key)
         with stage(run.spark, f"{table.name} of touched customers"):
             gone = before.join(rows.select(*key), key, "left_anti")
-            written = run.lake.merge(
-                table, rows, gone, unless_same=table.content_columns, dates=found.touched_dates
-            )
-        n_before = run.summary.table(table.name).rows_written
-        run.note(table, Written(n_before + written.rows, written.version, written.content_checksum))
+            return run.lake.merge(table, rows, gone, unless_same=table.content_columns, dates=days)
     finally:
         rows.unpersist()
-        touched.unpersist()
 
 
 def _finish_dates(
@@ -216,17 +231,45 @@ def _finish_dates(
     )
 
 
-def snapshots(
+def snapshots(run: LakeRun, settings: FeatureSettings, days: Sequence[date]) -> DataFrame:
+    """Give the customer snapshots of these dates, of all customers."""
+    known, _ = _known_orders(run, days, None)
+    return _snapshots_of(run, settings, days, known, None)
+
+
+@contextmanager
+def _kept_snapshots(
     run: LakeRun,
     settings: FeatureSettings,
     days: Sequence[date],
-    customers: DataFrame | None = None,
-) -> DataFrame:
-    """Give the customer snapshots of these dates, of all customers or of those given."""
+    customers: DataFrame | None,
+) -> Iterator[DataFrame]:
+    """Give snapshots while orders that changed, which are made of their lines, are kept."""
+    known, is_changed = _known_orders(run, days, customers)
+    with kept_on_disk(known) if is_changed else nullcontext():
+        yield _snapshots_of(run, settings, days, known, customers)
+
+
+def _known_orders(
+    run: LakeRun, days: Sequence[date], customers: DataFrame | None
+) -> tuple[DataFrame, bool]:
+    """Give the orders as known on these dates, and whether any has changed since one of them."""
     orders = _of_customers(run.lake.read(CUSTOMER_ORDERS), customers)
     lines = _of_customers(run.lake.read(TRANSACTIONS), customers)
     with stage(run.spark, "orders that changed after a date"):
         changes = count_changes(orders, dates=days)
+    known = orders_known(orders, lines, dates=days, changes=changes)
+    # By customer, once: what follows needs all orders of a customer, and no further shuffle.
+    return known.repartition("customer_id"), changes.n_orders > 0
+
+
+def _snapshots_of(
+    run: LakeRun,
+    settings: FeatureSettings,
+    days: Sequence[date],
+    known: DataFrame,
+    customers: DataFrame | None,
+) -> DataFrame:
     besides = settings.besides()
 
     def read(table: Table) -> DataFrame | None:
@@ -235,12 +278,11 @@ def snapshots(
     if not settings.has_departments:
         log.info("department features stay null: they need sources.products with a department")
     return customer_snapshot(
-        orders,
-        lines,
+        known,
+        _of_customers(run.lake.read(TRANSACTIONS), customers),
         product_departments(run, days) if settings.has_departments else None,
         dates=days,
         horizon_days=settings.horizon_days,
-        changes=changes,
         events=read(EVENTS),
         feedback=read(FEEDBACK),
         contacts=read(CAMPAIGN_CONTACTS),

@@ -9,9 +9,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from crm_spark.features.decay import DECAY_STEPS, decayed_steps
 from crm_spark.features.lines import is_visible, midnight
 from crm_spark.features.order_parts import counts_as_of, lines_of_orders
-from crm_spark.features.snapshot import DECAY_STEPS
 from crm_spark.features.tables import PRODUCT_HALF_LIFE_DAYS
 
 
@@ -46,12 +46,8 @@ def product_interactions(
         sums.append(F.count(f"_at_{index}").alias(f"_n_{index}"))
         sums.append((F.min(age) - 1).cast(T.LongType()).alias(f"_silence_{index}"))
         for half_life in PRODUCT_HALF_LIFE_DAYS:
-            steps = F.round(F.pow(F.lit(0.5), age / F.lit(float(half_life))) * DECAY_STEPS)
-            sums.append(
-                (F.sum(steps.cast(T.LongType())) / float(DECAY_STEPS)).alias(
-                    f"_decayed_{half_life}_{index}"
-                )
-            )
+            steps = F.sum(decayed_steps(age, half_life)) / float(DECAY_STEPS)
+            sums.append(steps.alias(f"_decayed_{half_life}_{index}"))
         of_dates.append(
             F.struct(
                 F.lit(day).alias("as_of_date"),

@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 from crm_spark.features.lines import ITEM_FRACTIONS, is_visible, known_at, midnight, minor_units
 from crm_spark.features.order_parts import (
     NUMBER,
+    ONLY_AS_OF,
     PART,
     SPLIT_AFTER,
     reused_numbers,
@@ -24,6 +25,8 @@ from crm_spark.features.returns import is_refund_of_order, net_returns
 ORDER_SPAN_DAYS = 31
 # Of the bought lines of an order the cheapest and the dearest, in minor units.
 SMALLEST_LINE, LARGEST_LINE = "_smallest_line_minor", "_largest_line_minor"
+# The local day after which an order stands as it is; null: it stands for one date, only_as_of.
+STANDS_SINCE = "stands_since"
 # So many order keys fit into a broadcast.
 FEW_ORDERS = 500_000
 
@@ -94,11 +97,24 @@ def changed_later(orders: DataFrame, *, dates: Sequence[date]) -> DataFrame:
 
 
 def count_changes(orders: DataFrame, *, dates: Sequence[date]) -> OrderChanges:
-    """Count what orders_as_of() has to put together again. Reads features.customer_orders."""
-    counts = changed_later(orders, dates=dates).agg(
-        F.count(F.lit(1)).alias("n_orders"),
-        F.count(SPLIT_AFTER).alias("n_reused"),
-        F.count_if("has_refund").alias("n_refunds"),
+    """Count what orders_known() has to put together again. Reads features.customer_orders."""
+    # A number for each date, and no row: orders times dates are many.
+    changed = F.lit(0)
+    for day in sorted(set(dates)):
+        cut = midnight(F.lit(day))
+        is_changed = (F.col("first_known_at") < cut) & (F.col("last_change_at") >= cut)
+        changed = changed + F.when(is_changed, 1).otherwise(0)
+    of_reused = F.when(F.col(SPLIT_AFTER).isNotNull(), changed)
+    of_refunds = F.when(F.col("has_refund"), changed)
+    counts = orders.agg(
+        *[
+            F.coalesce(F.sum(n), F.lit(0)).alias(name)
+            for name, n in (
+                ("n_orders", changed),
+                ("n_reused", of_reused),
+                ("n_refunds", of_refunds),
+            )
+        ]
     )
     return OrderChanges(**counts.collect()[0].asDict())
 
@@ -112,14 +128,43 @@ def orders_as_of(
 ) -> DataFrame:
     """Give each order as it was known before each of `dates`.
 
-    Grain: customer_id, order_id, order_part, as_of_date. Reads features.customer_orders and
-    core.transactions. An order that has not changed since before the date is taken as it is; one
-    with lines on both sides of the date, or with returns after it, is put together again from the
-    lines its customer had then. `changes` are those of count_changes() where they are known: with
+    Grain: customer_id, order_id, order_part, as_of_date. See orders_known().
+    """
+    return on_dates(orders_known(orders, lines, dates=dates, changes=changes), dates)
+
+
+def on_dates(known: DataFrame, dates: Sequence[date]) -> DataFrame:
+    """Give each of orders_known() once for each date that it stands for; adds as_of_date."""
+    days = F.explode(F.array(*[F.lit(day) for day in sorted(set(dates))]))
+    stands = F.coalesce(
+        F.col(ONLY_AS_OF) == F.col("as_of_date"), F.col(STANDS_SINCE) < F.col("as_of_date")
+    )
+    return known.withColumn("as_of_date", days).where(stands).drop(ONLY_AS_OF, STANDS_SINCE)
+
+
+def orders_known(
+    orders: DataFrame,
+    lines: DataFrame,
+    *,
+    dates: Sequence[date],
+    changes: OrderChanges | None = None,
+) -> DataFrame:
+    """Give each order as it is known now, and as it was on dates since which it has changed.
+
+    Grain: customer_id, order_id, order_part, only_as_of. Reads features.customer_orders and
+    core.transactions; adds stands_since and only_as_of. An order stands for the dates after the
+    local day of its last change, stands_since; one with lines on both sides of a date, or with
+    returns after it, is put together again from the lines its customer had then, and stands for
+    that date alone, only_as_of. `changes` are those of count_changes() where they are known: with
     no order the lines are not read at all, with few they are not shuffled.
     """
     cut = midnight(F.col("as_of_date"))
-    unchanged = _known(orders, dates).where(F.col("last_change_at") < cut)
+    unchanged = orders.withColumns(
+        {
+            STANDS_SINCE: F.to_date("last_change_at"),
+            ONLY_AS_OF: F.lit(None).cast(T.DateType()),
+        }
+    )
     if changes is not None and changes.n_orders == 0:
         return unchanged
     keys = changed_later(orders, dates=dates).select(*NUMBER, "as_of_date").distinct()
@@ -135,6 +180,9 @@ def orders_as_of(
         reused=reused_numbers(orders) if changes is None or changes.n_reused else None,
         has_refunds=changes is None or changes.n_refunds > 0,
     ).join(keys, list(grain), "left_semi")
+    rebuilt = rebuilt.withColumns(
+        {STANDS_SINCE: F.lit(None).cast(T.DateType()), ONLY_AS_OF: F.col("as_of_date")}
+    )
     columns = [name for name in unchanged.columns if name in rebuilt.columns]
     return unchanged.select(columns).unionByName(rebuilt.select(columns))
 

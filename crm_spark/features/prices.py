@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.catalogue import LEAST_FOR_Z, MOST_Z, Z_SCALE
+from crm_spark.features.families.unusual import LEAST_FOR_Z, MOST_Z, Z_SCALE
 from crm_spark.features.lines import (
     ITEM_FRACTIONS,
     MINOR_UNITS,

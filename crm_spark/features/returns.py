@@ -21,8 +21,8 @@ def net_returns(lines: DataFrame, *, by: tuple[str, ...], has_refunds: bool = Fa
     but for refunds that name an order, which are netted against its lines once all else is
     (`has_refunds`: whether there may be any). Adds, in minor units of money: kept_minor, the part
     of a bought line that no return took back; orphan_minor, the part of a returned line that
-    nothing bought before explains; and netting_changed_at, when a line of the group last came or
-    was replaced, null where nothing of the group was ever returned.
+    nothing bought before explains; and netting_changed_at, when a line of the group up to its last
+    return last came or was replaced, null of lines after it.
     """
     is_refund = is_refund_of_order() if has_refunds else F.lit(False)
     fresh = lines.withColumns(
@@ -75,10 +75,13 @@ def _walked(lines: DataFrame, group: Sequence[str], takes_back: Column) -> DataF
     kept = F.least(F.col("_level"), F.coalesce(F.min("_level").over(after), F.col("_level")))
     kept_of_line = F.greatest(kept - (F.col("_level") - F.col("_step")), _zero())
     orphaned = F.coalesce(F.lag("_lowest").over(forward), _zero()) - F.col("_lowest")
-    has_returns = F.coalesce(F.bool_or(takes_back).over(of_group), F.lit(False))
-    last_change = F.max(F.greatest(known_at(), F.col("superseded_at"))).over(of_group)
+    # What was bought after the last return is taken back by none, and changes nothing for others.
+    last_return = F.max(F.when(takes_back, F.col("ordered_at"))).over(of_group)
+    is_walked = F.col("ordered_at") <= last_return
+    changed_at = F.greatest(known_at(), F.col("superseded_at"))
+    last_change = F.max(F.when(F.col("_is_walked"), changed_at)).over(of_group)
     return (
-        lines.withColumn("_step", F.coalesce(step, _zero()))
+        lines.withColumns({"_step": F.coalesce(step, _zero()), "_is_walked": is_walked})
         .withColumn("_sum", F.sum("_step").over(so_far))
         .withColumn("_lowest", F.least(F.min("_sum").over(so_far), _zero()))
         .withColumn("_level", F.col("_sum") - F.col("_lowest"))
@@ -87,11 +90,11 @@ def _walked(lines: DataFrame, group: Sequence[str], takes_back: Column) -> DataF
                 "orphan_minor": F.when(takes_back, orphaned).otherwise(F.col("orphan_minor")),
                 "kept_minor": F.when(is_purchase, kept_of_line).otherwise(F.col("kept_minor")),
                 "netting_changed_at": F.greatest(
-                    "netting_changed_at", F.when(has_returns, last_change)
+                    "netting_changed_at", F.when(F.col("_is_walked"), last_change)
                 ),
             }
         )
-        .drop("_step", "_sum", "_lowest", "_level")
+        .drop("_step", "_is_walked", "_sum", "_lowest", "_level")
     )
 
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from crm_spark.features.catalogue import (
-    FEATURES,
-    LEAST_FOR_Z,
-    MOST_Z,
-    Z_SCALE,
-    Feature,
-)
+from crm_spark.features.families import FEATURES
+from crm_spark.features.families.family import Feature
+from crm_spark.features.families.unusual import LEAST_FOR_Z, MOST_Z, Z_SCALE
 from crm_spark.lake.contract import Column, Table
 
 _AS_OF_DATE = Column(

@@ -13,7 +13,6 @@ from crm_spark.errors import ConfigError, DataError, listed
 from crm_spark.ingest.loading.delivery import exchange_rates
 from crm_spark.ingest.loading.finish import N_REJECTED, finish_load
 from crm_spark.ingest.loading.increment import kept_displaced, resolved_changes
-from crm_spark.ingest.loading.keeping import kept_on_disk
 from crm_spark.ingest.loading.noticed import Noticed
 from crm_spark.ingest.loading.rejected import N_BROKEN_FILES, StoredRejected
 from crm_spark.ingest.loading.store import store_changes
@@ -31,6 +30,7 @@ from crm_spark.ingest.targets import rejected_target, source_target
 from crm_spark.ingest.versions.resolve import CONFLICT, IS_STORED, KEPT, STATUS
 from crm_spark.lake.run import LakeRun
 from crm_spark.lake.state import OutputRow
+from crm_spark.runtime.keeping import kept_on_disk
 from crm_spark.runtime.progress import log, stage
 from crm_spark.words import are, counted
 

@@ -19,7 +19,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.catalogue import FEATURES, Feature
+from crm_spark.features.families import FEATURES
+from crm_spark.features.families.family import Feature
 from crm_spark.models.binary_metrics import Floats, ScoreCounts, auc_interval, from_arrays, roc_auc
 
 # Of more labelled training rows than these a sample by hash of the customer is looked at.

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from crm_spark.features import catalogue as snapshot_features
-from crm_spark.features.catalogue import FEATURES
+from crm_spark.features.families import FEATURES, family
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.lake.contract import Column, Table
 from crm_spark.pipeline.tables import ALL_TABLES
@@ -46,8 +45,8 @@ def _table(table: Table) -> str:
 
 
 def _notation() -> str:
-    """Give the paragraph of the catalogue that explains its words."""
-    text = snapshot_features.__doc__ or ""
+    """Give the paragraph that explains the words of formulas."""
+    text = family.__doc__ or ""
     return " ".join(text.split("\n\n", 1)[1].split())
 
 

@@ -1,7 +1,7 @@
 """The customer snapshot once more, in plain Python, from its specification alone.
 
 One customer and one date at a time, with exact fractions, no Spark and no thought of speed. The
-specification is the catalogue in crm_spark.features.catalogue; its notation is used here.
+specification are the families in crm_spark/features/families; their notation is used here.
 """
 
 from __future__ import annotations
@@ -18,17 +18,12 @@ from zoneinfo import ZoneInfo
 
 from pyspark.sql import DataFrame, SparkSession
 
-from crm_spark.features.catalogue import (
-    CONTACTS,
-    DAY_PARTS,
-    FEEDBACK,
-    HALF_LIFE_DAYS,
-    TREND_DAYS,
-    VARIETY_DAYS,
-    VISITS,
-    WEEKDAYS,
-    WINDOW_DAYS,
-)
+from crm_spark.features.families import CONTACTS, FEEDBACK, VISITS
+from crm_spark.features.families.calendar import DAY_PARTS, WEEKDAYS
+from crm_spark.features.families.decayed import HALF_LIFE_DAYS
+from crm_spark.features.families.products import VARIETY_DAYS
+from crm_spark.features.families.trends import TREND_DAYS
+from crm_spark.features.families.windows import WINDOW_DAYS
 from crm_spark.tables.core import TRANSACTIONS
 
 Value = int | float | None
@@ -162,7 +157,9 @@ def snapshot_row(
         | _calendar(orders)
         | _trends(orders)
         | _channels(orders)
-        | dict.fromkeys(feature.name for feature in (*VISITS, *FEEDBACK, *CONTACTS))
+        | dict.fromkeys(
+            feature.name for family in (VISITS, FEEDBACK, CONTACTS) for feature in family.features
+        )
     )
 
 

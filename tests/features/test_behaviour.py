@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from crm_spark.features.behaviour import contact_features, feedback_features, visit_features
+from crm_spark.features.families.contacts import contact_features
+from crm_spark.features.families.feedback import feedback_features
+from crm_spark.features.families.visits import visit_features
 from crm_spark.lake.contract import Table
 from crm_spark.tables.core import CAMPAIGN_CONTACTS, EVENTS, FEEDBACK
 

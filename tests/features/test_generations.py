@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.departments import customer_departments
 from crm_spark.features.interactions import product_interactions
-from crm_spark.features.orders import customer_orders
+from crm_spark.features.orders import customer_orders, orders_known
 from crm_spark.features.prices import product_prices
 from crm_spark.features.snapshot import customer_snapshot
 from crm_spark.features.tables import (
@@ -73,8 +73,9 @@ def computed(spark: SparkSession) -> dict[str, str]:
     days = F.explode(F.array(*[F.lit(day) for day in DAYS]))
     of_days = departments.withColumn("as_of_date", days)
     orders = customer_orders(lines).cache()
+    known = orders_known(orders, lines, dates=DAYS)
     snapshot = customer_snapshot(
-        orders, lines, of_days, dates=DAYS, horizon_days=28, with_channels=True
+        known, lines, of_days, dates=DAYS, horizon_days=28, with_channels=True
     )
     rows: dict[Table, DataFrame] = {
         CUSTOMER_ORDERS: orders,

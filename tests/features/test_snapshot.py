@@ -18,17 +18,13 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from crm_spark.features.catalogue import (
-    CONTACTS,
-    FEATURES,
-    FEEDBACK,
-    NEVER_NULL,
-    VISITS,
-)
-from crm_spark.features.orders import customer_orders
+from crm_spark.features import snapshot as snapshot_module
+from crm_spark.features.families import CONTACTS, FAMILIES, FEATURES, FEEDBACK, VISITS
+from crm_spark.features.families.family import NEVER_NULL, Family, Feature
+from crm_spark.features.orders import customer_orders, orders_known
 from crm_spark.features.snapshot import customer_snapshot
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
-from crm_spark.lake.contract import content_checksum
+from crm_spark.lake.contract import ContractError, content_checksum
 from tests.features.oracle import Line, Value, as_frame, midnight, snapshot_row
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -186,7 +182,7 @@ def snapshot_of(
 ) -> DataFrame:
     """Run the code under test from order lines on, as build_features does."""
     return customer_snapshot(
-        customer_orders(lines),
+        orders_known(customer_orders(lines), lines, dates=dates),
         lines,
         department_frame(lines.sparkSession, dates) if departments else None,
         dates=dates,
@@ -473,7 +469,8 @@ def test_the_drawn_customers_reach_several_values_and_the_null_of_each_feature(
     found: Rows,
 ) -> None:
     # Features of other tables than the lines are tried in test_behaviour.
-    of_lines = [feature for feature in FEATURES if feature not in (*VISITS, *FEEDBACK, *CONTACTS)]
+    others = [feature for family in (VISITS, FEEDBACK, CONTACTS) for feature in family.features]
+    of_lines = [feature for feature in FEATURES if feature not in others]
     values = {feature.name: {row[feature.name] for row in found.values()} for feature in of_lines}
     assert [name for name, drawn in values.items() if len(drawn - {None}) < 2] == []
     assert {name for name, drawn in values.items() if None in drawn} == {
@@ -599,9 +596,17 @@ def test_a_product_counts_under_the_department_that_it_had_on_each_date(
         "product_id string, department string, as_of_date date",
     )
     frame = as_frame(spark, lines)
-    found = customer_snapshot(
-        customer_orders(frame), frame, departments, dates=[first, second], horizon_days=28
-    )
+    known = orders_known(customer_orders(frame), frame, dates=[first, second])
+    found = customer_snapshot(known, frame, departments, dates=[first, second], horizon_days=28)
     rows = {row["as_of_date"]: row for row in found.collect()}
     assert (rows[first]["n_departments"], rows[second]["n_departments"]) == (1, 2)
     assert (rows[first]["n_products"], rows[second]["n_products"]) == (2, 2)
+
+
+def test_a_feature_that_no_family_computes_is_refused(
+    frame: DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promised = Family((Feature("luck", "how lucky", "share"),))
+    monkeypatch.setattr(snapshot_module, "FAMILIES", (*FAMILIES, promised))
+    with pytest.raises(ContractError, match=r"luck: no family computes it"):
+        snapshot_of(frame, dates=DATES[:1])

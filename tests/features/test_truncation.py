@@ -17,8 +17,8 @@ from pyspark.sql import functions as F
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 
-from crm_spark.features.catalogue import FEATURES
-from crm_spark.features.orders import customer_orders
+from crm_spark.features.families import FEATURES
+from crm_spark.features.orders import customer_orders, orders_known
 from crm_spark.features.snapshot import customer_snapshot
 from crm_spark.models.churn.labels import churn_labels
 from crm_spark.models.feature_health import measure_features
@@ -34,8 +34,8 @@ Builder = Callable[[DataFrame, Sequence[date]], DataFrame]
 
 def built_as_of(lines: DataFrame, dates: Sequence[date]) -> DataFrame:
     """Build snapshots with the code under test."""
-    orders = customer_orders(lines)
-    return customer_snapshot(orders, lines, None, dates=dates, horizon_days=HORIZON)
+    known = orders_known(customer_orders(lines), lines, dates=dates)
+    return customer_snapshot(known, lines, None, dates=dates, horizon_days=HORIZON)
 
 
 def built_as_of_today(lines: DataFrame, dates: Sequence[date]) -> DataFrame:

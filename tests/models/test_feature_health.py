@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from scipy.stats import chi2, spearmanr
 from sklearn.metrics import roc_auc_score
 
-from crm_spark.features.catalogue import FEATURES
+from crm_spark.features.families import FEATURES
 from crm_spark.models import feature_health
 from crm_spark.models.binary_metrics import Floats
 from crm_spark.models.feature_health import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crm_spark.features.catalogue import FEATURES
+from crm_spark.features.families import FEATURES
 from crm_spark.pipeline.dictionary import data_dictionary
 from crm_spark.pipeline.tables import ALL_TABLES
 

@@ -39,7 +39,7 @@ from report.inputs import (
 )
 from report.reading import Node, contrast, mixed, read, variables
 
-from crm_spark.features.catalogue import FEATURES
+from crm_spark.features.families import FEATURES
 from crm_spark.features.words import feature_in_words
 from crm_spark.models.churn.quality_report import WORDS as CHURN_WORDS
 from crm_spark.models.recommender.report import WORDS as OFFER_WORDS

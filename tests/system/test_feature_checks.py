@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from shop import shop_config, write_shop
 
 from crm_spark.errors import DataError
-from crm_spark.features.catalogue import FEATURES
+from crm_spark.features.families import FEATURES
 from crm_spark.jobs import build_features, ingest_sources, train_churn
 from crm_spark.lake.contract import Table
 from crm_spark.lake.delta import Lake

@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 
 from crm_spark.ingest.loading.counts import RowCounts, count_aggregates, row_counts
 from crm_spark.ingest.loading.delivery import Delivery, usable_rows
-from crm_spark.ingest.loading.keeping import kept_on_disk
 from crm_spark.ingest.loading.loaded import Loaded, rejected_of_delivery, with_rejected
 from crm_spark.ingest.loading.rejected import displaced_rows
 from crm_spark.ingest.loading.store import store_changes, store_unchanged
@@ -23,6 +22,7 @@ from crm_spark.ingest.versions.changes import Changes, changes
 from crm_spark.ingest.versions.effect import Effect, measure
 from crm_spark.ingest.versions.resolve import IS_REPEATED, IS_STORED, STATUS
 from crm_spark.lake.run import LakeRun
+from crm_spark.runtime.keeping import kept_on_disk
 from crm_spark.runtime.progress import stage
 
 

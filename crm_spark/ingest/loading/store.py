@@ -8,7 +8,6 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from crm_spark.ingest.loading.keeping import kept_on_disk
 from crm_spark.ingest.versions.changes import Changes
 from crm_spark.ingest.versions.effect import Effect
 from crm_spark.ingest.versions.facts import LineDates, line_date_aggregates
@@ -18,6 +17,7 @@ from crm_spark.lake.contract import Table
 from crm_spark.lake.delta import Written
 from crm_spark.lake.run import LakeRun
 from crm_spark.lake.state import UNTOUCHED, Output, OutputRow
+from crm_spark.runtime.keeping import kept_on_disk
 from crm_spark.runtime.progress import log
 from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.tables.history import VALID_FROM

@@ -11,7 +11,7 @@ from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.regression import GeneralizedLinearRegression, RandomForestRegressor
 from pyspark.sql import DataFrame
 
-from crm_spark.features.catalogue import FEATURES
+from crm_spark.features.families import FEATURES
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.churn.model import RAW_SCORE, ChurnModel, Input, assembled
 from crm_spark.models.churn.section import ChurnSection

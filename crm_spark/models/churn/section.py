@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from crm_spark.errors import DataError, nearest
-from crm_spark.features.catalogue import FEATURES
+from crm_spark.features.families import FEATURES
 from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crm_spark.features.catalogue import FEATURES
+from crm_spark.features.families import FEATURES
 from crm_spark.models.churn.candidates import RULES
 from crm_spark.models.churn.section import ChurnSection
 from crm_spark.models.cutoffs import Cutoffs

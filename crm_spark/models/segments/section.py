@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from crm_spark.errors import nearest
-from crm_spark.features.catalogue import FEATURES
+from crm_spark.features.families import FEATURES
 
 MOST_SEGMENTS = 20
 

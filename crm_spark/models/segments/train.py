@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.errors import DataError
-from crm_spark.features.catalogue import FEATURES
+from crm_spark.features.families import FEATURES
 from crm_spark.models.results import Measured
 from crm_spark.models.rows import fixed_rows
 from crm_spark.models.segments.model import (

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from crm_spark.features.catalogue import FEATURES
+from crm_spark.features.families import FEATURES
 from crm_spark.models.binary_metrics import Floats, Metric, at_threshold
 from crm_spark.models.calibration import PlattCalibration
 from crm_spark.models.churn.candidates import FOREST, RULES, fit_rule, usable_features

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-from benchmarks import ingest, small
+from benchmarks import features, increment, ingest, small
 from benchmarks.measure import Row, machine
 from crm_spark.runtime.progress import log
 
@@ -25,6 +25,10 @@ HEADER = (
 SECTIONS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
     "small": lambda place, given: small.measured(place, repeats=given.repeats),
     "ingest": lambda place, given: ingest.measured(
+        place, n_customers=given.customers, repeats=given.repeats
+    ),
+    "increment": lambda place, given: increment.measured(place, n_customers=given.customers),
+    "features": lambda place, given: features.measured(
         place, n_customers=given.customers, repeats=given.repeats
     ),
 }

@@ -10,6 +10,7 @@ from benchmarks.measure import run_job
 from crm_spark.runtime.progress import log
 
 FIRST_DAY, N_DAYS = date(2023, 1, 2), 730
+TIME_ZONE = "Europe/London"  # of make_sample's configuration
 SEED = 1
 
 

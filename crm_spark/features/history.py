@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.orders import ONLY_AS_OF, STANDS_SINCE
+from crm_spark.features.orders import ONLY_AS_OF, STANDS_AFTER, stands_on
 
 _HISTORY = "_history"
 
@@ -26,7 +26,7 @@ def order_histories(orders: DataFrame) -> DataFrame:
         amount.alias("amount"),
         # Nine decimals: no machine's last bit shows.
         F.round(F.log(amount), 9).alias("log_amount"),
-        STANDS_SINCE,
+        STANDS_AFTER,
         ONLY_AS_OF,
     )
     counted = orders.where("is_counted")
@@ -43,9 +43,7 @@ def with_history(customers: DataFrame) -> DataFrame:
     """
     known = F.filter(
         _HISTORY,
-        lambda order: F.coalesce(
-            order[ONLY_AS_OF] == F.col("as_of_date"), order[STANDS_SINCE] < F.col("as_of_date")
-        ),
+        lambda order: stands_on(F.col("as_of_date"), order[ONLY_AS_OF], order[STANDS_AFTER]),
     )
     steps = [
         {"_known": known},

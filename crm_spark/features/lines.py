@@ -26,6 +26,16 @@ def midnight(day: Column) -> Column:
     return day.cast(T.TimestampType())
 
 
+def day_begun(at: Column) -> Column:
+    """The newest local day that has begun at an instant.
+
+    It is the local date, but for the hour that comes twice where clocks go back over midnight.
+    """
+    day = F.to_date(at)
+    following = F.date_add(day, 1)
+    return F.when(at >= midnight(following), following).otherwise(day)
+
+
 def minor_units(amount: Column) -> Column:
     """Money as a count of minor units: exact in any order of summation."""
     return (amount * MINOR_UNITS).cast(T.LongType())

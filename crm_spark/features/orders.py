@@ -10,7 +10,14 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.lines import ITEM_FRACTIONS, is_visible, known_at, midnight, minor_units
+from crm_spark.features.lines import (
+    ITEM_FRACTIONS,
+    day_begun,
+    is_visible,
+    known_at,
+    midnight,
+    minor_units,
+)
 from crm_spark.features.order_parts import (
     NUMBER,
     ONLY_AS_OF,
@@ -26,7 +33,7 @@ ORDER_SPAN_DAYS = 31
 # Of the bought lines of an order the cheapest and the dearest, in minor units.
 SMALLEST_LINE, LARGEST_LINE = "_smallest_line_minor", "_largest_line_minor"
 # The local day after which an order stands as it is; null: it stands for one date, only_as_of.
-STANDS_SINCE = "stands_since"
+STANDS_AFTER = "stands_after"
 # So many order keys fit into a broadcast.
 FEW_ORDERS = 500_000
 
@@ -80,7 +87,7 @@ def split_orders(lines: DataFrame, reused: DataFrame, *, has_refunds: bool = Fal
 
 @dataclass(frozen=True)
 class OrderChanges:
-    """Rows of changed_later(), and of these, of used-again numbers and with refunds of orders."""
+    """Rows of changed_later(), those of used-again numbers, and all orders with refunds."""
 
     n_orders: int
     n_reused: int
@@ -105,16 +112,10 @@ def count_changes(orders: DataFrame, *, dates: Sequence[date]) -> OrderChanges:
         is_changed = (F.col("first_known_at") < cut) & (F.col("last_change_at") >= cut)
         changed = changed + F.when(is_changed, 1).otherwise(0)
     of_reused = F.when(F.col(SPLIT_AFTER).isNotNull(), changed)
-    of_refunds = F.when(F.col("has_refund"), changed)
     counts = orders.agg(
-        *[
-            F.coalesce(F.sum(n), F.lit(0)).alias(name)
-            for name, n in (
-                ("n_orders", changed),
-                ("n_reused", of_reused),
-                ("n_refunds", of_refunds),
-            )
-        ]
+        F.coalesce(F.sum(changed), F.lit(0)).alias("n_orders"),
+        F.coalesce(F.sum(of_reused), F.lit(0)).alias("n_reused"),
+        F.count_if("has_refund").alias("n_refunds"),
     )
     return OrderChanges(**counts.collect()[0].asDict())
 
@@ -136,10 +137,13 @@ def orders_as_of(
 def on_dates(known: DataFrame, dates: Sequence[date]) -> DataFrame:
     """Give each of orders_known() once for each date that it stands for; adds as_of_date."""
     days = F.explode(F.array(*[F.lit(day) for day in sorted(set(dates))]))
-    stands = F.coalesce(
-        F.col(ONLY_AS_OF) == F.col("as_of_date"), F.col(STANDS_SINCE) < F.col("as_of_date")
-    )
-    return known.withColumn("as_of_date", days).where(stands).drop(ONLY_AS_OF, STANDS_SINCE)
+    stands = stands_on(F.col("as_of_date"), F.col(ONLY_AS_OF), F.col(STANDS_AFTER))
+    return known.withColumn("as_of_date", days).where(stands).drop(ONLY_AS_OF, STANDS_AFTER)
+
+
+def stands_on(day: Column, only_as_of: Column, stands_after: Column) -> Column:
+    """Whether a row of orders_known() is the order as it was known before a date."""
+    return F.coalesce(only_as_of == day, stands_after < day)
 
 
 def orders_known(
@@ -152,8 +156,8 @@ def orders_known(
     """Give each order as it is known now, and as it was on dates since which it has changed.
 
     Grain: customer_id, order_id, order_part, only_as_of. Reads features.customer_orders and
-    core.transactions; adds stands_since and only_as_of. An order stands for the dates after the
-    local day of its last change, stands_since; one with lines on both sides of a date, or with
+    core.transactions; adds stands_after and only_as_of. An order stands for the dates after the
+    local day of its last change, stands_after; one with lines on both sides of a date, or with
     returns after it, is put together again from the lines its customer had then, and stands for
     that date alone, only_as_of. `changes` are those of count_changes() where they are known: with
     no order the lines are not read at all, with few they are not shuffled.
@@ -161,7 +165,7 @@ def orders_known(
     cut = midnight(F.col("as_of_date"))
     unchanged = orders.withColumns(
         {
-            STANDS_SINCE: F.to_date("last_change_at"),
+            STANDS_AFTER: day_begun(F.col("last_change_at")),
             ONLY_AS_OF: F.lit(None).cast(T.DateType()),
         }
     )
@@ -181,7 +185,7 @@ def orders_known(
         has_refunds=changes is None or changes.n_refunds > 0,
     ).join(keys, list(grain), "left_semi")
     rebuilt = rebuilt.withColumns(
-        {STANDS_SINCE: F.lit(None).cast(T.DateType()), ONLY_AS_OF: F.col("as_of_date")}
+        {STANDS_AFTER: F.lit(None).cast(T.DateType()), ONLY_AS_OF: F.col("as_of_date")}
     )
     columns = [name for name in unchanged.columns if name in rebuilt.columns]
     return unchanged.select(columns).unionByName(rebuilt.select(columns))

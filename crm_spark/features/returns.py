@@ -78,7 +78,7 @@ def _walked(lines: DataFrame, group: Sequence[str], takes_back: Column) -> DataF
     # What was bought after the last return is taken back by none, and changes nothing for others.
     last_return = F.max(F.when(takes_back, F.col("ordered_at"))).over(of_group)
     is_walked = F.col("ordered_at") <= last_return
-    changed_at = F.greatest(known_at(), F.col("superseded_at"))
+    changed_at = F.greatest(known_at(), F.col("superseded_at"), F.col("netting_changed_at"))
     last_change = F.max(F.when(F.col("_is_walked"), changed_at)).over(of_group)
     return (
         lines.withColumns({"_step": F.coalesce(step, _zero()), "_is_walked": is_walked})

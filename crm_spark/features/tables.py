@@ -52,7 +52,8 @@ CUSTOMER_ORDERS = Table(
         Column(
             "last_change_at",
             T.TimestampType(),
-            "When a line of it, or of a returned product in it, last came or was replaced",
+            "When a line of it, or one that decides what returns leave of it, last came or was "
+            "replaced",
         ),
         Column(
             "is_counted",
@@ -95,9 +96,8 @@ CUSTOMER_ORDERS = Table(
 
 
 def _feature_column(feature: Feature) -> Column:
-    data_type = T.LongType() if feature.is_count else T.DoubleType()
     comment = f"{feature.formula} [{feature.unit}; {feature.null_rule}]"
-    return Column(feature.name, data_type, comment, minimum=0 if feature.is_count else None)
+    return Column(feature.name, feature.type, comment, minimum=0 if feature.is_count else None)
 
 
 CUSTOMER_SNAPSHOT = Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
@@ -104,9 +105,21 @@ def _require_loaded(
         raise DataError(
             f"sources.{source.name} was not loaded to its end: run ingest_sources first"
         )
+    is_of_old = rows[0].generation != targets[0].generation
+    if is_of_old or _has_id(rows[0], source) != source.identity.has_id:
+        raise DataError(
+            f"sources.{source.name}: its rows are named otherwise than those that are there: run "
+            "ingest_sources first"
+        )
     if rows[0].inputs != run.state.input_versions(targets[0]):
         raise DataError(f"sources.{source.name}: exchange rates changed: run ingest_sources first")
     return rows[0], rows[1]
+
+
+def _has_id(row: OutputRow, source: Source) -> bool:
+    """Whether the rows that are there were loaded with ids of their own."""
+    columns = json.loads(row.settings).get("columns", {})
+    return source.table.event_time is None or source.table.id_column in columns
 
 
 def _open_rows(

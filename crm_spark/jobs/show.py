@@ -57,7 +57,8 @@ def _show(lake: Lake, table: Table, as_of: date | None, n: int, columns: str | N
         log.info("%s as of %s: %s", table.name, day, table.comment)
     else:
         log.info("%s: %s", table.name, table.comment)
-    names = columns.split(",") if columns else list(table.content_columns)
+    own = [column.name for column in table.columns if not column.provenance]
+    names = columns.split(",") if columns else own
     unknown = [name for name in names if name not in df.columns]
     if unknown:
         raise ConfigError(f"{table.name} has no column {', '.join(unknown)}")

@@ -47,8 +47,7 @@ class Table:
 
     `event_time` names the column that says when a row happened: such a table is bitemporal, its
     rows are versions, and nothing that was known is overwritten. `row_id` names a column that tells
-    rows with the same other keys apart and says nothing of them: it is left out of content
-    checksums, too.
+    rows with the same other keys apart and only names them: it is left out of content checksums.
 
     Raise `version` with every change that is not an added nullable column: an older or newer table
     is refused, with the name of the migration.

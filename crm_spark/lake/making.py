@@ -39,7 +39,8 @@ def _properties(table: Table, storage: StorageSection) -> dict[str, str]:
     }
     for name, condition in table.constraints.items():
         properties[f"delta.constraints.{name}"] = condition
-    if table.event_time or table.layer == "features":
+    is_merged = table.event_time is not None or table.layer == "features"
+    if is_merged and storage.deletion_vectors:
         # A day that touches few customers must not rewrite the files that they lie in.
         properties["delta.enableDeletionVectors"] = "true"
     return properties

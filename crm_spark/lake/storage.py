@@ -11,7 +11,10 @@ class StorageSection(BaseModel):
     `root` is a path on any Hadoop filesystem. With `catalog` every table is known by name, too, in
     the schemas <catalog>_core, <catalog>_features, <catalog>_scores and <catalog>_ops. Of the
     features and scores the newest `keep_dates` as-of dates are kept, without it all. Replaced files
-    stay for `keep_versions_days`: so long a reader may take, and so far back one can travel.
+    stay for `keep_versions_days`: so long a reader may take, and so far back one can travel. With
+    `deletion_vectors` new tables of core and features mark what is replaced in place, so that a day
+    rewrites few files; readers that know no such marks, as delta-rs and what rests on it, need them
+    left out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -20,6 +23,7 @@ class StorageSection(BaseModel):
     catalog: str | None = None
     keep_dates: int | None = Field(default=None, ge=1)
     keep_versions_days: int = Field(default=30, ge=1, le=3650)
+    deletion_vectors: bool = True
 
     def retention_properties(self) -> dict[str, str]:
         """Give the Delta properties of every table that say how long replaced files stay."""

@@ -63,7 +63,7 @@ LOCAL_SETTINGS = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
     # The code that Spark makes of a mapping or of the snapshot is one long method, which Java would
     # leave to its interpreter.
-    "spark.driver.extraJavaOptions": "-XX:-DontCompileHugeMethods",
+    "spark.driver.defaultJavaOptions": "-XX:-DontCompileHugeMethods",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
 }

@@ -98,7 +98,7 @@ TRANSACTIONS = Table(
         _mapped(
             "line_id",
             TEXT,
-            "Line: mapped, or its number in the order, of lines that came first the lower",
+            "Line: mapped, or its number in the order; what was loaded later has higher ones",
             nullable=False,
         ),
         _mapped("product_id", TEXT, "Product; null when not mapped"),

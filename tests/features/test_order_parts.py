@@ -234,3 +234,55 @@ def test_a_refund_changes_nothing_before_it_is_known(spark: SparkSession) -> Non
             ("2019-04-01", "309"): 0,
             ("2019-04-01", "311"): 2600,
         }
+
+
+LATER_CHANGES = {
+    "a line comes to an order that was taken back": [
+        line("309", "2019-02-03", "107"),
+        refund("310", "2019-03-02", "-107", "309"),
+        line("309", "2019-03-04", "5"),
+    ],
+    "a refunded product comes back under another number": [
+        line("309", "2019-02-03", "100"),
+        refund("310", "2019-03-01", "-100", "309"),
+        line("311", "2019-03-05", "-100"),
+    ],
+    "a purchase before the last return arrives after it": [
+        line("1", "2019-02-01", "10"),
+        line("2", "2019-02-03", "10", arrived="2019-03-05"),
+        line("3", "2019-02-10", "-10"),
+        line("4", "2019-03-10", "10"),
+    ],
+    "a return arrives late, and a purchase follows it": [
+        line("1", "2019-02-01", "10"),
+        line("2", "2019-02-10", "-10", arrived="2019-03-08"),
+        line("3", "2019-02-12", "10"),
+    ],
+    "a return is replaced by one of an earlier day": [
+        line("1", "2019-02-01", "10"),
+        line("2", "2019-02-03", "10"),
+        line("3", "2019-02-10", "-10", gone="2019-03-06"),
+        line("3", "2019-02-02", "-10", arrived="2019-03-06"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", LATER_CHANGES)
+def test_an_order_is_as_it_was_before_whatever_comes_later(name: str, spark: SparkSession) -> None:
+    lines = order_lines(spark, [dict(row) for row in LATER_CHANGES[name]])
+    orders = customer_orders(lines, has_refunds=True).localCheckpoint()
+    dates = [date(2019, 3, 3), date(2019, 3, 7), date(2019, 4, 1)]
+    changes = count_changes(orders, dates=dates)
+    names = ("order_id", "kept_amount_minor", "orphan_returned_amount_minor", "is_counted")
+    found = orders_as_of(orders, lines, dates=dates, changes=changes).collect()
+    for day in dates:
+        cut = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        then = lines.where(F.greatest("ordered_at", "arrived_at") < F.lit(cut))
+        is_gone = F.col("superseded_at") < F.lit(cut)
+        then = then.where(~F.coalesce(is_gone, F.lit(False))).withColumn(
+            "superseded_at", F.lit(None).cast("timestamp")
+        )
+        expected = customer_orders(then, has_refunds=True).collect()
+        assert sorted(
+            tuple(row[name] for name in names) for row in found if row["as_of_date"] == day
+        ) == sorted(tuple(row[name] for name in names) for row in expected)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.features import snapshot as snapshot_module
 from crm_spark.features.families import CONTACTS, FAMILIES, FEATURES, FEEDBACK, VISITS
+from crm_spark.features.families import family as family_module
 from crm_spark.features.families.family import NEVER_NULL, Family, Feature
 from crm_spark.features.orders import customer_orders, orders_known
 from crm_spark.features.snapshot import customer_snapshot
@@ -610,3 +612,16 @@ def test_a_feature_that_no_family_computes_is_refused(
     monkeypatch.setattr(snapshot_module, "FAMILIES", (*FAMILIES, promised))
     with pytest.raises(ContractError, match=r"luck: no family computes it"):
         snapshot_of(frame, dates=DATES[:1])
+
+
+def test_the_family_of_the_docs_gives_the_features_that_it_promises(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "adding_features.md").read_text(encoding="utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {**vars(family_module), "Mapping": Mapping}
+    exec(code, names)
+    monkeypatch.setattr(snapshot_module, "FAMILIES", (*FAMILIES, names["LARGEST"]))
+    lines = [line("c", "o1", "2017-06-01 10:00", "30"), line("c", "o2", "2017-06-02 10:00", "10")]
+    (row,) = snapshot_of(as_frame(spark, lines), dates=[date(2017, 6, 14)]).collect()
+    assert (row["largest_order_amount"], row["largest_order_share"]) == (30.0, 0.75)

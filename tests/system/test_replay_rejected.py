@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.config import Config, load_config
-from crm_spark.errors import ConfigError
+from crm_spark.errors import ConfigError, DataError
 from crm_spark.jobs import ingest_sources, replay_rejected
 from crm_spark.lake.contract import content_checksum
 from crm_spark.lake.delta import Lake
@@ -115,3 +115,13 @@ def test_a_mapping_that_does_not_fit_the_rejected_rows_is_refused(
     other = config_of(tmp_path, "lake", {**FIXED, "amount": "cost"})
     with pytest.raises(ConfigError, match=r"sources\.transactions\.columns\.amount: 'cost'"):
         replay_rejected.run(spark, other, None)
+
+
+def test_rows_are_not_taken_back_under_other_names_than_those_that_are_there(
+    spark: SparkSession, tmp_path: Path, strict: Config
+) -> None:
+    before = checksum(spark, strict)
+    named = config_of(tmp_path, "lake", {**FIXED, "line_id": "order"})
+    with pytest.raises(DataError, match="named otherwise than those that are there: run ingest"):
+        replay_rejected.run(spark, named, None)
+    assert checksum(spark, strict) == before

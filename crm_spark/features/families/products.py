@@ -98,7 +98,7 @@ def product_variety(
         )
     pairs = (
         lines.where(~F.col("is_return") & F.col("product_id").isNotNull())
-        .repartition("customer_id")  # nothing that follows moves them again
+        .repartition("customer_id")  # what is grouped from here on lies together
         .groupBy("customer_id", "product_id", "order_id")
         .agg(*by_order)
         .groupBy("customer_id", "product_id")

@@ -42,10 +42,10 @@ def with_reasons(
         return named.withColumn(REASONS, before)
     found = F.concat(before, F.array_compact(F.array(*names)))
     gathered = F.when(F.coalesce(*names).isNull(), before).otherwise(found)
-    return named.withColumn(REASONS, worked_out_once(gathered)).drop(*names)
+    return named.withColumn(REASONS, _worked_out_once(gathered)).drop(*names)
 
 
-def worked_out_once(column: Column) -> Column:
+def _worked_out_once(column: Column) -> Column:
     """Keep Spark from moving a condition on a column below it, where it has no name yet.
 
     Spark would work out all that the column is made of for the condition, and then once more.

@@ -142,7 +142,8 @@ def _resolve_unnamed(rows: DataFrame, identity: Identity, *, has_stored: bool) -
         name = _number(identity, has_stored=has_stored).cast("string")
     else:
         hashes = F.concat(F.lower(F.hex(_CONTENT_HASH)), F.lower(F.hex(_SECOND_HASH)))
-        name = F.concat_ws("-", hashes, ordinal.cast("string"))
+        made = F.concat_ws("-", hashes, ordinal.cast("string"))
+        name = F.when(F.col(IS_STORED), F.col(identity.id_column)).otherwise(made)
     return rows.withColumns(
         {
             identity.id_column: name,

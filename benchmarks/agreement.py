@@ -31,8 +31,8 @@ def main(root: str, day: str, table: str) -> None:
         names = {feature.name for feature in FEATURES} & set(theirs.columns)
         both = ours.alias("ours").join(theirs.alias("theirs"), "customer_id", "full_outer")
         is_missing = F.col("ours.n_orders").isNull() | F.col("theirs.n_orders").isNull()
-        has_none = (F.col("ours.returned_amount") == 0) & (F.col("theirs.returned_amount") == 0)
-        compared = both.where(is_missing | has_none)
+        returned = F.greatest("ours.returned_amount", "theirs.returned_amount")
+        compared = both.where(returned == 0)
         differing = [
             F.count_if(
                 ~F.round(f"ours.{name}", 9).eqNullSafe(

@@ -156,9 +156,9 @@ def test_the_columns_are_those_that_can_be_mapped_then_file_and_reasons(
     assert known.columns == [
         *[column.name for column in mappable],
         SOURCE_FILE,
-        REASONS,
         IS_WANTED,
         UNDECIDED_BY,
+        REASONS,
     ]
     assert [field.dataType for field in known.schema][:-4] == [column.type for column in mappable]
     assert found.collect() == []

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import yaml
 
 from benchmarks.data import FIRST_DAY, N_DAYS, Sample, sample
@@ -64,6 +63,8 @@ def _config(source: Sample, work: Path, *, with_vectors: bool) -> str:
 
 
 def _deliver(source: Sample, target: Path, condition: str) -> None:
+    import duckdb  # of the extra benchmark, which tests of this package do without
+
     # Stamps in the files are UTC, and are written as what they are.
     stamps = [f"{name} AT TIME ZONE 'UTC' AS {name}" for name in ("ordered_at", "arrived_at")]
     files = f"read_parquet('{source.lines}/*.parquet')"

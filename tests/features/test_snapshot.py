@@ -470,7 +470,7 @@ def test_days_hours_and_dates_follow_the_session_time_zone(spark: SparkSession) 
 def test_the_drawn_customers_reach_several_values_and_the_null_of_each_feature(
     found: Rows,
 ) -> None:
-    # Features of other tables than the lines are tried in test_behaviour.
+    # Features of other tables than the lines are tried in test_by_date.
     others = [feature for family in (VISITS, FEEDBACK, CONTACTS) for feature in family.features]
     of_lines = [feature for feature in FEATURES if feature not in others]
     values = {feature.name: {row[feature.name] for row in found.values()} for feature in of_lines}

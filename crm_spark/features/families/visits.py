@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.behaviour import mean_of_parts, rows_by_date
+from crm_spark.features.families.by_date import mean_of_parts, rows_by_date
 from crm_spark.features.families.family import Family, Feature, Inputs, count_feature
 from crm_spark.tables.core import EVENTS
 

@@ -1,4 +1,4 @@
-"""Rows of what customers did besides buying, aggregated for each of several dates in one pass."""
+"""Rows of any kind by customer, aggregated for each of several dates in one pass."""
 
 from __future__ import annotations
 

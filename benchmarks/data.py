@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from benchmarks.measure import run_job
 from crm_spark.runtime.progress import log
 
 FIRST_DAY, N_DAYS = date(2023, 1, 2), 730
+AS_OF = FIRST_DAY + timedelta(days=N_DAYS)  # the day after the last
 TIME_ZONE = "Europe/London"  # of make_sample's configuration
 SEED = 1
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
-from benchmarks.data import FIRST_DAY, N_DAYS, TIME_ZONE, sample
+from benchmarks.data import AS_OF, TIME_ZONE, sample
 from benchmarks.measure import Row, Run, run_job, run_python
 
 # The models that dates are built for, and the goal: a model that needs no past dates, and all.
@@ -16,7 +15,7 @@ CASES = {"one date": (["--set", "models=[segments]"], 3.0), "the dates of all mo
 
 def measured(place: Path, *, n_customers: int, repeats: int) -> Iterator[Row]:
     """Give a row for one date, and one for all dates that training needs, from core on."""
-    source, day = sample(place, n_customers), FIRST_DAY + timedelta(days=N_DAYS)
+    source, day = sample(place, n_customers), AS_OF
     loaded, lake, target = place / "loaded", place / "lake", place / "duckdb.parquet"
     shutil.rmtree(loaded, ignore_errors=True)
     ingest = run_job("ingest_sources", "--config", source.config, "--set", f"storage.root={loaded}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.data import FIRST_DAY, N_DAYS, Sample, sample
+from benchmarks.data import AS_OF, Sample, sample
 from benchmarks.measure import Row, Run, run_job
 
 # Of the time that all of it takes.
@@ -27,16 +27,15 @@ def measured(place: Path, *, n_customers: int) -> Iterator[Row]:
 
 
 def _of(place: Path, source: Sample, *, with_vectors: bool) -> Iterator[Row]:
-    work, newest = place / "increment", FIRST_DAY + timedelta(days=N_DAYS - 1)
+    work, newest = place / "increment", AS_OF - timedelta(days=1)
     shutil.rmtree(work, ignore_errors=True)
     (work / "lines").mkdir(parents=True)
     config = _config(source, work, with_vectors=with_vectors)
     _deliver(source, work / "lines/before.parquet", f"arrived_at < TIMESTAMP '{newest}'")
     whole = _run(config, newest)
-    following = newest + timedelta(days=1)
-    is_newest = f"arrived_at >= TIMESTAMP '{newest}' AND arrived_at < TIMESTAMP '{following}'"
+    is_newest = f"arrived_at >= TIMESTAMP '{newest}' AND arrived_at < TIMESTAMP '{AS_OF}'"
     _deliver(source, work / "lines/newest.parquet", is_newest)
-    increment = _run(config, following)
+    increment = _run(config, AS_OF)
     how = "" if with_vectors else ", no deletion vectors"
     for job, table in TABLES.items():
         written = _written(increment[job], whole[job], table)

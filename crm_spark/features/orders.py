@@ -99,8 +99,18 @@ def changed_later(orders: DataFrame, *, dates: Sequence[date]) -> DataFrame:
 
     Grain: customer_id, order_id, order_part, as_of_date. Reads features.customer_orders.
     """
-    cut = midnight(F.col("as_of_date"))
-    return _known(orders, dates).where(F.col("last_change_at") >= cut)
+    is_changed = _changed_since(midnight(F.col("as_of_date")))
+    return orders.withColumn("as_of_date", _each_of(dates)).where(is_changed)
+
+
+def _changed_since(cut: Column) -> Column:
+    """Whether an order was known before an instant and has changed since."""
+    return (F.col("first_known_at") < cut) & (F.col("last_change_at") >= cut)
+
+
+def _each_of(dates: Sequence[date]) -> Column:
+    """Repeat a row for each date."""
+    return F.explode(F.array(*[F.lit(day) for day in sorted(set(dates))]))
 
 
 def count_changes(orders: DataFrame, *, dates: Sequence[date]) -> OrderChanges:
@@ -108,9 +118,7 @@ def count_changes(orders: DataFrame, *, dates: Sequence[date]) -> OrderChanges:
     # A number for each date, and no row: orders times dates are many.
     changed = F.lit(0)
     for day in sorted(set(dates)):
-        cut = midnight(F.lit(day))
-        is_changed = (F.col("first_known_at") < cut) & (F.col("last_change_at") >= cut)
-        changed = changed + F.when(is_changed, 1).otherwise(0)
+        changed = changed + F.when(_changed_since(midnight(F.lit(day))), 1).otherwise(0)
     of_reused = F.when(F.col(SPLIT_AFTER).isNotNull(), changed)
     counts = orders.agg(
         F.coalesce(F.sum(changed), F.lit(0)).alias("n_orders"),
@@ -136,9 +144,9 @@ def orders_as_of(
 
 def on_dates(known: DataFrame, dates: Sequence[date]) -> DataFrame:
     """Give each of orders_known() once for each date that it stands for; adds as_of_date."""
-    days = F.explode(F.array(*[F.lit(day) for day in sorted(set(dates))]))
     stands = stands_on(F.col("as_of_date"), F.col(ONLY_AS_OF), F.col(STANDS_AFTER))
-    return known.withColumn("as_of_date", days).where(stands).drop(ONLY_AS_OF, STANDS_AFTER)
+    of_dates = known.withColumn("as_of_date", _each_of(dates))
+    return of_dates.where(stands).drop(ONLY_AS_OF, STANDS_AFTER)
 
 
 def stands_on(day: Column, only_as_of: Column, stands_after: Column) -> Column:
@@ -189,13 +197,6 @@ def orders_known(
     )
     columns = [name for name in unchanged.columns if name in rebuilt.columns]
     return unchanged.select(columns).unionByName(rebuilt.select(columns))
-
-
-def _known(orders: DataFrame, dates: Sequence[date]) -> DataFrame:
-    """Give each order once for each date before which it was known."""
-    days = F.explode(F.array(*[F.lit(day) for day in sorted(set(dates))]))
-    cut = midnight(F.col("as_of_date"))
-    return orders.withColumn("as_of_date", days).where(F.col("first_known_at") < cut)
 
 
 def _aggregate_orders(

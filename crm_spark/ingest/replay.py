@@ -26,7 +26,7 @@ from crm_spark.ingest.reading.broken import comparable
 from crm_spark.ingest.reading.schema import SourceSchema, ddl_of, parsed
 from crm_spark.ingest.reading.shapes import with_nulls
 from crm_spark.ingest.rejections import write_rejections
-from crm_spark.ingest.settings import IngestSettings, Source
+from crm_spark.ingest.settings import IngestSettings, Source, has_own_id
 from crm_spark.ingest.targets import rejected_target, source_target
 from crm_spark.ingest.versions.resolve import CONFLICT, IS_STORED, KEPT, STATUS
 from crm_spark.lake.run import LakeRun
@@ -106,7 +106,8 @@ def _require_loaded(
             f"sources.{source.name} was not loaded to its end: run ingest_sources first"
         )
     is_of_old = rows[0].generation != targets[0].generation
-    if is_of_old or _has_id(rows[0], source) != source.identity.has_id:
+    before = json.loads(rows[0].settings).get("columns", {})
+    if is_of_old or has_own_id(source.table, before) != source.identity.has_id:
         raise DataError(
             f"sources.{source.name}: its rows are named otherwise than those that are there: run "
             "ingest_sources first"
@@ -114,12 +115,6 @@ def _require_loaded(
     if rows[0].inputs != run.state.input_versions(targets[0]):
         raise DataError(f"sources.{source.name}: exchange rates changed: run ingest_sources first")
     return rows[0], rows[1]
-
-
-def _has_id(row: OutputRow, source: Source) -> bool:
-    """Whether the rows that are there were loaded with ids of their own."""
-    columns = json.loads(row.settings).get("columns", {})
-    return source.table.event_time is None or source.table.id_column in columns
 
 
 def _open_rows(

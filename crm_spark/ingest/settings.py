@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 from crm_spark.ingest.mapping.currency import CurrenciesSection
@@ -74,7 +75,7 @@ class Source:
     def identity(self) -> Identity:
         """How its rows are told apart, from what its mapping gives."""
         table, columns = self.table, self.section.columns
-        has_id = table.event_time is None or table.id_column in columns
+        has_id = has_own_id(table, columns)
         closing = {"is_deleted", "replaces_order"} & set(columns)
         can_close = table.event_time is not None and (has_id or bool(closing))
         keeps_identical = self.section.cleaning.duplicates == "keep"
@@ -85,6 +86,11 @@ class Source:
             keeps_identical=keeps_identical,
             is_dated=VALID_FROM in columns,
         )
+
+
+def has_own_id(table: Table, columns: Container[str]) -> bool:
+    """Whether rows mapped to these columns say by themselves which of them are one."""
+    return table.event_time is None or table.id_column in columns
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,24 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from crm_spark.features.families.family import Inputs, TableOf
 from crm_spark.features.lines import midnight
 
 _Aggregates = Callable[[Column, Column], Mapping[str, Column]]
 # Means are of whole multiples of this part, so that no order of summation shows.
 _PARTS = 1000
+
+
+def table_of(
+    rows_of: Callable[[Inputs], DataFrame | None], features: Callable[..., DataFrame]
+) -> TableOf:
+    """Give what makes a family's table of one kind of rows: none where they are not mapped."""
+
+    def table(inputs: Inputs) -> DataFrame | None:
+        rows = rows_of(inputs)
+        return None if rows is None else features(rows, dates=inputs.dates)
+
+    return table
 
 
 def mean_of_parts(value: Column) -> Column:

@@ -9,8 +9,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.families.by_date import rows_by_date
-from crm_spark.features.families.family import Family, Feature, Inputs, count_feature
+from crm_spark.features.families.by_date import rows_by_date, table_of
+from crm_spark.features.families.family import Family, Feature, count_feature
 from crm_spark.tables.core import CAMPAIGN_CONTACTS
 
 CONTACT_DAYS = 180
@@ -67,10 +67,4 @@ def contact_features(contacts: DataFrame, *, dates: Sequence[date]) -> DataFrame
     )
 
 
-def _table(inputs: Inputs) -> DataFrame | None:
-    if inputs.contacts is None:
-        return None
-    return contact_features(inputs.contacts, dates=inputs.dates)
-
-
-CONTACTS = Family(FEATURES, table=_table)
+CONTACTS = Family(FEATURES, table=table_of(lambda inputs: inputs.contacts, contact_features))

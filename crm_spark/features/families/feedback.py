@@ -9,8 +9,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.families.by_date import mean_of_parts, rows_by_date
-from crm_spark.features.families.family import Family, Feature, Inputs, count_feature
+from crm_spark.features.families.by_date import mean_of_parts, rows_by_date, table_of
+from crm_spark.features.families.family import Family, Feature, count_feature
 from crm_spark.tables.core import FEEDBACK as FEEDBACK_TABLE
 
 FEEDBACK_DAYS = 365
@@ -69,10 +69,4 @@ def feedback_features(feedback: DataFrame, *, dates: Sequence[date]) -> DataFram
     return rows_by_date(feedback, FEEDBACK_TABLE.event_time, aggregates, "n_feedback", dates=dates)
 
 
-def _table(inputs: Inputs) -> DataFrame | None:
-    if inputs.feedback is None:
-        return None
-    return feedback_features(inputs.feedback, dates=inputs.dates)
-
-
-FEEDBACK = Family(FEATURES, table=_table)
+FEEDBACK = Family(FEATURES, table=table_of(lambda inputs: inputs.feedback, feedback_features))

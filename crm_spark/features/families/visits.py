@@ -9,8 +9,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.families.by_date import mean_of_parts, rows_by_date
-from crm_spark.features.families.family import Family, Feature, Inputs, count_feature
+from crm_spark.features.families.by_date import mean_of_parts, rows_by_date, table_of
+from crm_spark.features.families.family import Family, Feature, count_feature
 from crm_spark.tables.core import EVENTS
 
 VISIT_DAYS = (28, 84)
@@ -58,10 +58,4 @@ def visit_features(events: DataFrame, *, dates: Sequence[date]) -> DataFrame:
     return rows_by_date(events, EVENTS.event_time, aggregates, "n_visits", dates=dates)
 
 
-def _table(inputs: Inputs) -> DataFrame | None:
-    if inputs.events is None:
-        return None
-    return visit_features(inputs.events, dates=inputs.dates)
-
-
-VISITS = Family(FEATURES, table=_table)
+VISITS = Family(FEATURES, table=table_of(lambda inputs: inputs.events, visit_features))

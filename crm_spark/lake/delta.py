@@ -154,6 +154,20 @@ class Lake:
         """
         return self._write(table, df, mode="overwrite", measures=measures)
 
+    def overwrite_with_none(self, table: Table) -> Written:
+        """Leave a table without rows. Where no run has made it, its making is the write."""
+        if self._guard.commits(table).versions():
+            return self.overwrite(table, self.spark.createDataFrame([], table.schema))
+        base = self._guard.base(table)
+        with self._guard.session_options(table, base, ()):
+            self._build(table, is_write=True)
+        commit = self._guard.own_commit(table, base)
+        if commit is None:
+            raise busy(table)
+        self._written.add(table.name)
+        no_rows = format_checksum(dict.fromkeys(CHECKSUM_FIELDS, 0))
+        return Written(0, commit.version, no_rows)
+
     def replace(self, table: Table, df: DataFrame, where: str) -> Written:
         """Replace the rows for which `where` holds; all rows of `df` must satisfy it."""
         return self._write(table, df, mode="overwrite", replace_where=where)
@@ -362,17 +376,20 @@ class Lake:
         commits = self._guard.commits(table)
         is_new = not self.exists(table) and not commits.versions()
         if is_new:
-            commits.remove_leftovers()
             try:
-                build_table(self.spark, self.path(table), table, self._storage)
+                self._build(table)
             except DeltaConcurrentModificationException:
                 is_new = False  # another run made it at the same moment
-        if is_new:
-            self._known_versions.add(table.name)
-            if self._storage.catalog is not None:
-                register_table(self.spark, self.path(table), table, self._storage.catalog)
-        else:
+        if not is_new:
             self._require_version(table)
+
+    def _build(self, table: Table, *, is_write: bool = False) -> None:
+        """Make a table that is not there."""
+        self._guard.commits(table).remove_leftovers()
+        build_table(self.spark, self.path(table), table, self._storage, is_write=is_write)
+        self._known_versions.add(table.name)
+        if self._storage.catalog is not None:
+            register_table(self.spark, self.path(table), table, self._storage.catalog)
 
     def _require_version(self, table: Table) -> None:
         if table.name not in self._known_versions:

@@ -20,9 +20,20 @@ def as_sql(path: str) -> str:
     return f"delta.`{escaped}`"
 
 
-def build_table(spark: SparkSession, path: str, table: Table, storage: StorageSection) -> None:
-    """Make the table with its comments, types and properties, where there is none."""
-    builder = DeltaTable.createIfNotExists(spark).location(path).comment(table.comment)
+def build_table(
+    spark: SparkSession,
+    path: str,
+    table: Table,
+    storage: StorageSection,
+    *,
+    is_write: bool = False,
+) -> None:
+    """Make the table with its comments, types and properties, where there is none.
+
+    `is_write`: the commit is to count as one that wrote: no row, instead of any that there were.
+    """
+    make = DeltaTable.createOrReplace if is_write else DeltaTable.createIfNotExists
+    builder = make(spark).location(path).comment(table.comment)
     for key, value in _properties(table, storage).items():
         builder = builder.property(key, value)
     builder = builder.addColumns(table.schema)

@@ -21,6 +21,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from crm_spark.errors import ConfigError, EnvironmentFault
+from crm_spark.runtime.gateway import remember_classes
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import Cost
 from crm_spark.runtime.stages import StageWatch
@@ -110,6 +111,7 @@ def open_session(
         _require_delta(spark)
         if hosted is None and str(spark.sparkContext.master).startswith("local"):
             _write_no_checksum_files(spark)
+        remember_classes(spark)
         for key, value in {**RUNTIME_SETTINGS, "spark.sql.session.timeZone": time_zone}.items():
             spark.conf.set(key, value)
         yield spark

@@ -11,6 +11,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from crm_spark.errors import BusyError
 from crm_spark.features.rfm_tables import RFM_CUT_POINTS
 from crm_spark.features.tables import CUSTOMER_DEPARTMENTS
 from crm_spark.lake.contract import ContractError, content_checksum
@@ -264,3 +265,36 @@ def test_no_personal_column_of_any_table_has_statistics() -> None:
     personal = {"customer_id", "order_id", "row", "text", "age_group", "income_group"}
     assert {name for table in ALL_TABLES for name in table.statistics_columns}.isdisjoint(personal)
     assert all(table.statistics_columns for table in ALL_TABLES)
+
+
+def test_a_table_without_rows_is_made_and_written_in_one_commit(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    table = rejected(TRANSACTIONS)
+    lake = _lake(spark, tmp_path)
+    written = lake.overwrite_with_none(table)
+    assert lake.exists(table)
+    assert lake.versions(table) == [written.version] == [0]
+    assert lake.read(table).count() == written.rows == 0
+    assert written.content_checksum == content_checksum(lake.read(table), table)
+    described = {field.name: field.metadata["comment"] for field in lake.read(table).schema}
+    assert described == {column.name: column.comment for column in table.columns}
+    # Another run reads it as any other table, and replaces what it holds by nothing, too.
+    again = Lake(spark, StorageSection(root=lake.root), "again")
+    row = spark.createDataFrame([("{}", ["why"], "a.csv", None, "again")], table.schema)
+    again.overwrite(table, row)
+    assert again.overwrite_with_none(table).version == 2
+    assert again.read(table).count() == 0
+
+
+def test_a_table_that_another_run_has_made_meanwhile_is_not_replaced(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    table = rejected(TRANSACTIONS)
+    first = _lake(spark, tmp_path)
+    assert not first.exists(table)
+    other = Lake(spark, StorageSection(root=first.root), "other")
+    other.overwrite(table, spark.createDataFrame([("{}", ["why"], "a", None, "o")], table.schema))
+    with pytest.raises(BusyError):
+        first.overwrite_with_none(table)
+    assert other.read(table).count() == 1

@@ -97,7 +97,10 @@ def store_rejected(
     if row is not None and not n_wanted and not n_broken_before:
         run.note_unchanged(source.rejected, row)
         return StoredRejected(row.version or 0, row.checksum or "", 0, is_changed=False)
-    frames = [*parts, broken_file_rows(run, broken)]
+    if row is None and not n_wanted:
+        written = run.note(source.rejected, run.lake.overwrite_with_none(source.rejected))
+        return StoredRejected(written.version, written.content_checksum, 0)
+    frames = [*parts, broken_file_rows(run, broken)] if broken else parts
     rows = run.stamp(reduce(DataFrame.unionByName, frames))
     with stage(run.spark, f"keep rejected {source.name}"):
         written, checksum = _write(run, source, rows, row, n_broken_before)

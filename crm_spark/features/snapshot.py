@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.families import FAMILIES
 from crm_spark.features.families.family import Feature, Inputs, TableOf
-from crm_spark.features.history import order_histories, with_history
+from crm_spark.features.order_histories import order_histories, with_history
 from crm_spark.features.orders import on_dates
 from crm_spark.lake.contract import ContractError
 

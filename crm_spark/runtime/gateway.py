@@ -31,9 +31,9 @@ def remember_classes(spark: SparkSession) -> None:
     if view is None:
         return
     for name in _ASKED_FOR:
-        if name not in vars(view):
+        if name not in view.__dict__:
             found = getattr(view, name)
-            vars(view)[name] = _RememberedClass(found._fqn, found._gateway_client)
+            view.__dict__[name] = _RememberedClass(found._fqn, found._gateway_client)
 
 
 class _RememberedClass(JavaClass):
@@ -42,5 +42,5 @@ class _RememberedClass(JavaClass):
     def __getattr__(self, name: str) -> Any:
         found = super().__getattr__(name)
         if isinstance(found, JavaMember):
-            vars(self)[name] = found
+            self.__dict__[name] = found
         return found

@@ -99,9 +99,9 @@ class Family:
     """Features that belong together; the engine refuses one that nothing computes.
 
     `sums` are aggregates, by name, over the orders of a customer as of a date: rows of
-    orders_as_of(). `derived` are columns made of all families' sums, of the columns of history.py,
-    and of what families before this one derived; it gets h. `table` gives features by customer_id
-    and as_of_date that come of other grains; families may share one.
+    orders_as_of(). `derived` are columns made of all families' sums, of the columns of
+    order_histories.py, and of what families before this one derived; it gets h. `table` gives
+    features by customer_id and as_of_date that come of other grains; families may share one.
     """
 
     features: tuple[Feature, ...]

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.features.families.family import Family, Feature, count_feature
-from crm_spark.features.history import middle
+from crm_spark.features.order_histories import middle
 
 _FEWER_THAN_TWO = "null with fewer than 2 order days"
 

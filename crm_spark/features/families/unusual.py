@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.features.families.family import Family, Feature, money
-from crm_spark.features.history import middle
+from crm_spark.features.order_histories import middle
 
 # The modified z-score of Iglewicz and Hoaglin (1993) and its limit; fewer amounts tell no outlier.
 Z_SCALE, MOST_Z, LEAST_FOR_Z = 0.6745, 3.5, 5

@@ -63,15 +63,12 @@ def _day(text: str | None) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
-def line_date_aggregates(*, is_standing: Column | None = None) -> list[Column]:
+def line_date_aggregates() -> list[Column]:
     """Aggregates over core.transactions, named as the facts.
 
-    Reads ordered_at, is_return, is_deleted and superseded_at; `is_standing` replaces the condition
-    on the last two.
+    Reads ordered_at, is_return, is_deleted and superseded_at.
     """
-    stands = is_standing
-    if stands is None:
-        stands = F.col("superseded_at").isNull() & ~F.col("is_deleted")
+    stands = F.col("superseded_at").isNull() & ~F.col("is_deleted")
     at = F.col("ordered_at")
     # The first and last moments have the first and last days: two days to find, not one a line.
     return [

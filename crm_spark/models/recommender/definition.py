@@ -29,8 +29,10 @@ from crm_spark.models.contract import (
     Subject,
     Tested,
 )
+from crm_spark.models.recommender.als import ProductFactors
 from crm_spark.models.recommender.facts import read_recommendations
-from crm_spark.models.recommender.ladder import Ladder, customer_histories, rank_products
+from crm_spark.models.recommender.ladder import Ladder
+from crm_spark.models.recommender.offers import customer_histories, rank_products
 from crm_spark.models.recommender.report import GLOSSARY, show_recommendations
 from crm_spark.models.recommender.section import Policy, RecommendationsSection
 from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
@@ -48,7 +50,7 @@ from crm_spark.models.recommender.train import (
     measure_lists,
     require_measured,
 )
-from crm_spark.models.recommender.verdicts import recommendations_verdicts
+from crm_spark.models.recommender.verdicts import engine_verdicts, recommendations_verdicts
 from crm_spark.models.records import rows_hash
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.runtime.progress import log, stage
@@ -90,7 +92,7 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         "Recommend products to every customer of the date, rung by rung of the ladder."
     )
     tables = (PRODUCT_RECOMMENDATIONS,)
-    generation = 2
+    generation = 3
     glossary = GLOSSARY
     not_learnt = frozenset({"policy", "n"})
 
@@ -159,7 +161,7 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         """Fit on what was known on the step's cut-off, and see what was bought after it."""
         interactions = run.keep(run.lake.read_date(PRODUCT_INTERACTIONS, step.test))
         with stage(run.spark, f"fit recommendations on what was known on {step.test}"):
-            catalogue, _ = fit_catalogue(interactions, run.section)
+            catalogue, factors = fit_catalogue(interactions, run.section)
         closed = run.section.closed(step.test)
         after = bought_between(
             run.lake.read(TRANSACTIONS), start=step.test, end=closed, known_before=closed
@@ -168,7 +170,7 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         kept = replace(
             known, histories=run.keep(known.histories), relevant=run.keep(known.relevant)
         )
-        return Prepared(kept)
+        return Prepared(kept, verdicts=engine_verdicts(factors))
 
     def test(
         self,
@@ -222,7 +224,7 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         """Fit on all that is known on the date, and give the factors with the ladders."""
         model, params = tested.fitted, run.section
         assert model is not None, "only the ladder is registered"
-        factors = None
+        factors: ProductFactors | None = None
         if model.needs_factors:
             interactions = run.keep(run.lake.read_date(PRODUCT_INTERACTIONS, run.day))
             with stage(run.spark, f"fit recommendations on what was known on {run.day}"):
@@ -236,8 +238,9 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
                     f"ladder.{policy}": " > ".join(ladder.rungs)
                     for policy, ladder in model.ladders.items()
                 },
+                **({} if factors is None else factors.engine_in_words()),
             },
-            frames={} if factors is None else {FACTORS_FILE: factors},
+            frames={} if factors is None else {FACTORS_FILE: factors.frame},
         )
 
     def load(self, stored: StoredVersion) -> RecommenderModel:

@@ -1,32 +1,31 @@
-"""The ladder: a customer's products from the first rung that has any, then from the next."""
+"""The ladder: a customer's products from the first rung that has any, then from the next.
+
+Works on blocks of customers by numpy alone. Nothing of a customer's list depends on the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, get_args
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark import Broadcast
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from crm_spark.models.recommender.als import FoldIn
-from crm_spark.models.recommender.catalogue import PRODUCT_INDEX, Catalogue
+from crm_spark.models.recommender.als_kernel import Floats, Ints, Ratings
+from crm_spark.models.recommender.catalogue import Catalogue
+from crm_spark.models.recommender.fold_in import FoldIn
 from crm_spark.models.recommender.section import AlsParams, Policy
 
 Rung = Literal["buy_again", "als", "popular"]
-# How many scores of customers by products a worker holds at a time (8 bytes each).
-SCORES_AT_A_TIME = 4_000_000
+RUNGS: tuple[Rung, ...] = get_args(Rung)
 DECIMALS = 6
-_OFFERS = (
-    "list string, customer_id string, rank int, product_id string, score double, source string"
-)
+# Members of a group of which only the best is looked at first, and pairs that are scored at once.
+_GROUP = 16
+_PAIRS = 1 << 16
 
-
-Scores = NDArray[np.floating[Any]]
+Pairs = tuple[Ints, Ints]
 
 
 @dataclass(frozen=True)
@@ -38,99 +37,18 @@ class Ladder:
 
 
 @dataclass(frozen=True)
-class Offer:
-    """One recommended product: its place in the catalogue, its score, and its rung."""
+class Offers:
+    """The lists of a block of customers as columns, an entry an offer, by customer and rank.
 
-    product: int
-    score: float
-    source: Rung
-
-
-def customer_histories(
-    customers: DataFrame, interactions: DataFrame, catalogue: Catalogue, *, weight: str
-) -> DataFrame:
-    """Give each customer's history: places of products in the catalogue and their weights.
-
-    Grain: customer_id, of `customers`. A customer without purchases has empty arrays.
+    `customers` are places in the block, `ranks` begin with 1, `products` are places in the
+    catalogue, `rungs` places in RUNGS.
     """
-    indexes = F.broadcast(catalogue.indexes(customers.sparkSession))
-    pair = F.struct(F.col(PRODUCT_INDEX), F.col(weight).cast("double").alias("weight"))
-    bought = (
-        interactions.join(indexes, "product_id")
-        .groupBy("customer_id")
-        .agg(F.sort_array(F.collect_list(pair)).alias("_history"))
-    )
-    none = F.array().cast(f"array<struct<{PRODUCT_INDEX}:int,weight:double>>")
-    return (
-        customers.join(bought, "customer_id", "left")
-        .withColumn("_history", F.coalesce("_history", none))
-        .select(
-            "customer_id",
-            F.col("_history")[PRODUCT_INDEX].alias("products"),
-            F.col("_history")["weight"].alias("weights"),
-        )
-    )
 
-
-def rank_products(
-    histories: DataFrame,
-    catalogue: Catalogue,
-    ladders: Mapping[str, Ladder],
-    als: AlsParams,
-    *,
-    n: int,
-) -> DataFrame:
-    """Give the best `n` products of every ladder for every customer.
-
-    Grain: list (the ladder's name), customer_id, rank. Adds product_id, score and source. Runs in
-    Arrow workers, since a block of customers times all products is one matrix product there, with
-    bought and unavailable products masked before the cut, and needs no cross join.
-    """
-    shared = histories.sparkSession.sparkContext.broadcast(catalogue)
-    return histories.mapInArrow(_ranker(shared, dict(ladders), als, n), _OFFERS)
-
-
-def _ranker(
-    shared: Broadcast[Catalogue], ladders: dict[str, Ladder], als: AlsParams, n: int
-) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def rank(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        catalogue = shared.value
-        ranking = Ranking(catalogue, ladders, als)
-        at_a_time = max(1, SCORES_AT_A_TIME // max(catalogue.size, 1))
-        for batch in batches:
-            for start in range(0, batch.num_rows, at_a_time):
-                part = batch.slice(start, at_a_time)
-                yield _as_batch(
-                    part["customer_id"].to_pylist(),
-                    catalogue,
-                    ranking.offers(*_histories(part), n=n),
-                )
-
-    return rank
-
-
-def _histories(
-    batch: pa.RecordBatch,
-) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]:
-    products = [np.asarray(row, np.int64) for row in batch["products"].to_pylist()]
-    weights = [np.asarray(row, np.float64) for row in batch["weights"].to_pylist()]
-    return products, weights
-
-
-def _as_batch(
-    customers: Sequence[str], catalogue: Catalogue, offers: Iterable[tuple[str, list[list[Offer]]]]
-) -> pa.RecordBatch:
-    rows = [
-        (name, customer, rank, catalogue.product_ids[offer.product], offer.score, offer.source)
-        for name, lists in offers
-        for customer, ranked in zip(customers, lists, strict=True)
-        for rank, offer in enumerate(ranked, start=1)
-    ]
-    types = [pa.string(), pa.string(), pa.int32(), pa.string(), pa.float64(), pa.string()]
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(types)
-    names = ["list", "customer_id", "rank", "product_id", "score", "source"]
-    arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, names=names)
+    customers: Ints
+    ranks: Ints
+    products: Ints
+    scores: Floats
+    rungs: Ints
 
 
 class Ranking:
@@ -139,120 +57,248 @@ class Ranking:
     def __init__(self, catalogue: Catalogue, ladders: Mapping[str, Ladder], als: AlsParams) -> None:
         self._catalogue = catalogue
         self._ladders = ladders
-        self._popular = catalogue.by_popularity()
-        self._can_be_learnt = catalogue.is_available & catalogue.has_factors
-        # In single precision the last digits of a score would depend on who shares the block.
-        self._factors = catalogue.factors.astype(np.float64)
-        self._needs_als = bool(self._can_be_learnt.any()) and any(
-            "als" in ladder.rungs for ladder in ladders.values()
-        )
-        self._fold_in = (
-            FoldIn(catalogue, alpha=als.alpha, regularization=als.regularization)
-            if self._needs_als
-            else None
-        )
+        self._popular = _Popular(catalogue)
+        self._learnt = None
+        can_be_learnt = catalogue.is_available & catalogue.has_factors
+        if can_be_learnt.any() and any("als" in ladder.rungs for ladder in ladders.values()):
+            fold_in = FoldIn(catalogue, alpha=als.alpha, regularization=als.regularization)
+            self._learnt = _Learnt(catalogue, np.flatnonzero(can_be_learnt), fold_in)
 
-    def offers(
-        self,
-        products: Sequence[NDArray[np.int64]],
-        weights: Sequence[NDArray[np.float64]],
-        *,
-        n: int,
-    ) -> Iterator[tuple[str, list[list[Offer]]]]:
-        """Give, by ladder, each customer's products, best first."""
-        scores = self._als_scores(products, weights)
+    def offers(self, histories: Ratings, *, n: int) -> Iterator[tuple[str, Offers]]:
+        """Give, by ladder, each customer's products, best first.
+
+        `histories` are the places in the catalogue of what each customer bought, and its weights.
+        Each rung leaves out what is not on sale, what an earlier one offers, and under new_only
+        what was bought. buy_again ranks by weight, popular by customers lately, als by predicted
+        preference to six decimals; ties by place (popular: by customers ever first).
+        """
+        block = _Block(histories, self._catalogue, self._learnt)
         for name, ladder in self._ladders.items():
-            yield (
-                name,
-                [
-                    self._climb(
-                        ladder,
-                        products[row],
-                        weights[row],
-                        None if scores is None else scores[row],
-                        n,
-                    )
-                    for row in range(len(products))
-                ],
-            )
-
-    def _als_scores(
-        self, products: Sequence[NDArray[np.int64]], weights: Sequence[NDArray[np.float64]]
-    ) -> Scores | None:
-        if self._fold_in is None:
-            return None
-        scores: Scores = self._fold_in.customer_factors(products, weights) @ self._factors.T
-        scores[:, ~self._can_be_learnt] = -np.inf
-        return scores
-
-    def _climb(
-        self,
-        ladder: Ladder,
-        products: NDArray[np.int64],
-        weights: NDArray[np.float64],
-        scores: Scores | None,
-        n: int,
-    ) -> list[Offer]:
-        bought = set(products.tolist())
-        taken = set(bought) if ladder.policy == "new_only" else set()
-        offers: list[Offer] = []
-        for rung in ladder.rungs:
-            if len(offers) >= n:
-                break
-            room = n - len(offers)
-            for product, score in self._rung(rung, products, weights, scores, taken, room):
-                offers.append(Offer(product, score, rung))
-                taken.add(product)
-        return offers
-
-    def _rung(
-        self,
-        rung: Rung,
-        products: NDArray[np.int64],
-        weights: NDArray[np.float64],
-        scores: Scores | None,
-        taken: set[int],
-        room: int,
-    ) -> list[tuple[int, float]]:
-        if rung == "buy_again":
-            order = np.lexsort((products, -weights))
-            pairs = ((int(products[place]), float(weights[place])) for place in order)
-            return _first(room, pairs, taken, self._catalogue.is_available)
-        if rung == "als":
-            # Of a history without any known product nothing follows: its factors are zeros.
-            if scores is None or not self._catalogue.has_factors[products].any():
-                return []
-            return _best(scores, taken, room)
-        pairs = (
-            (int(place), float(self._catalogue.n_recent_customers[place]))
-            for place in self._popular
-        )
-        return _first(room, pairs, taken, self._catalogue.is_available)
+            lists = _Lists(block, n, bars_bought=ladder.policy == "new_only")
+            for rung in ladder.rungs:
+                if rung == "buy_again":
+                    _buy_again(block, lists)
+                elif rung == "als" and self._learnt is not None:
+                    self._learnt.add(block, lists)
+                elif rung == "popular":
+                    self._popular.add(lists)
+            yield name, lists.offers()
 
 
-def _first(
-    room: int,
-    pairs: Iterable[tuple[int, float]],
-    taken: set[int],
-    is_available: NDArray[np.bool_],
-) -> list[tuple[int, float]]:
-    found: list[tuple[int, float]] = []
-    for product, score in pairs:
-        if len(found) == room:
-            break
-        if product not in taken and is_available[product]:
-            found.append((product, round(score, DECIMALS)))
-    return found
+@dataclass(frozen=True)
+class _Block:
+    """The histories of some customers, and what several ladders need of them."""
+
+    histories: Ratings
+    catalogue: Catalogue
+    learnt: _Learnt | None
+
+    @cached_property
+    def bought(self) -> Pairs:
+        """Customers and products."""
+        histories = self.histories
+        rows = np.repeat(np.arange(histories.n_rows), np.diff(histories.offsets))
+        return rows, histories.indices.astype(np.int64)
+
+    @cached_property
+    def on_sale(self) -> tuple[Ints, Ints, Floats]:
+        """What was bought and is on sale, by customer, the largest weight first."""
+        rows, products = self.bought
+        weights = self.histories.ratings
+        order = np.lexsort((products, -weights, rows))
+        order = order[self.catalogue.is_available[products[order]]]
+        return rows[order], products[order], weights[order]
+
+    @cached_property
+    def is_known(self) -> NDArray[np.bool_]:
+        """Whether a customer bought any product with factors: of none nothing follows."""
+        rows, products = self.bought
+        has_factors = self.catalogue.has_factors[products]
+        return np.bincount(rows[has_factors], minlength=self.histories.n_rows) > 0
+
+    @cached_property
+    def factors(self) -> Floats:
+        """The customers' factors."""
+        assert self.learnt is not None, "only what is learnt has factors"
+        return self.learnt.fold_in.customer_factors(self.histories)
 
 
-def _best(scores: Scores, taken: set[int], room: int) -> list[tuple[int, float]]:
-    """Give the products with the highest scores; equal ones (to six decimals) by place."""
-    free = scores.copy()
-    free[list(taken)] = -np.inf
-    room = min(room, len(free))
-    least = np.partition(free, len(free) - room)[len(free) - room]
-    # All that tie with the last one to be taken are candidates: which of them is decided by place.
-    candidates = np.flatnonzero((free >= least - 10.0**-DECIMALS) & np.isfinite(free))
-    rounded = np.round(free[candidates], DECIMALS)
-    order = np.lexsort((candidates, -rounded))[:room]
-    return [(int(candidates[place]), float(rounded[place])) for place in order]
+class _Lists:
+    """The lists of one ladder as they are filled."""
+
+    def __init__(self, block: _Block, n: int, *, bars_bought: bool) -> None:
+        n_customers = block.histories.n_rows
+        self._n = n
+        self._size = block.catalogue.size
+        self.bars_bought = bars_bought
+        self._barred = block.bought if bars_bought else (_NONE, _NONE)
+        self._counts = np.zeros(n_customers, np.int64)
+        self._products = np.zeros((n_customers, n), np.int64)
+        self._scores = np.zeros((n_customers, n))
+        self._rungs = np.zeros((n_customers, n), np.int8)
+
+    @property
+    def room(self) -> Ints:
+        """How many more products each customer's list takes."""
+        return self._n - self._counts
+
+    def taken(self) -> Pairs:
+        """Customers and products that may not be offered any more."""
+        rows, places = np.nonzero(self._is_filled())
+        barred_rows, barred = self._barred
+        products = self._products[rows, places]
+        return np.concatenate([barred_rows, rows]), np.concatenate([barred, products])
+
+    def is_taken(self, rows: Ints, products: Ints) -> NDArray[np.bool_]:
+        """Whether each of these may not be offered any more."""
+        taken_rows, taken = self.taken()
+        return np.isin(rows * self._size + products, taken_rows * self._size + taken)
+
+    def add(self, rung: Rung, rows: Ints, products: Ints, scores: Floats) -> None:
+        """Fill up with what is not taken: by customer, the best first."""
+        is_first = np.diff(rows, prepend=-1) != 0
+        begins = np.flatnonzero(is_first)
+        places = np.arange(len(rows)) - begins[np.cumsum(is_first) - 1] + self._counts[rows]
+        fits = places < self._n
+        rows, places = rows[fits], places[fits]
+        self._products[rows, places] = products[fits]
+        self._scores[rows, places] = [round(score, DECIMALS) for score in scores[fits].tolist()]
+        self._rungs[rows, places] = RUNGS.index(rung)
+        self._counts += np.bincount(rows, minlength=len(self._counts))
+
+    def offers(self) -> Offers:
+        """Give what the lists hold."""
+        rows, places = np.nonzero(self._is_filled())
+        at = (rows, places)
+        return Offers(rows, places + 1, self._products[at], self._scores[at], self._rungs[at])
+
+    def _is_filled(self) -> NDArray[np.bool_]:
+        return np.arange(self._n) < self._counts[:, None]
+
+
+_NONE: Ints = np.zeros(0, np.int64)
+
+
+def _buy_again(block: _Block, lists: _Lists) -> None:
+    if lists.bars_bought:
+        return
+    rows, products, weights = block.on_sale
+    is_free = ~lists.is_taken(rows, products)
+    lists.add("buy_again", rows[is_free], products[is_free], weights[is_free])
+
+
+class _Popular:
+    """The rung of the popular products."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._order = catalogue.by_popularity()
+        self._place = np.full(catalogue.size, len(self._order))
+        self._place[self._order] = np.arange(len(self._order))
+        self._scores = catalogue.n_recent_customers[self._order].astype(np.float64)
+
+    def add(self, lists: _Lists) -> None:
+        """Add the most popular ones that are not taken."""
+        room = lists.room
+        open_rows = np.flatnonzero(room > 0)
+        rows, products = lists.taken()
+        # No further down the order than the longest list with all that it has to pass over.
+        passed_over = np.bincount(rows, minlength=len(room))
+        wanted = (room + passed_over)[open_rows].max(initial=0)
+        depth = min(int(wanted), len(self._order))
+        is_free = np.ones((len(room), depth), bool)
+        places = self._place[products]
+        is_near = places < depth
+        is_free[rows[is_near], places[is_near]] = False
+        is_free = is_free[open_rows]
+        is_offered = is_free & (np.cumsum(is_free, axis=1) <= room[open_rows][:, None])
+        rows, places = np.nonzero(is_offered)
+        lists.add("popular", open_rows[rows], self._order[places], self._scores[places])
+
+
+class _Learnt:
+    """The rung als: products that are on sale and have factors.
+
+    Scores of all products are products of matrices in single precision. Whatever could be among the
+    best by them, given how far they may be off, is scored anew in double precision, pair by pair.
+    """
+
+    def __init__(self, catalogue: Catalogue, products: Ints, fold_in: FoldIn) -> None:
+        self.fold_in = fold_in
+        self._products = products
+        self._column = np.full(catalogue.size, -1)
+        self._column[products] = np.arange(len(products))
+        self._factors = catalogue.factors[products].astype(np.float64)
+        self._longest = np.linalg.norm(self._factors, axis=1).max()
+        self._room: Floats = np.zeros(0, np.float32)
+
+    def add(self, block: _Block, lists: _Lists) -> None:
+        """Add the products with the highest scores that are not taken."""
+        rows = np.flatnonzero((lists.room > 0) & block.is_known)
+        if not len(rows):
+            return
+        factors = block.factors[rows]
+        found, columns = self._candidates(factors, self._taken(lists, rows), lists.room.max())
+        scores = np.empty(len(found))
+        for start in range(0, len(found), _PAIRS):
+            part = slice(start, start + _PAIRS)
+            scores[part] = np.einsum("ij,ij->i", factors[found[part]], self._factors[columns[part]])
+        scores = np.round(scores, DECIMALS)
+        order = np.lexsort((columns, -scores, found))
+        lists.add("als", rows[found[order]], self._products[columns[order]], scores[order])
+
+    def _taken(self, lists: _Lists, rows: Ints) -> Pairs:
+        """Give what is taken as places in `rows` and columns of scores."""
+        place = np.full(len(lists.room), -1)
+        place[rows] = np.arange(len(rows))
+        taken_rows, taken = lists.taken()
+        places, columns = place[taken_rows], self._column[taken]
+        is_here = (places >= 0) & (columns >= 0)
+        return places[is_here], columns[is_here]
+
+    def _candidates(self, factors: Floats, taken: Pairs, n: int) -> Pairs:
+        """Give all pairs of row and column that may be among the best n, ties included."""
+        scores = self._scores(factors)
+        scores[taken] = -np.inf
+        least = _least_of_best(scores, n) - self._margin(factors)
+        # What is taken is below any number.
+        least = np.maximum(least, np.finfo(np.float32).min)
+        flat = np.flatnonzero(scores >= least[:, None])
+        return np.divmod(flat, scores.shape[1])
+
+    def _margin(self, factors: Floats) -> NDArray[np.float32]:
+        """Give twice what a score may be off (Higham 2002, section 3.1), and a tie's width."""
+        rank = factors.shape[1]
+        off = (rank + 8) * 2.0**-24 * np.linalg.norm(factors, axis=1) * self._longest
+        margin: NDArray[np.float32] = (2 * off + 10.0**-DECIMALS).astype(np.float32)
+        return margin
+
+    def _scores(self, factors: Floats) -> Floats:
+        size = len(factors) * len(self._products)
+        if self._room.size < size:
+            self._room = np.empty(size, np.float32)
+        scores = self._room[:size].reshape(len(factors), -1)
+        return np.matmul(factors.astype(np.float32), self._columns, out=scores)
+
+    @cached_property
+    def _columns(self) -> NDArray[Any]:
+        return np.ascontiguousarray(self._factors.T.astype(np.float32))
+
+
+def _least_of_best(scores: Floats, n: int) -> Floats:
+    """Give a number that the n best of each row reach; -inf where there are no n.
+
+    The best of n groups are n different scores, so the n-th best of all is no worse than the n-th
+    of the groups' best.
+    """
+    n_rows, n_columns = scores.shape
+    width = max(n_columns // _GROUP, min(n_columns, 8 * n))
+    best = scores[:, :width]
+    if width < n_columns:
+        best = best.copy()
+        for start in range(width, n_columns, width):
+            part = scores[:, start : start + width]
+            np.maximum(best[:, : part.shape[1]], part, out=best[:, : part.shape[1]])
+    if width < n:
+        return np.full(n_rows, -np.inf, scores.dtype)
+    least: Floats = np.partition(best, width - n, axis=1)[:, width - n]
+    return least

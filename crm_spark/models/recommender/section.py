@@ -9,11 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Policy = Literal["all", "new_only"]
 POLICIES: tuple[Policy, ...] = ("all", "new_only")
+Engine = Literal["auto", "arrow", "mllib"]
 Weight = Literal["n_orders", "n_orders_half_life_30d", "n_orders_half_life_90d"]
 
 
 class AlsParams(BaseModel):
-    """Implicit alternating least squares, as Spark MLlib names its settings."""
+    """Implicit alternating least squares, as Spark MLlib names its settings.
+
+    `engine` arrow solves blocks of customers and of products by numpy in the executors' Python, and
+    needs the factors of both to fit: `factors_gb` says how much they may take, by default a quarter
+    of the driver's memory and half of spark.driver.maxResultSize. mllib is Spark's own. auto takes
+    arrow where it can be had.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,6 +28,8 @@ class AlsParams(BaseModel):
     alpha: float = Field(default=1.0, gt=0)
     regularization: float = Field(default=0.1, gt=0)
     iterations: int = Field(default=10, ge=1, le=100)
+    engine: Engine = "auto"
+    factors_gb: float | None = Field(default=None, gt=0)
     # Products of fewer customers get no factors: nothing can be learnt of them.
     min_customers: int = Field(default=5, ge=1)
 

@@ -12,15 +12,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
-from crm_spark.models.recommender.als import fit_product_factors
+from crm_spark.models.recommender.als import ProductFactors, fit_product_factors
 from crm_spark.models.recommender.catalogue import Catalogue, product_catalogue
-from crm_spark.models.recommender.ladder import (
-    Ladder,
-    Rung,
-    customer_histories,
-    rank_products,
-)
+from crm_spark.models.recommender.ladder import Ladder, Rung
 from crm_spark.models.recommender.metrics import AT, ranking_metrics
+from crm_spark.models.recommender.offers import customer_histories, rank_products
 from crm_spark.models.recommender.section import POLICIES, Policy, RecommendationsSection
 from crm_spark.models.results import Measured, Tested
 from crm_spark.words import counted
@@ -49,7 +45,7 @@ class KnownPurchases:
 
 def fit_catalogue(
     interactions: DataFrame, params: RecommendationsSection
-) -> tuple[Catalogue, pd.DataFrame | None]:
+) -> tuple[Catalogue, ProductFactors | None]:
     """Give the catalogue of one date of features.product_interactions, and its ALS factors.
 
     None where no product has enough customers to learn from.
@@ -58,7 +54,7 @@ def fit_catalogue(
     if not (catalogue.n_customers >= params.als.min_customers).any():
         return catalogue, None
     factors = fit_product_factors(interactions, catalogue, params)
-    return catalogue.with_factors(factors), factors
+    return catalogue.with_factors(factors.frame), factors
 
 
 def known_purchases(

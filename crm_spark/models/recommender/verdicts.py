@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crm_spark.models.recommender.als import ProductFactors
 from crm_spark.models.recommender.section import RecommendationsSection
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import DataFacts
@@ -84,4 +85,20 @@ def recommendations_customers(facts: DataFacts, params: RecommendationsSection) 
         )
     return Verdict(
         "customers", RECOMMENDATIONS, f"{n:,}", needed, "ok", f"{counted(n, 'customer')} are enough"
+    )
+
+
+def engine_verdicts(factors: ProductFactors | None) -> tuple[Verdict, ...]:
+    """Tell that MLlib fitted ALS where the faster engine could not be had, and why."""
+    if factors is None or not factors.reason:
+        return ()
+    return (
+        Verdict(
+            "als_engine",
+            RECOMMENDATIONS,
+            factors.engine,
+            "arrow",
+            "advice",
+            f"ALS was fitted by MLlib, which takes longer: {factors.reason}",
+        ),
     )

@@ -1,4 +1,4 @@
-"""ALS: customer factors folded in are MLlib's own, and fits that do not depend on the rows."""
+"""ALS: both engines minimise the same, and fits do not depend on how rows are spread."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from pyspark.ml.recommendation import ALS, ALSModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from crm_spark.models.recommender.als import FoldIn, fit_product_factors
+from crm_spark.errors import EnvironmentFault
+from crm_spark.models.recommender import als_arrow, als_blocks
+from crm_spark.models.recommender.als import ProductFactors, fit_product_factors
+from crm_spark.models.recommender.als_kernel import Ratings
 from crm_spark.models.recommender.catalogue import Catalogue, product_catalogue
+from crm_spark.models.recommender.fold_in import FoldIn
 from crm_spark.models.recommender.section import AlsParams, RecommendationsSection
+from crm_spark.models.recommender.verdicts import engine_verdicts
 
 N_CUSTOMERS, N_PRODUCTS, RANK = 60, 25, 4
 PARAMS = RecommendationsSection(
@@ -57,10 +62,22 @@ def catalogue(interactions: DataFrame) -> Catalogue:
     return product_catalogue(interactions, PARAMS)
 
 
+def of_engine(engine: str, **of_als: object) -> RecommendationsSection:
+    """Give the settings with another engine, and others of ALS."""
+    als = PARAMS.als.model_copy(update={"engine": engine, **of_als})
+    return PARAMS.model_copy(update={"als": als})
+
+
 @pytest.fixture(scope="module")
-def factors(interactions: DataFrame, catalogue: Catalogue) -> pd.DataFrame:
-    """Give the factors of the products."""
+def fitted(interactions: DataFrame, catalogue: Catalogue) -> ProductFactors:
+    """Fit by the engine that is there."""
     return fit_product_factors(interactions, catalogue, PARAMS)
+
+
+@pytest.fixture(scope="module")
+def factors(fitted: ProductFactors) -> pd.DataFrame:
+    """Give the factors of the products."""
+    return fitted.frame
 
 
 @pytest.fixture(scope="module")
@@ -105,21 +122,31 @@ def histories(catalogue: Catalogue) -> dict[str, tuple[list[int], list[float]]]:
     return by_customer
 
 
+def as_ratings(histories: list[tuple[list[int], list[float]]]) -> Ratings:
+    """Give histories as a compressed sparse matrix."""
+    return Ratings(
+        np.cumsum([0, *(len(products) for products, _ in histories)]),
+        np.array([product for products, _ in histories for product in products], np.int32),
+        np.array([weight for _, weights in histories for weight in weights], float),
+    )
+
+
 def folded_in(catalogue: Catalogue) -> dict[str, np.ndarray]:
     by_customer = histories(catalogue)
     fold_in = FoldIn(catalogue, alpha=3.0, regularization=0.07)
-    found = fold_in.customer_factors(
-        [np.array(products, np.int64) for products, _ in by_customer.values()],
-        [np.array(weights) for _, weights in by_customer.values()],
-    )
+    found = fold_in.customer_factors(as_ratings(list(by_customer.values())))
     return dict(zip(by_customer, found, strict=True))
 
 
-def test_product_factors_are_those_of_mllib(factors: pd.DataFrame, mllib: ALSModel) -> None:
+def test_the_engine_mllib_gives_the_factors_of_mllib(
+    interactions: DataFrame, catalogue: Catalogue, mllib: ALSModel
+) -> None:
+    found = fit_product_factors(interactions, catalogue, of_engine("mllib"))
+    assert (found.engine, found.reason) == ("mllib", "")
     products = sorted({row[1] for row in ROWS})
     expected = {products[row["id"]]: row["features"] for row in mllib.itemFactors.collect()}
-    assert list(factors["product_id"]) == sorted(expected)
-    for row in factors.itertuples(index=False):
+    assert list(found.frame["product_id"]) == sorted(expected)
+    for row in found.frame.itertuples(index=False):
         assert list(row[1:]) == pytest.approx(list(expected[row[0]]), abs=1e-4)
 
 
@@ -164,7 +191,7 @@ def test_a_customer_without_a_known_product_has_factors_of_zero(
     known = catalogue.with_factors(factors)
     rare = int(np.flatnonzero(~known.has_factors)[0])
     found = FoldIn(known, alpha=1.0, regularization=0.1).customer_factors(
-        [np.array([], np.int64), np.array([rare])], [np.array([]), np.array([2.0])]
+        as_ratings([([], []), ([rare], [2.0])])
     )
     assert found.tolist() == [[0.0] * RANK] * 2
 
@@ -183,16 +210,155 @@ def test_products_of_few_customers_have_no_factors(
     assert set(catalogue.product_ids[~known.has_factors]) == RARE
 
 
-def test_shuffled_and_repartitioned_rows_give_the_same_factors(
-    interactions: DataFrame, catalogue: Catalogue, factors: pd.DataFrame
+def loss(catalogue: Catalogue, factors: pd.DataFrame) -> float:
+    """Give what ALS minimises (Hu, Koren and Volinsky 2008, equation 3), the customers folded in.
+
+    Lambda counts a row's ratings, as MLlib has it.
+    """
+    known = catalogue.with_factors(factors)
+    y, customers = known.factors.astype(float), folded_in(known)
+    misses, n_customers = 0.0, np.zeros(known.size)
+    for customer, (products, weights) in histories(catalogue).items():
+        confidence, preference = np.ones(known.size), np.zeros(known.size)
+        for place, weight in zip(products, weights, strict=True):
+            if known.has_factors[place]:
+                confidence[place] += 3.0 * np.log1p(weight)
+                preference[place] = 1
+        x = customers[customer]
+        misses += confidence @ (preference - y @ x) ** 2 + 0.07 * preference.sum() * (x @ x)
+        n_customers += preference
+    return float(misses + 0.07 * n_customers @ (y**2).sum(axis=1))
+
+
+def test_both_engines_come_to_the_same_loss(interactions: DataFrame, catalogue: Catalogue) -> None:
+    # Each starts from factors of its own, and so ends in a minimum of its own.
+    losses = [
+        loss(
+            catalogue,
+            fit_product_factors(interactions, catalogue, of_engine(engine, iterations=20)).frame,
+        )
+        for engine in ("arrow", "mllib")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=0.015)
+    nothing = pd.DataFrame({"product_id": sorted({row[1] for row in ROWS} - RARE)})
+    nothing[[f"factor_{index}" for index in range(RANK)]] = 0.0
+    assert losses[0] < 0.6 * loss(catalogue, nothing)
+
+
+def test_the_same_purchases_give_the_same_bits_however_they_are_spread(
+    interactions: DataFrame,
+    catalogue: Catalogue,
+    fitted: ProductFactors,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert (fitted.engine, fitted.reason) == ("arrow", "")
+    for n in (1, 2, 7):
+        apart = interactions.repartition(n, "product_id").sortWithinPartitions(
+            F.desc("customer_id")
+        )
+        # As many blocks, too, each a task of Spark; the others were solved in the driver.
+        monkeypatch.setattr(als_arrow, "RATINGS_HERE", 0)
+        monkeypatch.setattr(als_blocks, "LARGEST_BLOCK", -(-len(ROWS) // n))
+        assert als_blocks.n_blocks(len(ROWS), 1) == n
+        found = fit_product_factors(apart, catalogue, PARAMS)
+        pd.testing.assert_frame_equal(found.frame, fitted.frame, check_exact=True)
+
+
+def test_shuffled_and_repartitioned_rows_give_mllib_the_same_factors(
+    interactions: DataFrame, catalogue: Catalogue
 ) -> None:
     apart = interactions.repartition(5, "product_id").sortWithinPartitions(F.desc("customer_id"))
-    found = fit_product_factors(apart, catalogue, PARAMS)
-    pd.testing.assert_frame_equal(found, factors, check_exact=False, rtol=0, atol=1e-6)
+    found, expected = (
+        fit_product_factors(rows, catalogue, of_engine("mllib")).frame
+        for rows in (apart, interactions)
+    )
+    pd.testing.assert_frame_equal(found, expected, check_exact=False, rtol=0, atol=1e-6)
 
 
 def test_another_seed_gives_other_factors(
     interactions: DataFrame, catalogue: Catalogue, factors: pd.DataFrame
 ) -> None:
-    found = fit_product_factors(interactions, catalogue, PARAMS.model_copy(update={"seed": 2}))
+    other = PARAMS.model_copy(update={"seed": 2})
+    found = fit_product_factors(interactions, catalogue, other).frame
     assert not np.allclose(found.iloc[:, 1:], factors.iloc[:, 1:], atol=1e-3)
+
+
+def test_a_weight_of_zero_is_no_purchase(
+    spark: SparkSession, interactions: DataFrame, catalogue: Catalogue, fitted: ProductFactors
+) -> None:
+    zeros = spark.createDataFrame(
+        [(f"c{number:02}", "p00", 0.0, 3) for number in range(1, N_CUSTOMERS, 2)]
+        + [("nobody", "p00", 0.0, 3)],
+        SCHEMA,
+    )
+    found = fit_product_factors(interactions.union(zeros), catalogue, PARAMS)
+    pd.testing.assert_frame_equal(found.frame, fitted.frame, check_exact=True)
+
+
+# 61 customers and 23 products with 4 numbers of 4 bytes each.
+NEEDED = (N_CUSTOMERS + 1 + N_PRODUCTS - len(RARE)) * RANK * 4
+
+
+@pytest.mark.parametrize("ratings_here", [0, 10**6])
+def test_factors_that_do_not_fit_leave_the_fit_to_mllib_and_it_is_told(
+    interactions: DataFrame,
+    catalogue: Catalogue,
+    ratings_here: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(als_arrow, "RATINGS_HERE", ratings_here)
+    enough, too_little = (
+        fit_product_factors(
+            interactions, catalogue, of_engine("auto", factors_gb=n_bytes / 2**30, iterations=1)
+        )
+        for n_bytes in (NEEDED, NEEDED - 1)
+    )
+    assert (enough.engine, enough.reason, engine_verdicts(enough)) == ("arrow", "", ())
+    assert too_little.engine == "mllib"
+    assert too_little.reason.startswith("the factors of 84 customers and products take ")
+    assert "recommendations.als.factors_gb" in too_little.reason
+    assert too_little.engine_in_words() == {
+        "engine_used": "mllib",
+        "engine_reason": too_little.reason,
+    }
+    (verdict,) = engine_verdicts(too_little)
+    assert verdict.level == "advice"
+    assert verdict.message.endswith(too_little.reason)
+    with pytest.raises(EnvironmentFault, match=r"engine is arrow, but the factors of 84 .* auto"):
+        fit_product_factors(interactions, catalogue, of_engine("arrow", factors_gb=1e-9))
+
+
+def failing_kernel(batches: object) -> object:
+    raise ModuleNotFoundError("No module named 'numpy'")
+
+
+def test_executors_without_the_kernel_leave_the_fit_to_mllib_and_it_is_told(
+    interactions: DataFrame, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(als_arrow, "RATINGS_HERE", 0)
+    monkeypatch.setattr(als_arrow, "_try_kernel", failing_kernel)
+    found = fit_product_factors(interactions, catalogue, of_engine("auto", iterations=1))
+    assert found.engine == "mllib"
+    assert found.reason == (
+        "the executors' Python cannot run the kernel (ModuleNotFoundError: No module named 'numpy')"
+    )
+    with pytest.raises(EnvironmentFault, match="No module named 'numpy'"):
+        fit_product_factors(interactions, catalogue, of_engine("arrow"))
+
+
+def test_without_a_setting_factors_may_take_what_the_driver_can_spare(spark: SparkSession) -> None:
+    # The tests' driver has 2 GB, and Spark's default lets it collect 1 GB.
+    limit = als_arrow.largest_factors(spark, PARAMS.als)
+    assert 0.4 * 2**30 < limit <= 0.5 * 2**30
+
+
+def test_blocks_are_one_a_core_unless_too_small_or_too_large() -> None:
+    assert [als_blocks.n_blocks(n, 8) for n in (0, 1, 50_000, 50_001, 10**6, 10**8)] == [
+        *(1, 1, 1, 2, 8, 50)
+    ]
+
+
+def test_products_are_cut_by_their_ratings() -> None:
+    assert als_blocks.product_starts(np.array([1, 1, 8, 1, 1]), 3).tolist() == [0, 3, 3, 5]
+    assert als_blocks.product_starts(np.array([5, 5, 5, 5]), 2).tolist() == [0, 2, 4]
+    assert als_blocks.product_starts(np.array([7]), 3).tolist() == [0, 1, 1, 1]

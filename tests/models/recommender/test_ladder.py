@@ -14,17 +14,12 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from crm_spark.models.recommender import ladder as ladder_module
-from crm_spark.models.recommender.als import FoldIn
+from crm_spark.models.recommender import offers as offers_module
+from crm_spark.models.recommender.als_kernel import Ratings
 from crm_spark.models.recommender.catalogue import Catalogue, product_catalogue
-from crm_spark.models.recommender.ladder import (
-    Ladder,
-    Offer,
-    Ranking,
-    Rung,
-    customer_histories,
-    rank_products,
-)
+from crm_spark.models.recommender.fold_in import FoldIn
+from crm_spark.models.recommender.ladder import RUNGS, Ladder, Ranking, Rung
+from crm_spark.models.recommender.offers import customer_histories, rank_products
 from crm_spark.models.recommender.section import AlsParams, RecommendationsSection
 
 ALS = AlsParams(alpha=2.0, regularization=0.1)
@@ -38,6 +33,15 @@ LADDERS: dict[str, Ladder] = {
     "nothing again": Ladder(("buy_again", "als", "popular"), "new_only"),
 }
 History = dict[int, float]  # product -> weight
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One recommended product: its place in the catalogue, its score, and its rung."""
+
+    product: int
+    score: float
+    source: Rung
 
 
 def catalogue_of(
@@ -65,9 +69,28 @@ def catalogue_of(
 def offers_of(
     catalogue: Catalogue, ladders: dict[str, Ladder], histories: Sequence[History], *, n: int
 ) -> dict[str, list[list[Offer]]]:
-    products = [np.array(list(history), np.int64) for history in histories]
-    weights = [np.array(list(history.values()), float) for history in histories]
-    return dict(Ranking(catalogue, ladders, ALS).offers(products, weights, n=n))
+    return lists_of(Ranking(catalogue, ladders, ALS), histories, n=n)
+
+
+def lists_of(
+    ranking: Ranking, histories: Sequence[History], *, n: int
+) -> dict[str, list[list[Offer]]]:
+    lists: dict[str, list[list[Offer]]] = {}
+    for name, offers in ranking.offers(as_ratings(histories), n=n):
+        lists[name] = [[] for _ in histories]
+        columns = (offers.customers, offers.products, offers.scores, offers.rungs)
+        for row, product, score, rung in zip(*(one.tolist() for one in columns), strict=True):
+            lists[name][row].append(Offer(product, score, RUNGS[rung]))
+    return lists
+
+
+def as_ratings(histories: Sequence[History]) -> Ratings:
+    """Give histories as a compressed sparse matrix."""
+    return Ratings(
+        np.cumsum([0, *(len(history) for history in histories)]),
+        np.array([product for history in histories for product in history], np.int32),
+        np.array([weight for history in histories for weight in history.values()], float),
+    )
 
 
 # --- the oracle ----------------------------------------------------------------------------------
@@ -330,16 +353,16 @@ def test_lists_do_not_depend_on_partitions_and_blocks(
 
     batch = pa.Table.from_pandas(histories.toPandas()).combine_chunks().to_batches()[0]
     for at_a_time in (1, 7):
-        monkeypatch.setattr(ladder_module, "SCORES_AT_A_TIME", at_a_time * catalogue.size)
-        rank: Any = ladder_module._ranker(Shared(catalogue), ladders, ALS, 6)  # type: ignore[arg-type]
+        monkeypatch.setattr(offers_module, "SCORES_AT_A_TIME", at_a_time * catalogue.size)
+        rank: Any = offers_module._ranker(Shared(catalogue), ladders, ALS, 6)  # type: ignore[arg-type]
         parts = list(rank([batch]))
-        assert len(parts) == -(-26 // at_a_time)
+        assert len(parts) == -(-26 // at_a_time) * len(ladders)
         rows = [row for part in parts for row in part.to_pylist()]
         assert as_lists(rows) == expected
 
 
 def test_a_worker_without_customers_gives_nothing() -> None:
-    rank: Any = ladder_module._ranker(Shared(HAND), LADDERS, ALS, 6)  # type: ignore[arg-type]
+    rank: Any = offers_module._ranker(Shared(HAND), LADDERS, ALS, 6)  # type: ignore[arg-type]
     empty = pa.RecordBatch.from_pylist(
         [],
         schema=pa.schema(
@@ -384,7 +407,7 @@ def test_a_history_of_unknown_products_alone_leads_to_the_popular_ones() -> None
         has_factors=has_factors,
     )
     ranking = Ranking(catalogue, {"x": Ladder(("als", "popular"), "all")}, AlsParams())
-    ((_, lists),) = ranking.offers([np.array([5])], [np.array([1.0])], n=3)
+    lists = lists_of(ranking, [{5: 1.0}], n=3)["x"]
     assert [(offer.product, offer.source) for offer in lists[0]] == [
         (49, "popular"),
         (48, "popular"),
@@ -403,18 +426,15 @@ def test_a_score_does_not_depend_on_who_shares_the_block() -> None:
         factors=rng.normal(0, 0.3, size=(n, 32)).astype(np.float32),
         has_factors=np.ones(n, bool),
     )
-    products = [np.sort(rng.choice(n, size=8, replace=False)) for _ in range(300)]
-    weights = [np.ones(8) for _ in products]
+    drawn = [np.sort(rng.choice(n, size=8, replace=False)) for _ in range(300)]
+    histories = [dict.fromkeys(products.tolist(), 1.0) for products in drawn]
     ranking = Ranking(catalogue, {"x": Ladder(("als",), "all")}, AlsParams())
-    ((_, whole),) = ranking.offers(products, weights, n=10)
+    whole = lists_of(ranking, histories, n=10)["x"]
     for size in (1, 7):
         parts = [
             offers
             for start in range(0, 300, size)
-            for _, lists in ranking.offers(
-                products[start : start + size], weights[start : start + size], n=10
-            )
-            for offers in lists
+            for offers in lists_of(ranking, histories[start : start + size], n=10)["x"]
         ]
         assert parts == whole
 
@@ -430,6 +450,6 @@ def test_a_weight_of_zero_is_no_purchase() -> None:
         has_factors=np.ones(3, bool),
     )
     fold_in = FoldIn(catalogue, alpha=1.0, regularization=0.1)
-    with_zero = fold_in.customer_factors([np.array([0, 1])], [np.array([2.0, 0.0])])
-    without = fold_in.customer_factors([np.array([0])], [np.array([2.0])])
+    with_zero = fold_in.customer_factors(as_ratings([{0: 2.0, 1: 0.0}]))
+    without = fold_in.customer_factors(as_ratings([{0: 2.0}]))
     np.testing.assert_allclose(with_zero, without)

@@ -21,6 +21,8 @@ from crm_spark.models.recommender.section import AlsParams, Policy
 Rung = Literal["buy_again", "als", "popular"]
 RUNGS: tuple[Rung, ...] = get_args(Rung)
 DECIMALS = 6
+# How many numbers of customers by products are looked at together (4 bytes each).
+AT_A_TIME = 4_000_000
 # Members of a group of which only the best is looked at first, and pairs that are scored at once.
 _GROUP = 16
 _PAIRS = 1 << 16
@@ -143,11 +145,15 @@ class _Lists:
         return self._n - self._counts
 
     def taken(self) -> Pairs:
-        """Customers and products that may not be offered any more."""
-        rows, places = np.nonzero(self._is_filled())
+        """Customers, in order, and products that may not be offered to them any more."""
+        rows, _ = np.nonzero(self._is_filled())
+        if not len(rows):
+            return self._barred
         barred_rows, barred = self._barred
-        products = self._products[rows, places]
-        return np.concatenate([barred_rows, rows]), np.concatenate([barred, products])
+        rows = np.concatenate([barred_rows, rows])
+        products = np.concatenate([barred, self._products[self._is_filled()]])
+        order = np.argsort(rows, kind="stable")
+        return rows[order], products[order]
 
     def is_taken(self, rows: Ints, products: Ints) -> NDArray[np.bool_]:
         """Whether each of these may not be offered any more."""
@@ -162,7 +168,7 @@ class _Lists:
         fits = places < self._n
         rows, places = rows[fits], places[fits]
         self._products[rows, places] = products[fits]
-        self._scores[rows, places] = [round(score, DECIMALS) for score in scores[fits].tolist()]
+        self._scores[rows, places] = scores[fits]
         self._rungs[rows, places] = RUNGS.index(rung)
         self._counts += np.bincount(rows, minlength=len(self._counts))
 
@@ -170,7 +176,11 @@ class _Lists:
         """Give what the lists hold."""
         rows, places = np.nonzero(self._is_filled())
         at = (rows, places)
-        return Offers(rows, places + 1, self._products[at], self._scores[at], self._rungs[at])
+        scores, rungs = self._scores[at], self._rungs[at]
+        # Only weights have more decimals. Python rounds what is written, numpy a multiple of it.
+        is_weight = rungs == RUNGS.index("buy_again")
+        scores[is_weight] = [round(score, DECIMALS) for score in scores[is_weight].tolist()]
+        return Offers(rows, places + 1, self._products[at], scores, rungs)
 
     def _is_filled(self) -> NDArray[np.bool_]:
         return np.arange(self._n) < self._counts[:, None]
@@ -199,20 +209,23 @@ class _Popular:
     def add(self, lists: _Lists) -> None:
         """Add the most popular ones that are not taken."""
         room = lists.room
-        open_rows = np.flatnonzero(room > 0)
         rows, products = lists.taken()
-        # No further down the order than the longest list with all that it has to pass over.
-        passed_over = np.bincount(rows, minlength=len(room))
-        wanted = (room + passed_over)[open_rows].max(initial=0)
-        depth = min(int(wanted), len(self._order))
-        is_free = np.ones((len(room), depth), bool)
-        places = self._place[products]
+        # No further down the order than a list takes with all that it has to pass over.
+        depth = np.bincount(rows, minlength=len(room)) + room
+        open_rows = np.flatnonzero(room > 0)
+        for part in _parts(len(open_rows), int(depth[open_rows].max(initial=1))):
+            chosen = open_rows[part]
+            taken = _within(chosen, rows, products)
+            self._add(lists, chosen, taken, min(int(depth[chosen].max()), len(self._order)))
+
+    def _add(self, lists: _Lists, chosen: Ints, taken: Pairs, depth: int) -> None:
+        is_free = np.ones((len(chosen), depth), bool)
+        rows, places = taken[0], self._place[taken[1]]
         is_near = places < depth
         is_free[rows[is_near], places[is_near]] = False
-        is_free = is_free[open_rows]
-        is_offered = is_free & (np.cumsum(is_free, axis=1) <= room[open_rows][:, None])
-        rows, places = np.nonzero(is_offered)
-        lists.add("popular", open_rows[rows], self._order[places], self._scores[places])
+        n_free = np.cumsum(is_free, axis=1, dtype=np.int32)
+        rows, places = np.nonzero(is_free & (n_free <= lists.room[chosen][:, None]))
+        lists.add("popular", chosen[rows], self._order[places], self._scores[places])
 
 
 class _Learnt:
@@ -234,26 +247,25 @@ class _Learnt:
     def add(self, block: _Block, lists: _Lists) -> None:
         """Add the products with the highest scores that are not taken."""
         rows = np.flatnonzero((lists.room > 0) & block.is_known)
-        if not len(rows):
-            return
-        factors = block.factors[rows]
-        found, columns = self._candidates(factors, self._taken(lists, rows), lists.room.max())
-        scores = np.empty(len(found))
-        for start in range(0, len(found), _PAIRS):
-            part = slice(start, start + _PAIRS)
-            scores[part] = np.einsum("ij,ij->i", factors[found[part]], self._factors[columns[part]])
-        scores = np.round(scores, DECIMALS)
-        order = np.lexsort((columns, -scores, found))
-        lists.add("als", rows[found[order]], self._products[columns[order]], scores[order])
+        taken = lists.taken()
+        for part in _parts(len(rows), len(self._products)):
+            chosen = rows[part]
+            places, products = _within(chosen, *taken)
+            columns = self._column[products]
+            is_here = columns >= 0
+            masked = places[is_here], columns[is_here]
+            self._add(lists, chosen, block.factors[chosen], masked)
 
-    def _taken(self, lists: _Lists, rows: Ints) -> Pairs:
-        """Give what is taken as places in `rows` and columns of scores."""
-        place = np.full(len(lists.room), -1)
-        place[rows] = np.arange(len(rows))
-        taken_rows, taken = lists.taken()
-        places, columns = place[taken_rows], self._column[taken]
-        is_here = (places >= 0) & (columns >= 0)
-        return places[is_here], columns[is_here]
+    def _add(self, lists: _Lists, chosen: Ints, factors: Floats, taken: Pairs) -> None:
+        rows, columns = self._candidates(factors, taken, int(lists.room[chosen].max()))
+        scores = np.empty(len(rows))
+        for start in range(0, len(rows), _PAIRS):
+            part = slice(start, start + _PAIRS)
+            x, y = factors[rows[part]], self._factors[columns[part]]
+            scores[part] = np.einsum("ij,ij->i", x, y)
+        scores = np.round(scores, DECIMALS)
+        order = np.lexsort((columns, -scores, rows))
+        lists.add("als", chosen[rows[order]], self._products[columns[order]], scores[order])
 
     def _candidates(self, factors: Floats, taken: Pairs, n: int) -> Pairs:
         """Give all pairs of row and column that may be among the best n, ties included."""
@@ -282,6 +294,24 @@ class _Learnt:
     @cached_property
     def _columns(self) -> NDArray[Any]:
         return np.ascontiguousarray(self._factors.T.astype(np.float32))
+
+
+def _parts(n_rows: int, width: int) -> Iterator[slice]:
+    """Cut rows of so many numbers into what is looked at together."""
+    step = max(1, AT_A_TIME // width)
+    return (slice(start, start + step) for start in range(0, n_rows, step))
+
+
+def _within(chosen: Ints, rows: Ints, products: Ints) -> Pairs:
+    """Give those of pairs, sorted by row, whose row is chosen: its place among these, and product.
+
+    The chosen rows are sorted, too.
+    """
+    begin, end = np.searchsorted(rows, [chosen[0], chosen[-1] + 1])
+    rows, products = rows[begin:end], products[begin:end]
+    places = np.searchsorted(chosen, rows)
+    is_chosen = chosen[places] == rows
+    return places[is_chosen], products[is_chosen]
 
 
 def _least_of_best(scores: Floats, n: int) -> Floats:

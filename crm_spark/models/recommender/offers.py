@@ -16,8 +16,6 @@ from crm_spark.models.recommender.catalogue import PRODUCT_INDEX, Catalogue
 from crm_spark.models.recommender.ladder import RUNGS, Ladder, Offers, Ranking
 from crm_spark.models.recommender.section import AlsParams
 
-# How many scores of customers by products a worker holds at a time (4 bytes each).
-SCORES_AT_A_TIME = 4_000_000
 _OFFERS = (
     "list string, customer_id string, rank int, product_id string, score double, source string"
 )
@@ -73,14 +71,11 @@ def _ranker(
     def rank(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         catalogue = shared.value
         product_ids = pa.array(catalogue.product_ids, pa.string())
-        at_a_time = max(1, SCORES_AT_A_TIME // max(catalogue.size, 1))
         with one_thread():
             ranking = Ranking(catalogue, ladders, als)
             for batch in batches:
-                for start in range(0, batch.num_rows, at_a_time):
-                    part = batch.slice(start, at_a_time)
-                    for name, offers in ranking.offers(histories_of(part), n=n):
-                        yield _as_batch(name, part["customer_id"], product_ids, offers)
+                for name, offers in ranking.offers(histories_of(batch), n=n):
+                    yield _as_batch(name, batch["customer_id"], product_ids, offers)
 
     return rank
 

@@ -14,6 +14,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from crm_spark.models.recommender import ladder as ladder_module
 from crm_spark.models.recommender import offers as offers_module
 from crm_spark.models.recommender.als_kernel import Ratings
 from crm_spark.models.recommender.catalogue import Catalogue, product_catalogue
@@ -353,10 +354,10 @@ def test_lists_do_not_depend_on_partitions_and_blocks(
 
     batch = pa.Table.from_pandas(histories.toPandas()).combine_chunks().to_batches()[0]
     for at_a_time in (1, 7):
-        monkeypatch.setattr(offers_module, "SCORES_AT_A_TIME", at_a_time * catalogue.size)
+        monkeypatch.setattr(ladder_module, "AT_A_TIME", at_a_time * catalogue.size)
         rank: Any = offers_module._ranker(Shared(catalogue), ladders, ALS, 6)  # type: ignore[arg-type]
-        parts = list(rank([batch]))
-        assert len(parts) == -(-26 // at_a_time) * len(ladders)
+        parts = list(rank([batch.slice(0, 20), batch.slice(20)]))
+        assert len(parts) == 2 * len(ladders)
         rows = [row for part in parts for row in part.to_pylist()]
         assert as_lists(rows) == expected
 
@@ -373,7 +374,7 @@ def test_a_worker_without_customers_gives_nothing() -> None:
             ]
         ),
     )
-    assert [part.num_rows for part in rank([empty])] == []
+    assert [part.num_rows for part in rank([empty])] == [0] * len(LADDERS)
 
 
 def test_customer_histories_hold_all_products_in_the_order_of_their_places(

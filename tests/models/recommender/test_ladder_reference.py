@@ -112,15 +112,19 @@ def best(scores: Floats, taken: set[int], room: int) -> list[tuple[int, float]]:
 def drawn(seed: int) -> tuple[Catalogue, list[tuple[Ints, Floats]], int]:
     """Draw a catalogue with ties of all kinds, and histories from nothing to everything.
 
-    Half of the seeds have factors in eighths, some of them the same, so that scores tie; the others
-    scores that differ in all digits. Weights of zero, and products off sale and without factors,
+    A third of the seeds have factors in eighths, so that scores tie; a third scores that differ in
+    all digits; and a third scores that single precision cannot tell apart. Some factors are the
+    same. Weights of zero, and products off sale and without factors,
     are among what was bought.
     """
     rng = np.random.default_rng(seed)
     size = int(rng.choice([1, 2, 12, 60, 700]))
     rank = int(rng.choice([1, 3, 8]))
-    is_tied = seed % 2 == 0
-    factors = rng.integers(-4, 9, (size, rank)) / 8 if is_tied else rng.normal(size=(size, rank))
+    factors = [
+        rng.integers(-4, 9, (size, rank)) / 8,
+        rng.normal(size=(size, rank)),
+        0.5 + rng.integers(0, 40, (size, rank)) * 2.0**-24,
+    ][seed % 3]
     if size > 4:
         factors[rng.choice(size, size // 4)] = factors[0]
     has_factors = rng.random(size) < (0 if seed % 17 == 0 else 0.8)
@@ -155,6 +159,7 @@ def as_ratings(histories: Sequence[tuple[Ints, Floats]]) -> Ratings:
 def test_lists_are_those_of_the_plain_ranking(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue, histories, n = drawn(seed)
     monkeypatch.setattr(ladder_module, "_PAIRS", 50)
+    monkeypatch.setattr(ladder_module, "AT_A_TIME", [10**6, 3 * catalogue.size][seed % 2])
     plain = PlainRanking(catalogue)
     names = []
     for name, offers in Ranking(catalogue, LADDERS, ALS).offers(as_ratings(histories), n=n):

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-from benchmarks import features, increment, ingest, small
+from benchmarks import features, increment, ingest, recommender, small
 from benchmarks.measure import Row, machine
 from crm_spark.runtime.progress import log
 
@@ -30,6 +30,9 @@ SECTIONS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
     "increment": lambda place, given: increment.measured(place, n_customers=given.customers),
     "features": lambda place, given: features.measured(
         place, n_customers=given.customers, repeats=given.repeats
+    ),
+    "recommender": lambda place, given: recommender.measured(
+        place, n_pairs=given.pairs, repeats=given.repeats
     ),
 }
 
@@ -58,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("section", nargs="*", help=f"{', '.join(SECTIONS)} (default: all)")
     parser.add_argument(
         "--customers", type=int, default=10_000, help="of the sample, some 100 lines each"
+    )
+    parser.add_argument(
+        "--pairs", type=int, default=2_000_000, help="of customer and product, for the recommender"
     )
     parser.add_argument("--repeats", type=int, default=3, help="medians are given (default: 3)")
     parser.add_argument("--folder", default="benchmark", help="where data are made and kept")

@@ -76,8 +76,7 @@ def _fit(
         except CannotRunError as error:
             if params.als.engine == "arrow":
                 raise EnvironmentFault(
-                    f"recommendations.als.engine is arrow, but {error}: give it that, or set auto "
-                    "or mllib"
+                    f"recommendations.als.engine is arrow, but {error}: provide that, or set auto"
                 ) from error
             reason = str(error)
             log.warning("ALS is fitted by MLlib, which takes longer: %s", reason)
@@ -98,9 +97,10 @@ def _ratings(interactions: DataFrame, product_ids: list[str], weight: str) -> Da
     """
     numbers = pd.DataFrame({"product_id": product_ids, "product": range(len(product_ids))})
     products = interactions.sparkSession.createDataFrame(numbers, "product_id string, product int")
-    rating = F.log1p(F.col(weight)).cast("float")
+    rating = F.log1p(F.col(weight)).cast("float").alias("rating")
     return (
-        interactions.join(F.broadcast(products), "product_id")
-        .select("customer_id", "product", rating.alias("rating"))
+        interactions.select("customer_id", "product_id", rating)
         .where(F.col("rating") > 0)
+        .join(F.broadcast(products), "product_id")
+        .select("customer_id", "product", "rating")
     )

@@ -40,6 +40,7 @@ from crm_spark.models.recommender.als_kernel import (
     solve,
 )
 from crm_spark.models.recommender.section import AlsParams
+from crm_spark.words import counted
 
 # Up to so many ratings Spark's jobs take longer than their work: they are solved in the driver.
 RATINGS_HERE = 1_000_000
@@ -53,7 +54,7 @@ class CannotRunError(Exception):
 
 
 def require_workers(spark: SparkSession) -> None:
-    """Have each executor's Python solve a row. Raises CannotRunError, with the reason."""
+    """Have the executors' Python solve a row. Raises CannotRunError, with the reason."""
     n = spark.sparkContext.defaultParallelism
     try:
         spark.range(0, n, 1, n).mapInArrow(_try_kernel, "solved int").collect()
@@ -131,12 +132,13 @@ def largest_factors(spark: SparkSession, params: AlsParams) -> int:
 
 
 def _require_room(customers: Side, products: Side, rank: int, limit: int) -> None:
-    n_rows = customers.n_rows + products.n_rows
-    needed = 4 * n_rows * rank
+    needed = 4 * (customers.n_rows + products.n_rows) * rank
     if needed > limit:
         raise CannotRunError(
-            f"the factors of {n_rows:,} customers and products take {_gb(needed)} at rank {rank}, "
-            f"and {_gb(limit)} may be taken (recommendations.als.factors_gb)"
+            f"the factors of {counted(customers.n_rows, 'customer')} and "
+            f"{counted(products.n_rows, 'product')} take {_gb(needed)} at rank {rank}, and "
+            f"{_gb(limit)} may be taken (recommendations.als.factors_gb, by default of "
+            "spark.driver.memory and spark.driver.maxResultSize)"
         )
 
 

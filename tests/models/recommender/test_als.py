@@ -315,7 +315,7 @@ def test_factors_that_do_not_fit_leave_the_fit_to_mllib_and_it_is_told(
     )
     assert (enough.engine, enough.reason, engine_verdicts(enough)) == ("arrow", "", ())
     assert too_little.engine == "mllib"
-    assert too_little.reason.startswith("the factors of 84 customers and products take ")
+    assert too_little.reason.startswith("the factors of 61 customers and 23 products take ")
     assert "recommendations.als.factors_gb" in too_little.reason
     assert too_little.engine_in_words() == {
         "engine_used": "mllib",
@@ -324,7 +324,7 @@ def test_factors_that_do_not_fit_leave_the_fit_to_mllib_and_it_is_told(
     (verdict,) = engine_verdicts(too_little)
     assert verdict.level == "advice"
     assert verdict.message.endswith(too_little.reason)
-    with pytest.raises(EnvironmentFault, match=r"engine is arrow, but the factors of 84 .* auto"):
+    with pytest.raises(EnvironmentFault, match=r"engine is arrow, but the factors of 61 .* auto"):
         fit_product_factors(interactions, catalogue, of_engine("arrow", factors_gb=1e-9))
 
 

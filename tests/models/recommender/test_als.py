@@ -295,6 +295,16 @@ def test_a_weight_of_zero_is_no_purchase(
     pd.testing.assert_frame_equal(found.frame, fitted.frame, check_exact=True)
 
 
+@pytest.mark.parametrize("ratings_here", [0, 10**6])
+def test_purchases_that_weigh_nothing_give_factors_of_zero(
+    spark: SparkSession, ratings_here: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(als_arrow, "RATINGS_HERE", ratings_here)
+    rows = spark.createDataFrame([(f"c{number}", "p", 0.0, 3) for number in range(9)], SCHEMA)
+    found = fit_product_factors(rows, product_catalogue(rows, PARAMS), of_engine("arrow"))
+    assert found.frame.to_numpy().tolist() == [["p", *[0.0] * RANK]]
+
+
 # 61 customers and 23 products with 4 numbers of 4 bytes each.
 NEEDED = (N_CUSTOMERS + 1 + N_PRODUCTS - len(RARE)) * RANK * 4
 

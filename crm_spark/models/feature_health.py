@@ -22,6 +22,7 @@ from pyspark.sql import types as T
 from crm_spark.features.families import FEATURES
 from crm_spark.features.families.family import Feature
 from crm_spark.models.binary_metrics import Floats, ScoreCounts, auc_interval, from_arrays, roc_auc
+from crm_spark.models.rows import sampled_customers
 
 # Of more labelled training rows than these a sample by hash of the customer is looked at.
 MOST_ROWS = 100_000
@@ -147,8 +148,8 @@ def measure_features(
     """
     ranges = value_ranges(frame.where(F.col("as_of_date").isin(list(training))))
     n_training = next(iter(ranges.values())).n_rows
-    every = max(1, -(-n_training // MOST_ROWS))
-    rows = _sample(frame.where(F.col("as_of_date").isin([*training, test])), label, every=every)
+    read = frame.where(F.col("as_of_date").isin([*training, test]))
+    rows = _collected(sampled_customers(read, n_rows=n_training, most=MOST_ROWS), label)
     days, labels = rows["as_of_date"].to_numpy(), rows[label].to_numpy(float)
     cutoffs = {day: days == day for day in sorted({*training, test})}
     health = tuple(
@@ -164,9 +165,8 @@ def measure_features(
     )
 
 
-def _sample(frame: DataFrame, label: str, *, every: int) -> pd.DataFrame:
-    """Give one in `every` customers at all of their cut-offs, sorted by key."""
-    drawn = frame.where(F.pmod(F.xxhash64("customer_id"), F.lit(every)) == 0)
+def _collected(drawn: DataFrame, label: str) -> pd.DataFrame:
+    """Collect customers at all of their cut-offs, sorted by key."""
     columns = [F.col(feature.name).cast(T.DoubleType()) for feature in FEATURES]
     rows = drawn.select("customer_id", "as_of_date", label, *columns)
     sample = rows.toPandas()  # about MOST_ROWS rows of each, training and test, whatever the base

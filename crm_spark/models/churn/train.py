@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -28,8 +29,12 @@ from crm_spark.models.churn.model import PROBABILITY, ChurnModel, score
 from crm_spark.models.churn.section import ChurnSection
 from crm_spark.models.cutoffs import Cutoffs
 from crm_spark.models.results import Measured
+from crm_spark.models.rows import sampled_customers
 
 N_EXPLAINED = 8
+# Of more customers than these a sample by hash says what is usual.
+MEDIAN_ROWS = 100_000
+_SHUFFLED = "_shuffled_"
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,9 @@ def permutation_importance(
     """Give each input's importance on the test cut-off, the largest first. Breiman (2001).
 
     All shuffled copies are scored in one Spark job, on at most `importance_rows` customers drawn by
-    hash. Losses below the noise of shuffling can be negative.
+    hash. Losses below the noise of shuffling can be negative. The driver holds these customers
+    twice, as they are and with each input shuffled; the copies, a whole one for each input, are
+    made where they are scored.
     """
     test = frame.where(F.col("as_of_date") == cutoffs.test)
     columns = [feature.name for feature in model.inputs]
@@ -169,22 +176,17 @@ def permutation_importance(
         .toPandas()  # at most importance_rows
     )
     random = np.random.default_rng(params.seed)
-    copies = [sample.assign(shuffled="")]
-    for name in columns:
-        values = sample[name].to_numpy()[random.permutation(len(sample))]
-        copies.append(sample.assign(shuffled=name, **{name: values}))
-    spark = frame.sparkSession
-    schema = T.StructType(
-        [
-            T.StructField("customer_id", T.StringType()),
-            T.StructField(LABEL, T.DoubleType()),
-            *[T.StructField(name, T.DoubleType()) for name in columns],
-            T.StructField("shuffled", T.StringType()),
-        ]
+    shuffled = {
+        f"{_SHUFFLED}{name}": sample[name].to_numpy()[random.permutation(len(sample))]
+        for name in columns
+    }
+    both = pa.Table.from_pandas(
+        pd.concat([sample.drop(columns="customer_id"), pd.DataFrame(shuffled)], axis=1),
+        schema=pa.schema([(name, pa.float64()) for name in (LABEL, *columns, *shuffled)]),
+        preserve_index=False,
     )
-    stacked = pd.concat(copies, ignore_index=True).astype(object)
-    stacked = stacked.where(stacked.notna(), None)
-    scored = score(model, spark.createDataFrame(stacked, schema), keep=["shuffled", LABEL])
+    copies = _shuffled_copies(frame.sparkSession.createDataFrame(both), columns)
+    scored = score(model, copies, keep=["shuffled", LABEL])
     counted = (
         scored.groupBy("shuffled", F.round(PROBABILITY, 6).alias("p"))
         .agg(F.count(F.lit(1)).alias("n"), F.sum(LABEL).alias("n_positive"))
@@ -193,6 +195,18 @@ def permutation_importance(
     auc = {name: _auc(group) for name, group in counted.groupby("shuffled")}
     losses = [Importance(name, (auc[""] or 0.0) - (auc[name] or 0.0)) for name in columns]
     return sorted(losses, key=lambda loss: (-loss.auc_loss, loss.feature))
+
+
+def _shuffled_copies(rows: DataFrame, columns: Sequence[str]) -> DataFrame:
+    """Give the rows as they are, `shuffled` being empty, and once more for each input shuffled."""
+    copies = rows.withColumn("shuffled", F.explode(F.array(*map(F.lit, ("", *columns)))))
+    taken = [
+        F.when(F.col("shuffled") == name, F.col(f"{_SHUFFLED}{name}"))
+        .otherwise(F.col(name))
+        .alias(name)
+        for name in columns
+    ]
+    return copies.select("shuffled", LABEL, *taken)
 
 
 def _auc(group: pd.DataFrame) -> float | None:
@@ -209,12 +223,17 @@ def _auc(group: pd.DataFrame) -> float | None:
 def with_reasons(
     model: ChurnModel, importances: Sequence[Importance], frame: DataFrame, cutoffs: Cutoffs
 ) -> ChurnModel:
-    """Have the model explain itself by its most telling inputs, against the base's medians."""
+    """Have the model explain itself by its most telling inputs, against the base's medians.
+
+    The median of a feature is exact, of all customers of the latest training cut-off or of a sample
+    by hash of at most about MEDIAN_ROWS: an exact percentile holds every distinct value at once.
+    """
     telling = [importance.feature for importance in importances if importance.auc_loss > 0][
         :N_EXPLAINED
     ]
     newest = frame.where(F.col("as_of_date") == cutoffs.calibration)
-    row = newest.agg(
+    sample = sampled_customers(newest, n_rows=newest.count(), most=MEDIAN_ROWS)
+    row = sample.agg(
         *[F.percentile(name, F.lit(0.5)).alias(name) for name in telling] or [F.lit(0)]
     ).collect()[0]
     inputs = tuple(

@@ -18,7 +18,7 @@ from pyspark.sql import types as T
 from crm_spark.errors import DataError
 from crm_spark.features.families import FEATURES
 from crm_spark.models.results import Measured
-from crm_spark.models.rows import fixed_rows
+from crm_spark.models.rows import fixed_rows, sampled_customers
 from crm_spark.models.segments.model import (
     CLUSTER,
     NamedSegment,
@@ -155,10 +155,7 @@ def fit_inputs(
     none is left.
     """
     units = {feature.name: feature.unit for feature in FEATURES}
-    sample = rows
-    if n_customers > QUANTILE_ROWS:
-        every = -(-n_customers // QUANTILE_ROWS)
-        sample = rows.where(F.pmod(F.xxhash64("customer_id"), F.lit(every)) == 0)
+    sample = sampled_customers(rows, n_rows=n_customers, most=QUANTILE_ROWS)
     cuts = (0.5, params.winsorize_share, 1 - params.winsorize_share)
     quantiles = sample.agg(
         *[F.percentile(name, F.array(*map(F.lit, cuts))).alias(name) for name in params.features]

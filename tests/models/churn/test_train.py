@@ -20,6 +20,7 @@ from sklearn.metrics import roc_auc_score
 from crm_spark.features.families import FEATURES
 from crm_spark.models.binary_metrics import Floats, Metric, at_threshold
 from crm_spark.models.calibration import PlattCalibration
+from crm_spark.models.churn import train
 from crm_spark.models.churn.candidates import FOREST, RULES, fit_rule, usable_features
 from crm_spark.models.churn.definition import Churn
 from crm_spark.models.churn.model import PROBABILITY, ChurnModel, add_reasons, load_model, score
@@ -485,6 +486,63 @@ def test_importance_does_not_depend_on_how_the_rows_are_spread(
         for frame in (rule_frame, spread)
     ]
     assert losses[0] == losses[1]
+
+
+def test_importance_is_what_is_lost_when_the_values_of_one_input_change_places(
+    rule_frame: DataFrame, fitted_rules: list[Fitted]
+) -> None:
+    model = fitted_rules[1].model
+    order = F.xxhash64("customer_id", F.lit(PARAMS.seed))
+    test = rule_frame.where(F.col("as_of_date") == TEST).orderBy(order)
+    drawn = test.limit(PARAMS.importance_rows).toPandas()
+    random = np.random.default_rng(PARAMS.seed)
+    copies = {"": drawn}
+    for feature in model.inputs:
+        places = random.permutation(len(drawn))
+        values = drawn[feature.name].to_numpy()[places]
+        copies[feature.name] = drawn.assign(**{feature.name: values})
+    auc = {}
+    for name, copy in copies.items():
+        found = copy["customer_id"].map(
+            probabilities(model, to_spark(rule_frame.sparkSession, copy))
+        )
+        auc[name] = roc_auc_score(copy["label"], found.round(6))
+    losses = permutation_importance(model, rule_frame, CUTOFFS, PARAMS)
+    expected = {name: auc[""] - auc[name] for name in auc if name}
+    assert {loss.feature: loss.auc_loss for loss in losses} == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_driver_does_not_hold_the_rows_once_for_each_input(
+    forest: Fitted, planted: DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = []
+    create = SparkSession.createDataFrame
+
+    def watched(spark: SparkSession, rows: pa.Table) -> DataFrame:
+        sent.append(rows.num_rows * rows.num_columns)
+        return create(spark, rows)
+
+    monkeypatch.setattr(SparkSession, "createDataFrame", watched)
+    permutation_importance(forest.model, planted, CUTOFFS, PARAMS)
+    # The label, each input as it is and each input shuffled.
+    assert sent == [PARAMS.importance_rows * (1 + 2 * len(forest.model.inputs))]
+
+
+def test_usual_values_of_many_customers_are_those_of_a_sample_by_hash(
+    forest: Fitted, planted: DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "MEDIAN_ROWS", N_CUSTOMERS // 3)
+    only = [Importance(PLANTED, 0.3)]
+    spread = planted.repartition(5, "n_orders")
+    explained = [
+        with_reasons(forest.model, only, frame, CUTOFFS).spec() for frame in (planted, spread)
+    ]
+    newest = planted.where(F.col("as_of_date") == CUTOFFS.calibration)
+    drawn = newest.where(F.pmod(F.xxhash64("customer_id"), F.lit(4)) == 0).toPandas()
+    assert N_CUSTOMERS / 5 < len(drawn) < N_CUSTOMERS / 3
+    medians = {feature["name"]: feature["median"] for feature in explained[0]["inputs"]}
+    assert medians[PLANTED] == np.nanmedian(drawn[PLANTED])
+    assert explained[0] == explained[1]
 
 
 # --- what a model may and may not depend on ------------------------------------------------------

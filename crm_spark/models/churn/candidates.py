@@ -68,6 +68,9 @@ def fit_forest(frame: DataFrame, features: Sequence[str], params: ChurnSection) 
         featureSubsetStrategy="sqrt",
         subsamplingRate=1.0,
         maxMemoryInMB=1024,
+        # The same trees: each row remembers its node, and is not taken through the trees again
+        # from their roots at every level.
+        cacheNodeIds=True,
         seed=params.seed,
     )
     return _fit(FOREST, forest, frame, inputs, params)

@@ -91,7 +91,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     )
     scoring_in_words = "Score every active customer of the date with the champion of that date."
     tables = (CUSTOMER_CHURN,)
-    generation = 4
+    generation = 5
     not_learnt = frozenset({"backtest_cutoffs", "n_reasons"})
     glossary = GLOSSARY
     quiet_advice = frozenset(FEATURE_CHECKS)

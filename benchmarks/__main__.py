@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-from benchmarks import features, increment, ingest, recommender, small
+from benchmarks import features, forest, increment, ingest, recommender, small
 from benchmarks.measure import Row, machine
 from crm_spark.runtime.progress import log
 
@@ -34,6 +34,7 @@ SECTIONS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
     "recommender": lambda place, given: recommender.measured(
         place, n_pairs=given.pairs, repeats=given.repeats
     ),
+    "forest": lambda place, given: forest.measured(place, repeats=given.repeats),
 }
 
 

@@ -12,7 +12,18 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-from benchmarks import features, forest, increment, ingest, recommender, small
+from benchmarks import (
+    cutoffs,
+    executors,
+    features,
+    forest,
+    growth,
+    increment,
+    ingest,
+    pipeline,
+    recommender,
+    small,
+)
 from benchmarks.measure import Row, machine
 from crm_spark.runtime.progress import log
 
@@ -22,19 +33,38 @@ HEADER = (
 )
 
 
+# Of a section that looks at one size; --customers gives others.
+N_CUSTOMERS = 10_000
+
+
+def _each_size(
+    measured: Callable[..., Iterator[Row]], *, is_repeated: bool = True
+) -> Callable[[Path, argparse.Namespace], Iterator[Row]]:
+    """Give a section that measures every size that is asked for."""
+
+    def rows(place: Path, given: argparse.Namespace) -> Iterator[Row]:
+        repeats = {"repeats": given.repeats} if is_repeated else {}
+        for n_customers in given.customers or [N_CUSTOMERS]:
+            yield from measured(place, n_customers=n_customers, **repeats)
+
+    return rows
+
+
 SECTIONS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
     "small": lambda place, given: small.measured(place, repeats=given.repeats),
-    "ingest": lambda place, given: ingest.measured(
-        place, n_customers=given.customers, repeats=given.repeats
-    ),
-    "increment": lambda place, given: increment.measured(place, n_customers=given.customers),
-    "features": lambda place, given: features.measured(
-        place, n_customers=given.customers, repeats=given.repeats
-    ),
+    "ingest": _each_size(ingest.measured),
+    "increment": _each_size(increment.measured, is_repeated=False),
+    "features": _each_size(features.measured),
+    "cutoffs": _each_size(cutoffs.measured),
     "recommender": lambda place, given: recommender.measured(
         place, n_pairs=given.pairs, repeats=given.repeats
     ),
     "forest": lambda place, given: forest.measured(place, repeats=given.repeats),
+    "executors": _each_size(executors.measured, is_repeated=False),
+    "pipeline": lambda place, given: pipeline.measured(
+        place, sizes=given.customers or pipeline.SIZES
+    ),
+    "growth": lambda place, given: growth.measured(place, sizes=given.customers or pipeline.SIZES),
 }
 
 
@@ -61,7 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__)
     parser.add_argument("section", nargs="*", help=f"{', '.join(SECTIONS)} (default: all)")
     parser.add_argument(
-        "--customers", type=int, default=10_000, help="of the sample, some 100 lines each"
+        "--customers",
+        type=_numbers,
+        metavar="N[,N...]",
+        help="sizes of the sample, some 100 lines a customer (default: "
+        f"{N_CUSTOMERS}; of pipeline and growth {','.join(map(str, pipeline.SIZES))})",
     )
     parser.add_argument(
         "--pairs", type=int, default=2_000_000, help="of customer and product, for the recommender"
@@ -70,6 +104,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", default="benchmark", help="where data are made and kept")
     parser.add_argument("--json", metavar="FILE", help="write the rows there, too")
     return parser
+
+
+def _numbers(text: str) -> list[int]:
+    """Read the numbers of --customers."""
+    return [int(number) for number in text.split(",")]
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -82,7 +121,7 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def _line(row: Row) -> str:
-    is_seconds = not row.peers
+    is_seconds = row.ratio is None
     goal = "" if row.goal is None else f"{row.goal:g} s" if is_seconds else f"{row.goal:g}"
     cells = [
         row.section,

@@ -32,6 +32,16 @@ class Sample:
         return self.folder / "transactions"
 
 
+def flags_below(work: Path) -> list[str]:
+    """Give the flags by which a job has its lake, its tracking store and its report in a folder."""
+    settings = {
+        "storage.root": work / "lake",
+        "tracking.uri": f"sqlite:///{work / 'mlflow.db'}",
+        "report.path": work / "report.html",
+    }
+    return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+
+
 def sample(place: Path, n_customers: int, *, days: int = N_DAYS, files: str = "parquet") -> Sample:
     """Give a sample of so many customers, made where it is not there yet."""
     folder = place / f"{n_customers}_customers_{days}_days_{files}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from benchmarks.data import FIRST_DAY, sample
+from benchmarks.data import FIRST_DAY, flags_below, sample
 from benchmarks.measure import Row, Run, run_job
 
 # Some 300 lines of 20 customers.
@@ -22,14 +22,7 @@ def measured(place: Path, *, repeats: int) -> Iterator[Row]:
     for _ in range(repeats):
         work = place / "small"
         shutil.rmtree(work, ignore_errors=True)
-        settings = {
-            "storage.root": work / "lake",
-            "tracking.uri": f"sqlite:///{work / 'mlflow.db'}",
-            "report.path": work / "report.html",
-        }
-        flags = ["--config", source.config]
-        for key, value in settings.items():
-            flags += ["--set", f"{key}={value}"]
+        flags = ["--config", source.config, *flags_below(work)]
         work.mkdir()
         dated = [*flags, "--as-of", day.isoformat()]
         run_job("ingest_sources", *flags)

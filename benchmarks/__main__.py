@@ -122,7 +122,7 @@ def table(rows: Iterable[Row]) -> str:
 
 def _line(row: Row) -> str:
     is_seconds = row.ratio is None
-    goal = "" if row.goal is None else f"{row.goal:g} s" if is_seconds else f"{row.goal:g}"
+    goal = "" if row.goal is None else f"{row.goal:.3g} s" if is_seconds else f"{row.goal:.3g}"
     cells = [
         row.section,
         row.case,

@@ -13,7 +13,6 @@ from benchmarks.data import Sample
 from benchmarks.measure import Run, run_job
 
 EXECUTOR_MEGABYTES = 3072
-# A collector of one thread: an executor of one core is to keep one thread of the machine busy.
 _JAVA = "-XX:+UseSerialGC -XX:-DontCompileHugeMethods"
 # A heap that is given back shows what the driver holds, instead of what it was once given.
 _SMALL_HEAP = "-XX:MinHeapFreeRatio=10 -XX:MaxHeapFreeRatio=20"
@@ -26,7 +25,9 @@ def properties(n_executors: int, cores: int) -> dict[str, str]:
         "spark.executor.memory": f"{EXECUTOR_MEGABYTES}m",
         # Begins with all executors there.
         "spark.scheduler.minRegisteredResourcesRatio": "1.0",
-        "spark.executor.extraJavaOptions": _JAVA,
+        # An executor of one core is to keep one thread of the machine busy, with its compiler and
+        # its collector.
+        "spark.executor.extraJavaOptions": f"{_JAVA} -XX:ActiveProcessorCount={cores}",
         "spark.driver.extraJavaOptions": f"{_JAVA} {_SMALL_HEAP}",
         "spark.driver.memory": "2g",
         "spark.driver.host": "127.0.0.1",

@@ -14,13 +14,16 @@ from benchmarks.measure import Row, Run, run_python
 
 # Of what two processes gain over one.
 WANTED_SHARE = 0.85
-ROUNDS = "40"
+ROUNDS, REPEATS = "10", 3
 JOBS = ("ingest_sources", "build_features")
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """Seconds of work of one thread: once alone, and twice at once (until both have ended)."""
+    """Seconds of work of one thread: once alone, and twice at once (until both have ended).
+
+    The least of several runs each, those that the machine disturbed least.
+    """
 
     alone: float
     twice_at_once: float
@@ -50,9 +53,9 @@ def measured(place: Path, *, n_customers: int) -> Iterator[Row]:
     for job in JOBS:
         yield Row(
             "executors",
-            f"{job}, {n_lines:,} lines, two executors of one core",
+            f"{job}, {n_lines:,} lines, two executors of one core, {_core_seconds(two[job])}",
             [two[job].said_seconds],
-            "one executor",
+            f"one executor, {_core_seconds(one[job])}",
             [one[job].said_seconds],
             n_rows=n_lines,
             ours_peak_bytes=two[job].peak_bytes,
@@ -77,12 +80,18 @@ def scaled_row(n_lines: int, scaling: Scaling, *, one: float, two: float) -> Row
 
 
 def machine_scaling() -> Scaling:
-    """Time work of one thread alone, then twice at once."""
+    """Time work of one thread alone, then twice at once, several times in turn."""
     work = ["-m", "benchmarks.one_thread", ROUNDS]
-    alone = run_python(work).said_seconds
-    with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(run_python, [work, work]))
-    return Scaling(alone, max(run.said_seconds for run in both))
+    alone, twice = [], []
+    for _ in range(REPEATS):
+        alone.append(run_python(work).said_seconds)
+        with ThreadPoolExecutor(2) as pool:
+            twice.append(max(run.said_seconds for run in pool.map(run_python, [work, work])))
+    return Scaling(min(alone), min(twice))
+
+
+def _core_seconds(run: Run) -> str:
+    return f"{run.found['core_seconds']:,.0f} core-seconds"
 
 
 def _runs(place: Path, source: Sample, *, n_executors: int) -> dict[str, Run]:

@@ -23,7 +23,7 @@ class ForestParams(BaseModel):
     max_bins: int = Field(default=32, ge=8)
     # The forest depends on how its rows are spread: a number of partitions that follows from the
     # rows alone makes it the same everywhere. Each partition sends the statistics of every node of
-    # all trees, so that a fifth of the rows in each is four times as much to shuffle.
+    # all trees: with a fifth of the rows in each, nearly four times as much is shuffled.
     rows_per_partition: int = Field(default=50_000, ge=100)
 
 

@@ -25,6 +25,7 @@ from crm_spark.ingest.settings import IngestSettings, Source
 from crm_spark.ingest.verdicts import log_verdicts
 from crm_spark.ingest.versions.facts import LineDates
 from crm_spark.lake.run import LakeRun
+from crm_spark.runtime.session import quick_for_few_rows
 from crm_spark.tables.checks import Verdict
 from crm_spark.tables.core import TRANSACTIONS
 
@@ -138,7 +139,8 @@ def _do(delivery: Delivery, action: Callable[[], None]) -> None:
             raise
 
     try:
-        without_broken_files(delivery.broken, delivery.found.layouts, once)
+        with quick_for_few_rows(delivery.run.spark, delivery.n_rows_roughly):
+            without_broken_files(delivery.broken, delivery.found.layouts, once)
     except CrmSparkError:
         raise
     except Exception as error:

@@ -33,6 +33,6 @@ def run(
 
     With `as_of` (the pipeline's first date) sources without an order before it are refused, too.
     """
-    with job_run(spark, config, "ingest_sources", None) as job:
+    with job_run(spark, config, "ingest_sources", None, is_load=True) as job:
         sources.ingest_sources(job, ingest_settings(config), rebuild=rebuild, first_day=as_of)
         return job.summary

@@ -18,6 +18,6 @@ NEEDS_AS_OF = False
 
 def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     """Replay the rejected rows of every source that has any."""
-    with job_run(spark, config, "replay_rejected", None) as job:
+    with job_run(spark, config, "replay_rejected", None, is_load=True) as job:
         replay.replay_rejected(job, ingest_settings(config))
         return job.summary

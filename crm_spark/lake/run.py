@@ -180,6 +180,11 @@ class LakeRun:
             return False
         return checksum_rows(row.checksum) > 0
 
+    def n_lines(self) -> int | None:
+        """Give how many order lines there are; None where they are not loaded."""
+        row = self.state.newest(LINES)
+        return checksum_rows(row.checksum) if row and row.checksum else None
+
     def order_dates(self) -> tuple[date, date]:
         """Give the local dates of the first order and of the newest event.
 

@@ -23,7 +23,7 @@ from crm_spark.lake.state import State
 from crm_spark.pipeline.settings import feature_settings
 from crm_spark.runtime.progress import log, redact
 from crm_spark.runtime.run import RunSummary, TableCounts
-from crm_spark.runtime.session import CostMeter
+from crm_spark.runtime.session import CostMeter, quick_for_few_rows
 from crm_spark.tables.ops import JOB_RUNS
 
 # Set by run_pipeline, so that the rows of its jobs name it.
@@ -71,9 +71,12 @@ class Run(LakeRun):
 
 
 @contextmanager
-def job_run(spark: SparkSession, config: Config, job: str, as_of: date | None) -> Iterator[Run]:
+def job_run(
+    spark: SparkSession, config: Config, job: str, as_of: date | None, *, is_load: bool = False
+) -> Iterator[Run]:
     """Run a job's work under the lake's lock and leave its row in ops.job_runs, last of all.
 
+    `is_load`: how many rows it works on does not follow from the order lines that are there.
     An error passes on with the failed summary attached as `summary`.
     """
     summary = RunSummary(job=job, as_of=as_of, pipeline_run_id=current_pipeline.get())
@@ -83,7 +86,8 @@ def job_run(spark: SparkSession, config: Config, job: str, as_of: date | None) -
             meter = CostMeter(spark)
             log.info("%s%s", job, f" as of {as_of}" if as_of else "")
             try:
-                yield run
+                with quick_for_few_rows(spark, None if is_load else run.n_lines()):
+                    yield run
             except BaseException as error:
                 summary.cost = meter.read()
                 summary.finish("failed", redact(str(error) or type(error).__name__))

@@ -70,6 +70,16 @@ LOCAL_SETTINGS = {
 }
 
 
+# Compiling code, and planning anew between stages, take longer than so few rows do.
+FEW_ROWS = 20_000
+_FOR_FEW_ROWS = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "8",
+}
+
+
 class SparkSection(RootModel[dict[str, str | int | float | bool]]):
     """Spark properties for a session that we start; under spark-submit they go before the job."""
 
@@ -118,6 +128,25 @@ def open_session(
     finally:
         if hosted is None:
             spark.stop()
+
+
+@contextmanager
+def quick_for_few_rows(spark: SparkSession, n_rows: int | None) -> Iterator[None]:
+    """Let Spark interpret its plans while it works on few rows; results are the same.
+
+    More than FEW_ROWS, or None where their number is not known, leave the session as it is.
+    """
+    if n_rows is None or n_rows > FEW_ROWS:
+        yield
+        return
+    before = {key: str(spark.conf.get(key)) for key in _FOR_FEW_ROWS}
+    for key, quick in _FOR_FEW_ROWS.items():
+        spark.conf.set(key, quick)
+    try:
+        yield
+    finally:
+        for key, usual in before.items():
+            spark.conf.set(key, usual)
 
 
 def _start(name: str, properties: dict[str, str]) -> SparkSession:

@@ -16,7 +16,7 @@ def test_columns_ask_the_jvm_for_no_class_twice(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remember_classes(spark)
-    F.abs(F.col("a"))  # whatever is looked up for the first time
+    F.abs(F.col("a")) + F.lit(1)  # whatever is looked up for the first time
     asked: list[str] = []
     for kind in (JVMView, JavaClass):
         look_up = kind.__getattr__

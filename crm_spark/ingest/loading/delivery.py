@@ -24,10 +24,14 @@ from crm_spark.ingest.reading.delta_source import read_appended
 from crm_spark.ingest.reading.rows import read_above, read_whole
 from crm_spark.ingest.reading.schema import SourceSchema
 from crm_spark.ingest.settings import Source
+from crm_spark.lake.contract import checksum_rows
 from crm_spark.lake.run import LakeRun
 from crm_spark.runtime.progress import log
 from crm_spark.tables.core import EXCHANGE_RATES
 from crm_spark.words import counted
+
+# Parquet takes so little for an order line.
+BYTES_OF_SMALL_ROW = 15
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,19 @@ class Delivery:
         """Whether this run has written anything of the source's table."""
         counts = self.run.summary.tables.get(self.source.table.name)
         return counts is not None and counts.version is not None
+
+    @property
+    def n_rows_roughly(self) -> int | None:
+        """How many rows it may touch, by the size of its files; None where none says it.
+
+        An increment may touch those of the table, too.
+        """
+        sizes = [item.n_bytes for item in self.plan.items]
+        if not self.source.is_files or not sizes or None in sizes:
+            return None
+        row = None if self.plan.is_anew else self.plan.row
+        n_before = checksum_rows(row.checksum) if row and row.checksum else 0
+        return n_before + sum(size or 0 for size in sizes) // BYTES_OF_SMALL_ROW
 
     def frames(self) -> list[DataFrame]:
         """Give the rows of each part as the source has them; none where nothing is to be read."""

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.data import AS_OF, FIRST_DAY, sample
+from benchmarks.data import AS_OF, FIRST_DAY, loaded_lake, sample
 from benchmarks.measure import Row, Run, run_job
 from crm_spark.config import load_config
 from crm_spark.pipeline.days import feature_dates
@@ -22,10 +22,8 @@ def measured(place: Path, *, n_customers: int, repeats: int) -> Iterator[Row]:
     source = sample(place, n_customers)
     found = n_dates(source.config, TWELVE_DATES)
     assert found == N_DATES, f"snapshots of {found} dates are built, not of {N_DATES}"
-    loaded, lake = place / "loaded", place / "lake"
-    shutil.rmtree(loaded, ignore_errors=True)
-    ingest = run_job("ingest_sources", "--config", source.config, "--set", f"storage.root={loaded}")
-    n_lines = ingest.found["tables"]["core.transactions"]["rows_written"]
+    loaded, n_lines = loaded_lake(place, source)
+    lake = place / "lake"
     runs: dict[int, list[Run]] = {1: [], N_DATES: []}
     for _ in range(repeats):
         for n, settings in ((1, ONE_DATE), (N_DATES, TWELVE_DATES)):
@@ -35,16 +33,9 @@ def measured(place: Path, *, n_customers: int, repeats: int) -> Iterator[Row]:
             for setting in (f"storage.root={lake}", *settings):
                 flags += ["--set", setting]
             runs[n].append(run_job("build_features", *flags))
-    yield Row(
-        "cutoffs",
-        f"{N_DATES} dates, {n_lines:,} lines",
-        [run.said_seconds for run in runs[N_DATES]],
-        "one date",
-        [run.said_seconds for run in runs[1]],
-        GOAL,
-        n_lines,
-        max(run.peak_bytes for run in runs[N_DATES]),
-        max(run.peak_bytes for run in runs[1]),
+    case = f"{N_DATES} dates, {n_lines:,} lines"
+    yield Row.of_runs(
+        "cutoffs", case, runs[N_DATES], "one date", runs[1], goal=GOAL, n_rows=n_lines
     )
 
 

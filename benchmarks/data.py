@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -51,3 +52,11 @@ def sample(place: Path, n_customers: int, *, days: int = N_DAYS, files: str = "p
         flags += ["--start", FIRST_DAY.isoformat(), "--format", files]
         run_job("make_sample", str(folder), *flags)
     return Sample(folder)
+
+
+def loaded_lake(place: Path, source: Sample) -> tuple[Path, int]:
+    """Load a sample anew into a lake to be copied, and give it with its number of lines."""
+    lake = place / "loaded"
+    shutil.rmtree(lake, ignore_errors=True)
+    ingest = run_job("ingest_sources", "--config", source.config, "--set", f"storage.root={lake}")
+    return lake, ingest.found["tables"]["core.transactions"]["rows_written"]

@@ -51,15 +51,13 @@ def measured(place: Path, *, n_customers: int) -> Iterator[Row]:
     one, two = (_runs(place, source, n_executors=n) for n in (1, 2))
     n_lines = one["ingest_sources"].found["tables"]["core.transactions"]["rows_written"]
     for job in JOBS:
-        yield Row(
+        yield Row.of_runs(
             "executors",
             f"{job}, {n_lines:,} lines, two executors of one core, {_core_seconds(two[job])}",
-            [two[job].said_seconds],
+            [two[job]],
             f"one executor, {_core_seconds(one[job])}",
-            [one[job].said_seconds],
+            [one[job]],
             n_rows=n_lines,
-            ours_peak_bytes=two[job].peak_bytes,
-            peer_peak_bytes=one[job].peak_bytes,
         )
     seconds = [sum(runs[job].said_seconds for job in JOBS) for runs in (one, two)]
     yield scaled_row(n_lines, scaling, one=seconds[0], two=seconds[1])

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.data import AS_OF, TIME_ZONE, sample
+from benchmarks.data import AS_OF, TIME_ZONE, loaded_lake, sample
 from benchmarks.measure import Row, Run, run_job, run_python
 
 # The models that dates are built for, and the goal: a model that needs no past dates, and all.
@@ -16,10 +16,8 @@ CASES = {"one date": (["--set", "models=[segments]"], 3.0), "the dates of all mo
 def measured(place: Path, *, n_customers: int, repeats: int) -> Iterator[Row]:
     """Give a row for one date, and one for all dates that training needs, from core on."""
     source, day = sample(place, n_customers), AS_OF
-    loaded, lake, target = place / "loaded", place / "lake", place / "duckdb.parquet"
-    shutil.rmtree(loaded, ignore_errors=True)
-    ingest = run_job("ingest_sources", "--config", source.config, "--set", f"storage.root={loaded}")
-    n_lines = ingest.found["tables"]["core.transactions"]["rows_written"]
+    loaded, n_lines = loaded_lake(place, source)
+    lake, target = place / "lake", place / "duckdb.parquet"
     runs: dict[str, list[Run]] = {case: [] for case in CASES}
     peers = []
     flags = ["--config", source.config, "--set", f"storage.root={lake}", "--as-of", str(day)]
@@ -32,14 +30,12 @@ def measured(place: Path, *, n_customers: int, repeats: int) -> Iterator[Row]:
             runs[case].append(run_job("build_features", *flags, *models))
         run_python(["-m", "benchmarks.agreement", str(lake), str(day), str(target)])
     for case, (_, goal) in CASES.items():
-        yield Row(
+        yield Row.of_runs(
             "features",
             f"{case}, {n_lines:,} lines",
-            [run.said_seconds for run in runs[case]],
+            runs[case],
             "DuckDB, 28 columns",
-            [run.said_seconds for run in peers],
-            goal,
-            n_lines,
-            max(run.peak_bytes for run in runs[case]),
-            max(run.peak_bytes for run in peers),
+            peers,
+            goal=goal,
+            n_rows=n_lines,
         )

@@ -41,16 +41,14 @@ def measured(place: Path, *, repeats: int) -> Iterator[Row]:
     require_equal(ranked)
     shown = ", ".join(f"{name} {auc:.4f}" for name, auc in ranked.items())
     for case, of_case in runs.items():
-        yield Row(
+        yield Row.of_runs(
             "forest",
             f"{N_LEARNT:,} x {N_FEATURES}, {N_TREES} trees, depth {MAX_DEPTH}, {case}; AUC {shown}",
-            [run.said_seconds for run in of_case],
+            of_case,
             "scikit-learn",
-            [run.said_seconds for run in peers],
-            GOAL,
-            N_LEARNT,
-            max(run.peak_bytes for run in of_case),
-            max(run.peak_bytes for run in peers),
+            peers,
+            goal=GOAL,
+            n_rows=N_LEARNT,
         )
 
 

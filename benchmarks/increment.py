@@ -39,16 +39,8 @@ def _of(place: Path, source: Sample, *, with_vectors: bool) -> Iterator[Row]:
     how = "" if with_vectors else ", no deletion vectors"
     for job, table in TABLES.items():
         written = _written(increment[job], whole[job], table)
-        yield Row(
-            "increment",
-            f"{job} of a day{how}: {written}",
-            [increment[job].said_seconds],
-            "all of it",
-            [whole[job].said_seconds],
-            GOAL,
-            ours_peak_bytes=increment[job].peak_bytes,
-            peer_peak_bytes=whole[job].peak_bytes,
-        )
+        case = f"{job} of a day{how}: {written}"
+        yield Row.of_runs("increment", case, [increment[job]], "all of it", [whole[job]], goal=GOAL)
 
 
 def _config(source: Sample, work: Path, *, with_vectors: bool) -> str:

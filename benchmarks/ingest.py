@@ -32,14 +32,5 @@ def _of(place: Path, n_customers: int, files: str, repeats: int) -> Row:
         )
     n_rows = ours[-1].found["tables"]["core.transactions"]["rows_written"]
     assert n_rows == peers[-1].found["n_rows"], "plain Spark wrote another number of lines"
-    return Row(
-        "ingest",
-        f"{n_rows:,} lines, {files}",
-        [run.said_seconds for run in ours],
-        "plain Spark",
-        [run.said_seconds for run in peers],
-        GOAL,
-        n_rows,
-        max(run.peak_bytes for run in ours),
-        max(run.peak_bytes for run in peers),
-    )
+    case = f"{n_rows:,} lines, {files}"
+    return Row.of_runs("ingest", case, ours, "plain Spark", peers, goal=GOAL, n_rows=n_rows)

@@ -55,6 +55,31 @@ class Row:
     peer_peak_bytes: int = 0
     figure: float | None = None
 
+    @classmethod
+    def of_runs(
+        cls,
+        section: str,
+        case: str,
+        ours: Sequence[Run],
+        peer: str,
+        peers: Sequence[Run],
+        *,
+        goal: float | None = None,
+        n_rows: int | None = None,
+    ) -> Row:
+        """Give the row of runs: the seconds that they say themselves, and their largest memory."""
+        return cls(
+            section,
+            case,
+            [run.said_seconds for run in ours],
+            peer,
+            [run.said_seconds for run in peers],
+            goal,
+            n_rows,
+            max(run.peak_bytes for run in ours),
+            max(run.peak_bytes for run in peers),
+        )
+
     @property
     def ours_seconds(self) -> float:
         """The median of our runs."""

@@ -29,23 +29,20 @@ def measured(place: Path, *, n_pairs: int, repeats: int) -> Iterator[Row]:
             ours = ["-m", "benchmarks.recommender_ours", str(data.folder), engine, str(target)]
             runs[engine].append(run_python(ours))
     theirs = peers[0].found["ndcg"]
-    peak = max(run.peak_bytes for run in peers)
     for engine in engines:
         first = runs[engine][0].found
         ndcg, popular = first["ndcg"]["als"], first["ndcg"]["popular"]
         if first["engine"] != engine or ndcg < max(popular, (1 - NOISE) * theirs):
             raise ValueError(f"{engine} gives {first}, implicit an nDCG of {theirs:.4f}")
         n = peers[0].found["n_pairs"]
-        yield Row(
+        yield Row.of_runs(
             "recommender",
             f"fit by {engine}, {n:,} pairs (nDCG {ndcg:.4f}, popular {popular:.4f})",
-            [run.said_seconds for run in runs[engine]],
+            runs[engine],
             f"implicit (nDCG {theirs:.4f})",
-            [run.said_seconds for run in peers],
-            3.0 if engine == "arrow" else None,
-            n,
-            max(run.peak_bytes for run in runs[engine]),
-            peak,
+            peers,
+            goal=3.0 if engine == "arrow" else None,
+            n_rows=n,
         )
     found = runs["arrow"][0].found
     yield Row(
@@ -57,5 +54,5 @@ def measured(place: Path, *, n_pairs: int, repeats: int) -> Iterator[Row]:
         2.0,
         found["n_customers"],
         max(run.peak_bytes for run in runs["arrow"]),
-        peak,
+        max(run.peak_bytes for run in peers),
     )

@@ -18,7 +18,7 @@ from crm_spark.models.recommender.als import fit_product_factors
 from crm_spark.models.recommender.catalogue import product_catalogue
 from crm_spark.models.recommender.ladder import Ladder
 from crm_spark.models.recommender.offers import customer_histories, rank_products
-from crm_spark.models.recommender.section import AlsParams, RecommendationsSection
+from crm_spark.models.recommender.section import RecommendationsSection
 from crm_spark.runtime.session import open_session
 
 # The rung that is measured, and the rule beside it.
@@ -30,14 +30,14 @@ def main(folder: str, engine: str, target: str) -> None:
     params = RecommendationsSection.model_validate(
         {
             "weight": "n_orders",
-            "als": AlsParams(
-                engine=engine,  # type: ignore[arg-type]
-                rank=RANK,
-                iterations=ITERATIONS,
-                alpha=ALPHA,
-                regularization=REGULARIZATION,
-                min_customers=1,
-            ),
+            "als": {
+                "engine": engine,
+                "rank": RANK,
+                "iterations": ITERATIONS,
+                "alpha": ALPHA,
+                "regularization": REGULARIZATION,
+                "min_customers": 1,
+            },
         }
     )
     pairs = Pairs(Path(folder))

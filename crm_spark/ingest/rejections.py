@@ -9,7 +9,6 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from crm_spark.lake.contract import checksum_rows
 from crm_spark.lake.run import Finished, LakeRun
 from crm_spark.lake.state import Output, Target
 from crm_spark.tables.core import SOURCE_TABLES, rejected
@@ -66,7 +65,7 @@ def without_figures(reason: Column) -> Column:
 
 def _n_rejected(run: LakeRun, outputs: Sequence[Output]) -> int:
     rows = [run.state.newest(output) for output in outputs]
-    return sum(checksum_rows(row.checksum) for row in rows if row and row.checksum)
+    return sum(row.n_rows for row in rows if row)
 
 
 def _rejected_rows(run: LakeRun) -> DataFrame:

@@ -217,6 +217,9 @@ def format_checksum(aggregates: Mapping[str, int | None]) -> str:
     return f"{aggregates['n_rows']:x}-{total % 2**64:016x}-{mixed:016x}"
 
 
+NO_ROWS = format_checksum(dict.fromkeys(CHECKSUM_FIELDS, 0))
+
+
 def added_aggregates(
     before: Mapping[str, int | None], after: Mapping[str, int | None]
 ) -> dict[str, int]:

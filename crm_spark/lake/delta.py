@@ -17,6 +17,7 @@ from crm_spark.errors import DataError
 from crm_spark.lake.commits import Commit
 from crm_spark.lake.contract import (
     CHECKSUM_FIELDS,
+    NO_ROWS,
     Table,
     added_aggregates,
     checksum_aggregates,
@@ -165,8 +166,7 @@ class Lake:
         if commit is None:
             raise busy(table)
         self._written.add(table.name)
-        no_rows = format_checksum(dict.fromkeys(CHECKSUM_FIELDS, 0))
-        return Written(0, commit.version, no_rows)
+        return Written(0, commit.version, NO_ROWS)
 
     def replace(self, table: Table, df: DataFrame, where: str) -> Written:
         """Replace the rows for which `where` holds; all rows of `df` must satisfy it."""
@@ -297,8 +297,7 @@ class Lake:
             rows = rows.where(F.col("as_of_date").isin(list(dates)))
         grouped = rows.groupBy("as_of_date").agg(*checksum_aggregates(table.content_columns))
         found = {row["as_of_date"]: format_checksum(row.asDict()) for row in grouped.collect()}
-        without_rows = format_checksum(dict.fromkeys(CHECKSUM_FIELDS, 0))
-        return dict.fromkeys(dates or (), without_rows) | found
+        return dict.fromkeys(dates or (), NO_ROWS) | found
 
     def maintain(self, table: Table) -> Maintained:
         """Set the retention, put small files together, and remove those that it no longer keeps."""

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
-from crm_spark.lake.contract import Table, checksum_rows
+from crm_spark.lake.contract import Table
 from crm_spark.lake.delta import Lake, Written
 from crm_spark.lake.doubts import doubt_of, settle_doubts
 from crm_spark.lake.outputs import OutputLog
@@ -176,14 +176,13 @@ class LakeRun:
     def has_rows(self, output: Output) -> bool:
         """Tell, without reading it, whether an output is whole and holds any row."""
         row = self.state.newest(output)
-        if row is None or row.checksum is None or not self.state.is_whole(output):
-            return False
-        return checksum_rows(row.checksum) > 0
+        return row is not None and self.state.is_whole(output) and row.n_rows > 0
 
-    def n_lines(self) -> int | None:
-        """Give how many order lines there are; None where they are not loaded."""
-        row = self.state.newest(LINES)
-        return checksum_rows(row.checksum) if row and row.checksum else None
+    def most_core_rows(self) -> int | None:
+        """Give how many rows the largest table of core has; None where none is loaded."""
+        outputs = [one for one in self.state.outputs() if one.name.startswith("core.")]
+        rows = [self.state.newest(output) for output in outputs]
+        return max((row.n_rows for row in rows if row), default=None)
 
     def order_dates(self) -> tuple[date, date]:
         """Give the local dates of the first order and of the newest event.

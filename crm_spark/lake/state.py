@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Literal, TypeVar
 
+from crm_spark.lake.contract import checksum_rows
+
 T = TypeVar("T")
 Status = Literal["written", "dropped", "erased", "torn", "unavailable"]
 # A commit that touched nothing of an output: later than any moment that a date can see.
@@ -88,6 +90,11 @@ class OutputRow:
     facts: Mapping[str, str] = field(default_factory=dict)
     reason: str | None = None
     finished_at: datetime | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows a table has, by its checksum; 0 without one."""
+        return checksum_rows(self.checksum) if self.checksum else 0
 
     @property
     def stands(self) -> bool:

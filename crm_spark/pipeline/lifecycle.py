@@ -76,7 +76,7 @@ def job_run(
 ) -> Iterator[Run]:
     """Run a job's work under the lake's lock and leave its row in ops.job_runs, last of all.
 
-    `is_load`: how many rows it works on does not follow from the order lines that are there.
+    `is_load`: how many rows it works on does not follow from the tables of core that are there.
     An error passes on with the failed summary attached as `summary`.
     """
     summary = RunSummary(job=job, as_of=as_of, pipeline_run_id=current_pipeline.get())
@@ -86,7 +86,7 @@ def job_run(
             meter = CostMeter(spark)
             log.info("%s%s", job, f" as of {as_of}" if as_of else "")
             try:
-                with quick_for_few_rows(spark, None if is_load else run.n_lines()):
+                with quick_for_few_rows(spark, None if is_load else run.most_core_rows()):
                     yield run
             except BaseException as error:
                 summary.cost = meter.read()

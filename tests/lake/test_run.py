@@ -45,3 +45,16 @@ def test_a_date_has_rows_where_it_is_whole_and_its_checksum_is_of_some(
     rows: list[OutputRow], doubt: Doubt | None, expected: bool
 ) -> None:
     assert run_with(*rows, doubt=doubt).has_rows(SCORES) is expected
+
+
+def test_few_order_lines_beside_many_events_are_no_few_rows() -> None:
+    def loaded(name: str, n_rows: int, sequence: int) -> OutputRow:
+        checksum = f"{n_rows:x}-0-0"
+        return OutputRow(Output(name), "written", "ingest_sources", sequence, checksum=checksum)
+
+    lines, events = loaded("core.transactions", 300, 1), loaded("core.events", 9_000_000, 2)
+    assert run_with(scored(17)).most_core_rows() is None
+    assert run_with(scored(17), lines).most_core_rows() == 300
+    assert run_with(lines, events).most_core_rows() == 9_000_000
+    # The newest row of a table is how it stands.
+    assert run_with(lines, events, loaded("core.events", 5, 3)).most_core_rows() == 300

@@ -24,7 +24,6 @@ from crm_spark.ingest.reading.delta_source import read_appended
 from crm_spark.ingest.reading.rows import read_above, read_whole
 from crm_spark.ingest.reading.schema import SourceSchema
 from crm_spark.ingest.settings import Source
-from crm_spark.lake.contract import checksum_rows
 from crm_spark.lake.run import LakeRun
 from crm_spark.runtime.progress import log
 from crm_spark.tables.core import EXCHANGE_RATES
@@ -83,8 +82,7 @@ class Delivery:
         if not self.source.is_files or not sizes or None in sizes:
             return None
         row = None if self.plan.is_anew else self.plan.row
-        n_before = checksum_rows(row.checksum) if row and row.checksum else 0
-        return n_before + sum(size or 0 for size in sizes) // BYTES_OF_SMALL_ROW
+        return (row.n_rows if row else 0) + sum(size or 0 for size in sizes) // BYTES_OF_SMALL_ROW
 
     def frames(self) -> list[DataFrame]:
         """Give the rows of each part as the source has them; none where nothing is to be read."""

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.orders import ONLY_AS_OF, STANDS_AFTER, stands_on
+from crm_spark.features.orders import STANDS_AFTER, STANDS_UNTIL, stands_on
 
 _HISTORY = "_history"
 
@@ -27,7 +27,7 @@ def order_histories(orders: DataFrame) -> DataFrame:
         # Nine decimals: no machine's last bit shows.
         F.round(F.log(amount), 9).alias("log_amount"),
         STANDS_AFTER,
-        ONLY_AS_OF,
+        STANDS_UNTIL,
     )
     counted = orders.where("is_counted")
     return counted.groupBy("customer_id").agg(F.collect_list(order).alias(_HISTORY))
@@ -43,7 +43,7 @@ def with_history(customers: DataFrame) -> DataFrame:
     """
     known = F.filter(
         _HISTORY,
-        lambda order: stands_on(F.col("as_of_date"), order[ONLY_AS_OF], order[STANDS_AFTER]),
+        lambda order: stands_on(F.col("as_of_date"), order[STANDS_AFTER], order[STANDS_UNTIL]),
     )
     steps = [
         {"_known": known},

@@ -20,7 +20,6 @@ from crm_spark.features.lines import (
 )
 from crm_spark.features.order_parts import (
     NUMBER,
-    ONLY_AS_OF,
     PART,
     SPLIT_AFTER,
     reused_numbers,
@@ -32,8 +31,10 @@ from crm_spark.features.returns import is_refund_of_order, net_returns
 ORDER_SPAN_DAYS = 31
 # Of the bought lines of an order the cheapest and the dearest, in minor units.
 SMALLEST_LINE, LARGEST_LINE = "_smallest_line_minor", "_largest_line_minor"
-# The local day after which an order stands as it is; null: it stands for one date, only_as_of.
-STANDS_AFTER = "stands_after"
+# The dates that a row of an order stands for: those after the one day, up to the other (null: all).
+STANDS_AFTER, STANDS_UNTIL = "stands_after", "stands_until"
+# When what of an order was known and changed: asked of features.customer_orders, not of a date.
+_MOMENTS = ("first_known_at", "last_change_at", "lines_changed_at", "first_returned_at")
 # So many order keys fit into a broadcast.
 FEW_ORDERS = 500_000
 
@@ -87,15 +88,20 @@ def split_orders(lines: DataFrame, reused: DataFrame, *, has_refunds: bool = Fal
 
 @dataclass(frozen=True)
 class OrderChanges:
-    """Rows of changed_later(), those of used-again numbers, and all orders with refunds."""
+    """What of orders was different before a date.
+
+    Rows of changed_later(), those of used-again numbers, orders to which nothing but returns has
+    come since a date, and all orders with refunds.
+    """
 
     n_orders: int
     n_reused: int
+    n_returned: int
     n_refunds: int
 
 
 def changed_later(orders: DataFrame, *, dates: Sequence[date]) -> DataFrame:
-    """Give the orders that were known before a date and have changed since.
+    """Give the orders that were known before a date, and not as they are or were before returns.
 
     Grain: customer_id, order_id, order_part, as_of_date. Reads features.customer_orders.
     """
@@ -104,8 +110,18 @@ def changed_later(orders: DataFrame, *, dates: Sequence[date]) -> DataFrame:
 
 
 def _changed_since(cut: Column) -> Column:
-    """Whether an order was known before an instant and has changed since."""
-    return (F.col("first_known_at") < cut) & (F.col("last_change_at") >= cut)
+    """Whether an order of an instant has to be put together from its lines."""
+    is_other = (F.col("first_known_at") < cut) & (F.col("last_change_at") >= cut)
+    return is_other & ~_returned_since(cut)
+
+
+def _returned_since(cut: Column) -> Column:
+    """Whether an order has all of its lines, unchanged, but no return of their products yet.
+
+    Of used-again numbers the other orders may change, too: they never are.
+    """
+    had_none = (F.col("lines_changed_at") < cut) & (F.col("first_returned_at") >= cut)
+    return F.col(SPLIT_AFTER).isNull() & F.coalesce(had_none, F.lit(False))
 
 
 def _each_of(dates: Sequence[date]) -> Column:
@@ -116,13 +132,16 @@ def _each_of(dates: Sequence[date]) -> Column:
 def count_changes(orders: DataFrame, *, dates: Sequence[date]) -> OrderChanges:
     """Count what orders_known() has to put together again. Reads features.customer_orders."""
     # A number for each date, and no row: orders times dates are many.
-    changed = F.lit(0)
+    changed, returned = F.lit(0), F.lit(0)
     for day in sorted(set(dates)):
-        changed = changed + F.when(_changed_since(midnight(F.lit(day))), 1).otherwise(0)
+        cut = midnight(F.lit(day))
+        changed = changed + F.when(_changed_since(cut), 1).otherwise(0)
+        returned = returned + F.when(_returned_since(cut), 1).otherwise(0)
     of_reused = F.when(F.col(SPLIT_AFTER).isNotNull(), changed)
     counts = orders.agg(
         F.coalesce(F.sum(changed), F.lit(0)).alias("n_orders"),
         F.coalesce(F.sum(of_reused), F.lit(0)).alias("n_reused"),
+        F.coalesce(F.sum(returned), F.lit(0)).alias("n_returned"),
         F.count_if("has_refund").alias("n_refunds"),
     )
     return OrderChanges(**counts.collect()[0].asDict())
@@ -144,14 +163,14 @@ def orders_as_of(
 
 def on_dates(known: DataFrame, dates: Sequence[date]) -> DataFrame:
     """Give each of orders_known() once for each date that it stands for; adds as_of_date."""
-    stands = stands_on(F.col("as_of_date"), F.col(ONLY_AS_OF), F.col(STANDS_AFTER))
+    stands = stands_on(F.col("as_of_date"), F.col(STANDS_AFTER), F.col(STANDS_UNTIL))
     of_dates = known.withColumn("as_of_date", _each_of(dates))
-    return of_dates.where(stands).drop(ONLY_AS_OF, STANDS_AFTER)
+    return of_dates.where(stands).drop(STANDS_AFTER, STANDS_UNTIL)
 
 
-def stands_on(day: Column, only_as_of: Column, stands_after: Column) -> Column:
+def stands_on(day: Column, after: Column, until: Column) -> Column:
     """Whether a row of orders_known() is the order as it was known before a date."""
-    return F.coalesce(only_as_of == day, stands_after < day)
+    return (after < day) & (until.isNull() | (until >= day))
 
 
 def orders_known(
@@ -163,26 +182,53 @@ def orders_known(
 ) -> DataFrame:
     """Give each order as it is known now, and as it was on dates since which it has changed.
 
-    Grain: customer_id, order_id, order_part, only_as_of. Reads features.customer_orders and
-    core.transactions; adds stands_after and only_as_of. An order stands for the dates after the
-    local day of its last change, stands_after; one with lines on both sides of a date, or with
-    returns after it, is put together again from the lines its customer had then, and stands for
-    that date alone, only_as_of. `changes` are those of count_changes() where they are known: with
-    no order the lines are not read at all, with few they are not shuffled.
+    Grain: customer_id, order_id, order_part, stands_after. Reads features.customer_orders and
+    core.transactions; gives the former's columns but for those of moments, and adds stands_after
+    and stands_until, the days between which a row is the order as it was known. As it is it stands
+    from its last change on; between the last change of its lines and the first return of their
+    products it is that order with nothing taken back. For any other date it is put together again
+    from the lines its customer had then. `changes` are those of count_changes() where they are
+    known: with no order the lines are not read at all, with few they are not shuffled.
     """
-    cut = midnight(F.col("as_of_date"))
-    unchanged = orders.withColumns(
+    standing = {
+        STANDS_AFTER: day_begun(F.col("last_change_at")),
+        STANDS_UNTIL: F.lit(None).cast(T.DateType()),
+    }
+    known = orders.withColumns(standing)
+    if changes is None or changes.n_returned:
+        known = known.unionByName(_before_returns(orders, dates=dates))
+    known = known.drop(*_MOMENTS)
+    if changes is not None and changes.n_orders == 0:
+        return known
+    rebuilt = _put_together(orders, lines, dates=dates, changes=changes)
+    columns = [name for name in known.columns if name in rebuilt.columns]
+    return known.select(columns).unionByName(rebuilt.select(columns))
+
+
+def _before_returns(orders: DataFrame, *, dates: Sequence[date]) -> DataFrame:
+    """Give orders as they were when all of their lines were there, and no return of any."""
+    is_of_a_date = F.lit(False)
+    for day in sorted(set(dates)):
+        is_of_a_date = is_of_a_date | _returned_since(midnight(F.lit(day)))
+    return orders.where(is_of_a_date).withColumns(
         {
-            STANDS_AFTER: day_begun(F.col("last_change_at")),
-            ONLY_AS_OF: F.lit(None).cast(T.DateType()),
+            "kept_amount_minor": F.col("spend_amount_minor"),
+            "is_counted": F.col("n_lines") > 0,
+            STANDS_AFTER: day_begun(F.col("lines_changed_at")),
+            STANDS_UNTIL: day_begun(F.col("first_returned_at")),
         }
     )
-    if changes is not None and changes.n_orders == 0:
-        return unchanged
+
+
+def _put_together(
+    orders: DataFrame, lines: DataFrame, *, dates: Sequence[date], changes: OrderChanges | None
+) -> DataFrame:
+    """Give the orders of changed_later() from the lines that were visible on each date."""
     keys = changed_later(orders, dates=dates).select(*NUMBER, "as_of_date").distinct()
     customers = keys.select("customer_id", "as_of_date").distinct()
     if changes is not None and changes.n_orders <= FEW_ORDERS:
         keys, customers = F.broadcast(keys), F.broadcast(customers)
+    cut = midnight(F.col("as_of_date"))
     lines_then = lines.join(customers, "customer_id").where(is_visible(cut))
     grain = (*NUMBER, "as_of_date")
     rebuilt = _aggregate_orders(
@@ -192,11 +238,9 @@ def orders_known(
         reused=reused_numbers(orders) if changes is None or changes.n_reused else None,
         has_refunds=changes is None or changes.n_refunds > 0,
     ).join(keys, list(grain), "left_semi")
-    rebuilt = rebuilt.withColumns(
-        {STANDS_AFTER: F.lit(None).cast(T.DateType()), ONLY_AS_OF: F.col("as_of_date")}
+    return rebuilt.withColumns(
+        {STANDS_AFTER: F.date_sub("as_of_date", 1), STANDS_UNTIL: F.col("as_of_date")}
     )
-    columns = [name for name in unchanged.columns if name in rebuilt.columns]
-    return unchanged.select(columns).unionByName(rebuilt.select(columns))
 
 
 def _aggregate_orders(
@@ -226,6 +270,8 @@ def _aggregate_orders(
         F.max(F.greatest(known_at(), F.col("superseded_at"), F.col("netting_changed_at"))).alias(
             "last_change_at"
         ),
+        F.max(F.greatest(known_at(), F.col("superseded_at"))).alias("lines_changed_at"),
+        F.min("first_returned_at").alias("first_returned_at"),
         F.min(F.when(is_bought, F.col("channel"))).alias("channel"),
         F.count_if(is_bought).alias("n_lines"),
         F.count_if(is_returned).alias("n_return_lines"),
@@ -255,6 +301,8 @@ def _aggregate_orders(
         F.min("ordered_at").alias("ordered_at"),
         F.min("first_known_at").alias("first_known_at"),
         F.max("last_change_at").alias("last_change_at"),
+        F.max("lines_changed_at").alias("lines_changed_at"),
+        F.min("first_returned_at").alias("first_returned_at"),
         F.min("_first_bought_at").alias("_first_bought_at"),
         F.max("_last_bought_at").alias("_last_bought_at"),
         F.min(SMALLEST_LINE).alias(SMALLEST_LINE),

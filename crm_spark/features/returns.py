@@ -21,8 +21,9 @@ def net_returns(lines: DataFrame, *, by: tuple[str, ...], has_refunds: bool = Fa
     but for refunds that name an order, which are netted against its lines once all else is
     (`has_refunds`: whether there may be any). Adds, in minor units of money: kept_minor, the part
     of a bought line that no return took back; orphan_minor, the part of a returned line that
-    nothing bought before explains; and netting_changed_at, when a line of the group up to its last
-    return last came or was replaced, null of lines after it.
+    nothing bought before explains; netting_changed_at, from when on these parts are as they are
+    now; and first_returned_at, until when nothing of the line was taken back. Both are null of
+    lines that other lines of their group never changed.
     """
     is_refund = is_refund_of_order() if has_refunds else F.lit(False)
     fresh = lines.withColumns(
@@ -31,19 +32,22 @@ def net_returns(lines: DataFrame, *, by: tuple[str, ...], has_refunds: bool = Fa
             "kept_minor": F.when(_is_bought(), minor_units(F.col("amount"))).otherwise(_zero()),
             "orphan_minor": _zero(),
             "netting_changed_at": F.lit(None).cast(T.TimestampType()),
+            "first_returned_at": F.lit(None).cast(T.TimestampType()),
         }
     )
     takes_back = F.col("is_return") & ~is_refund
     by_product = (*by, _PRODUCT)
     returned = fresh.where(takes_back).select(*by_product).distinct()
-    netted = _walked(fresh.join(returned, list(by_product), "left_semi"), by_product, takes_back)
+    walking = fresh.join(returned, list(by_product), "left_semi")
+    netted = _walked(walking, by_product, takes_back, is_fresh=True)
     others = fresh.join(returned, list(by_product), "left_anti")
     whole = others.unionByName(netted).drop(_PRODUCT)
     if not has_refunds:
         return whole
     order = F.when(is_refund, F.col("refund_of_order_id")).otherwise(F.col("order_id"))
     # All orders walk, refunded or not: to part them would let the plan grow threefold once more.
-    return _walked(whole.withColumn(_ORDER, order), (*by, _ORDER), is_refund).drop(_ORDER)
+    ordered = whole.withColumn(_ORDER, order)
+    return _walked(ordered, (*by, _ORDER), is_refund, is_fresh=False).drop(_ORDER)
 
 
 def is_refund_of_order() -> Column:
@@ -52,12 +56,15 @@ def is_refund_of_order() -> Column:
     return F.col("is_return") & names_order
 
 
-def _walked(lines: DataFrame, group: Sequence[str], takes_back: Column) -> DataFrame:
+def _walked(
+    lines: DataFrame, group: Sequence[str], takes_back: Column, *, is_fresh: bool
+) -> DataFrame:
     """Take back of the kept money of each group what its returns amount to, the newest first.
 
     Lines of a group in order of time are a walk: bought goes up, returned goes down, never below
     the ground. What falls below it is orphaned; of a bought line the part below the lowest later
     level is kept. So the newest purchase is taken back first, and money is never counted twice.
+    `is_fresh`: nothing was taken back of the lines before.
     """
     # A bought line below zero is an adjustment: it is no purchase to take back.
     is_purchase = _is_bought() & (F.col("kept_minor") >= 0)
@@ -72,30 +79,53 @@ def _walked(lines: DataFrame, group: Sequence[str], takes_back: Column) -> DataF
     so_far = forward.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     backward = of_group.orderBy(*[part.desc() for part in time])
     after = backward.rowsBetween(Window.unboundedPreceding, -1)
-    kept = F.least(F.col("_level"), F.coalesce(F.min("_level").over(after), F.col("_level")))
+    lowest_later = F.min(F.struct(F.col("_level").alias("level"), known_at().alias("at")))
+    kept = F.least("_level", F.coalesce(F.col("_later.level"), F.col("_level")))
     kept_of_line = F.greatest(kept - (F.col("_level") - F.col("_step")), _zero())
     orphaned = F.coalesce(F.lag("_lowest").over(forward), _zero()) - F.col("_lowest")
-    # What was bought after the last return is taken back by none, and changes nothing for others.
-    last_return = F.max(F.when(takes_back, F.col("ordered_at"))).over(of_group)
-    is_walked = F.col("ordered_at") <= last_return
-    changed_at = F.greatest(known_at(), F.col("superseded_at"), F.col("netting_changed_at"))
-    last_change = F.max(F.when(F.col("_is_walked"), changed_at)).over(of_group)
-    return (
-        lines.withColumns({"_step": F.coalesce(step, _zero()), "_is_walked": is_walked})
+    walked = (
+        lines.withColumn("_step", F.coalesce(step, _zero()))
         .withColumn("_sum", F.sum("_step").over(so_far))
         .withColumn("_lowest", F.least(F.min("_sum").over(so_far), _zero()))
         .withColumn("_level", F.col("_sum") - F.col("_lowest"))
-        .withColumns(
-            {
-                "orphan_minor": F.when(takes_back, orphaned).otherwise(F.col("orphan_minor")),
-                "kept_minor": F.when(is_purchase, kept_of_line).otherwise(F.col("kept_minor")),
-                "netting_changed_at": F.greatest(
-                    "netting_changed_at", F.when(F.col("_is_walked"), last_change)
-                ),
-            }
-        )
-        .drop("_step", "_is_walked", "_sum", "_lowest", "_level")
+        .withColumn("_later", lowest_later.over(after))
     )
+    # What was bought after the last return is taken back by none, and changes nothing for others.
+    is_walked = F.col("ordered_at") <= F.max(F.when(takes_back, F.col("ordered_at"))).over(of_group)
+    walked = walked.withColumn("_is_walked", is_walked)
+    changed_at = F.greatest(known_at(), F.col("superseded_at"), F.col("netting_changed_at"))
+    returned_at = F.least(F.col("first_returned_at"), F.when(takes_back, known_at()))
+    moments = {
+        "netting_changed_at": F.max(F.when(F.col("_is_walked"), changed_at)).over(of_group),
+        "first_returned_at": F.min(F.when(F.col("_is_walked"), returned_at)).over(of_group),
+    }
+    moments = {name: F.when(F.col("_is_walked"), moment) for name, moment in moments.items()}
+    if is_fresh:
+        returned_later = F.min(F.when(takes_back, known_at()))
+        # Where every line is known once a later return is, what is known on a day is the walk up to
+        # its last return, and purchases: lines change with the returns that take of them.
+        is_late = F.coalesce(known_at() > F.col("_returned_at"), F.lit(False))
+        is_otherwise = is_late | F.col("superseded_at").isNotNull()
+        walked = walked.withColumn("_returned_at", returned_later.over(after))
+        walked = walked.withColumn("_is_otherwise", is_otherwise)
+        is_orderly = ~F.max("_is_otherwise").over(of_group)
+        is_taken = is_purchase & (F.col("_later.level") < F.col("_level"))
+        of_line = {
+            "netting_changed_at": F.col("_later.at"),
+            "first_returned_at": F.col("_returned_at"),
+        }
+        moments = {
+            name: F.when(is_orderly, F.when(is_taken, of_line[name])).otherwise(moment)
+            for name, moment in moments.items()
+        }
+    return walked.withColumns(
+        {
+            "orphan_minor": F.when(takes_back, orphaned).otherwise(F.col("orphan_minor")),
+            "kept_minor": F.when(is_purchase, kept_of_line).otherwise(F.col("kept_minor")),
+            "netting_changed_at": F.greatest("netting_changed_at", moments["netting_changed_at"]),
+            "first_returned_at": F.least("first_returned_at", moments["first_returned_at"]),
+        }
+    ).select(*lines.columns)
 
 
 def _is_bought() -> Column:

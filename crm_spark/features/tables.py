@@ -18,10 +18,11 @@ CUSTOMER_ORDERS = Table(
     name="features.customer_orders",
     comment=(
         "Orders as they are known now. An order with last_change_at before D is as it was on D; "
-        "the others are computed again from their lines."
+        "with lines_changed_at before D and first_returned_at not, it was so with nothing taken "
+        "back; the others are computed again from their lines."
     ),
     key=("customer_id", "order_id", "order_part"),
-    version=3,
+    version=4,
     columns=(
         Column("customer_id", T.StringType(), "Customer", nullable=False),
         Column("order_id", T.StringType(), "Order number", nullable=False),
@@ -54,6 +55,16 @@ CUSTOMER_ORDERS = Table(
             T.TimestampType(),
             "When a line of it, or one that decides what returns leave of it, last came or was "
             "replaced",
+        ),
+        Column(
+            "lines_changed_at",
+            T.TimestampType(),
+            "When a line of it last came or was replaced",
+        ),
+        Column(
+            "first_returned_at",
+            T.TimestampType(),
+            "When the first return became known that may take something of it back; null: none",
         ),
         Column(
             "is_counted",

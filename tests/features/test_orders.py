@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from crm_spark.features.orders import (
     OrderChanges,
     changed_later,
+    count_changes,
     customer_orders,
     orders_as_of,
 )
@@ -316,20 +317,31 @@ def test_as_of_a_date_an_order_counts_from_the_local_midnight_after_it(lines: Da
 def test_only_orders_known_before_a_date_can_have_changed_later(lines: DataFrame) -> None:
     dates = [date(2017, 6, day) for day in (9, 11, 21)]
     rows = changed_later(customer_orders(lines), dates=dates).collect()
-    # On the 9th, "fixed" was not known yet; by the 21st, all changes have come.
+    # On the 9th, "fixed" was not known yet, and of "late" and "plain" no return was: they are as now
+    # with nothing taken back. By the 21st, all changes have come.
     assert sorted((row["as_of_date"].day, row["order_id"]) for row in rows) == [
-        (9, "late"),
         (9, "mixed"),
-        (9, "plain"),
         (9, "struck"),
         (11, "fixed"),
         (11, "struck"),
     ]
 
 
+def test_before_the_first_return_an_order_is_the_one_with_nothing_taken_back(
+    lines: DataFrame,
+) -> None:
+    dates = [date(2017, 6, 9), date(2017, 6, 11)]
+    orders = customer_orders(lines)
+    assert count_changes(orders, dates=dates[:1]) == OrderChanges(2, 0, 2, 0)
+    known = orders_as_of(orders, lines, dates=dates).where("order_id = 'late'")
+    kept = {row["as_of_date"].day: row["kept_amount_minor"] for row in known.collect()}
+    # The return of the 10th takes back the newest milk, of "late", first.
+    assert kept == {9: 100, 11: 0}
+
+
 @pytest.mark.parametrize(
     ("day", "changes"),
-    [(11, OrderChanges(2, 0, 0)), (21, OrderChanges(0, 0, 0))],
+    [(11, OrderChanges(2, 0, 0, 0)), (21, OrderChanges(0, 0, 0, 0))],
     ids=["few", "none"],
 )
 def test_knowing_how_many_orders_changed_later_changes_no_order(

@@ -17,6 +17,7 @@ from crm_spark.features.increments import (
     runs_since_made,
 )
 from crm_spark.features.interactions import product_interactions
+from crm_spark.features.order_histories import by_customer
 from crm_spark.features.orders import count_changes, orders_known
 from crm_spark.features.prices import product_prices
 from crm_spark.features.snapshot import customer_snapshot
@@ -259,8 +260,7 @@ def _known_orders(
     with stage(run.spark, "orders that changed after a date"):
         changes = count_changes(orders, dates=days)
     known = orders_known(orders, lines, dates=days, changes=changes)
-    # By customer, once: what follows needs all orders of a customer, and no further shuffle.
-    return known.repartition("customer_id"), changes.n_orders > 0
+    return by_customer(known), changes.n_orders > 0
 
 
 def _snapshots_of(

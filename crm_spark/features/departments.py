@@ -25,10 +25,18 @@ def customer_departments(
     """
     numbered = lines_of_orders(lines, reused, dates=[day])
     bought = numbered.where(~F.col("is_return") & is_visible(midnight(F.lit(day))))
-    by_order = bought.groupBy("customer_id", "product_id", "order_id").agg(
-        F.max("ordered_at").alias("_at"), F.sum(minor_units(F.col("amount"))).alias("_minor")
+    named = (
+        bought.join(departments.where(F.col("department").isNotNull()), "product_id")
+        .select(
+            "customer_id",
+            "department",
+            "order_id",
+            "product_id",
+            F.col("ordered_at").alias("_at"),
+            minor_units(F.col("amount")).alias("_minor"),
+        )
+        .repartition("customer_id")  # what is grouped from here on lies together
     )
-    named = by_order.join(departments.where(F.col("department").isNotNull()), "product_id")
     # An order counts once for a department, a product once: two grains instead of two distincts.
     of_orders = named.groupBy("customer_id", "department", "order_id").agg(
         F.max("_at").alias("_at"), F.sum("_minor").alias("_minor")
@@ -38,7 +46,9 @@ def customer_departments(
         F.count(F.lit(1)).alias("n_products")
     )
     summed = of_orders.groupBy("customer_id", "department").agg(
-        F.max("_at").alias("_at"), F.count(F.lit(1)).alias("n_orders"), F.sum("_minor").alias("_m")
+        F.max("_at").alias("_at"),
+        F.count(F.lit(1)).alias("n_orders"),
+        F.sum("_minor").alias("_m"),
     )
     total = F.sum("_m").over(Window.partitionBy("customer_id"))
     silence = F.datediff(F.lit(day), F.to_date("_at")) - 1

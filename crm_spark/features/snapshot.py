@@ -50,8 +50,8 @@ def customer_snapshot(
         contacts,
         with_channels=with_channels,
     )
-    customers = _summed(inputs.orders).join(order_histories(known), "customer_id")
-    customers = _derived(with_history(customers), horizon_days)
+    customers = _summed(inputs.orders).join(order_histories(known, days), "customer_id")
+    customers = _derived(with_history(customers, days), horizon_days)
     tables = {make: make(inputs) for make in _tables()}
     for table in tables.values():
         if table is not None:

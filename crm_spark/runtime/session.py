@@ -48,6 +48,8 @@ RUNTIME_SETTINGS = {
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     # The snapshot has about a hundred aggregates; beyond 100 columns Spark would interpret them.
     "spark.sql.codegen.maxFields": "500",
+    # Of rows that lie in order a list is collected as they come, not in two hash tables.
+    "spark.sql.execution.replaceHashWithSortAgg": "true",
 }
 LOCAL_SETTINGS = {
     # Errors of expressions are ours to explain; the call-site capture only costs.

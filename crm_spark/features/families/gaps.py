@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.features.families.family import Family, Feature, count_feature
-from crm_spark.features.order_histories import middle
+from crm_spark.features.order_histories import middle, unpacked
 
 _FEWER_THAN_TWO = "null with fewer than 2 order days"
 
@@ -41,14 +41,14 @@ FEATURES = (
 
 
 def _derived(horizon_days: int) -> Mapping[str, Column]:
-    gaps, n = F.col("_gaps"), F.size("_gaps")
+    gaps, n = unpacked("_sorted_gaps"), F.size("_gaps")
     zero = F.lit(0).cast(T.LongType())
     total = F.datediff(F.element_at("_days", -1), F.get("_days", F.lit(0))).cast(T.LongType())
     squares = F.aggregate(gaps, zero, lambda subtotal, gap: subtotal + gap.cast(T.LongType()) * gap)
     # n * sum of squares - square of the sum is a whole number: no cancellation, no order.
     spread = (n * squares - total * total) / (n * (n - 1)).cast(T.DoubleType())
     silence = F.col("days_since_last_order")
-    longest = F.array_max(gaps)
+    longest = F.array_max("_sorted_gaps")
     n_longer = F.size(F.filter(gaps, lambda gap: gap > silence + horizon_days))
     empty_between = F.aggregate(
         F.filter(gaps, lambda gap: gap > horizon_days),

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.features.families.family import Family, Feature, money
-from crm_spark.features.order_histories import middle
+from crm_spark.features.order_histories import middle, unpacked
 
 # The modified z-score of Iglewicz and Hoaglin (1993) and its limit; fewer amounts tell no outlier.
 Z_SCALE, MOST_Z, LEAST_FOR_Z = 0.6745, 3.5, 5
@@ -40,11 +40,11 @@ FEATURES = (
 def _derived(horizon_days: int) -> Mapping[str, Column]:
     n = F.size("_amounts")
     fence = F.when(n >= LEAST_FOR_Z, F.col("_log_spread") * (MOST_Z / Z_SCALE))
-    n_outside = F.size(F.filter("_log_distances", lambda distance: distance > fence))
+    n_outside = F.size(F.filter(unpacked("_log_distances"), lambda distance: distance > fence))
     most = F.round(F.exp(F.col("_log_centre") + fence)).cast(T.LongType())
     zero = F.lit(0).cast(T.LongType())
     capped = F.aggregate(
-        "_amounts", zero, lambda subtotal, amount: subtotal + F.least(amount, most)
+        unpacked("_amounts"), zero, lambda subtotal, amount: subtotal + F.least(amount, most)
     )
     return {
         "median_order_amount": money(middle("_amounts")),

@@ -16,6 +16,7 @@ from crm_spark.features.families.family import (
     within,
 )
 from crm_spark.features.lines import ITEM_FRACTIONS
+from crm_spark.features.order_histories import unpacked
 from crm_spark.words import counted
 
 WINDOW_DAYS = (7, 14, 28, 56, 84, 180, 365)
@@ -46,7 +47,7 @@ def _sums() -> Mapping[str, Column]:
 
 def _derived(horizon_days: int) -> Mapping[str, Column]:
     # From the longest window down: each looks at the days of the one before only.
-    found, recent = {}, F.col("_days")
+    found, recent = {}, unpacked("_days")
     for days in reversed(WINDOW_DAYS):
         recent = _from(recent, F.date_sub("as_of_date", days))
         found[f"n_order_days_{days}d"] = F.size(recent).cast(T.LongType())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.features.id_spellings import spelling_aggregates, spelling_verdicts
@@ -56,7 +56,10 @@ def bring_orders_up_to_date(run: LakeRun, settings: FeatureSettings) -> None:
     else:
         written, totals = _overwrite_orders(run, settings)
     orders = run.lake.read(CUSTOMER_ORDERS)
-    noticed = _noticed(orders)
+    if runs is None and not totals[N_REUSED]:
+        noticed = totals  # of all orders, as they were written
+    else:
+        noticed = orders.agg(*_notice_aggregates()).collect()[0].asDict()
     run.finish(
         Finished(
             target,
@@ -64,7 +67,7 @@ def bring_orders_up_to_date(run: LakeRun, settings: FeatureSettings) -> None:
             written.content_checksum,
             changed_from=changed_from,
             replaces_all=runs is None,
-            facts={N_REUSED: str(noticed["n_reused"])},
+            facts={N_REUSED: str(noticed[N_REUSED])},
         )
     )
     verdicts = [
@@ -79,17 +82,17 @@ def bring_orders_up_to_date(run: LakeRun, settings: FeatureSettings) -> None:
 
 
 def _overwrite_orders(run: LakeRun, settings: FeatureSettings) -> tuple[Written, Mapping[str, Any]]:
-    """Write all orders, and give what total_aggregates() are of them."""
+    """Write all orders, and give the aggregates of totals and of what is noticed of them."""
     lines = run.lake.read(TRANSACTIONS)
     orders = ObservedCounts(
         run.stamp(_orders(lines, settings)),
-        F.count(SPLIT_AFTER).alias("n_reused"),
+        *_notice_aggregates(),
         *total_aggregates(),
     )
     with stage(run.spark, "customer orders"):
         written = run.lake.overwrite(CUSTOMER_ORDERS, _as_stored(orders.rows))
     counts = orders.exact()
-    if counts["n_reused"]:
+    if counts[N_REUSED]:
         # Next to no table has any: it is cheaper to look for them in what was written.
         reused = reused_numbers(run.lake.read(CUSTOMER_ORDERS)).persist()
         try:
@@ -168,18 +171,16 @@ def known_reused_numbers(run: LakeRun) -> DataFrame | None:
     return reused_numbers(run.lake.read(CUSTOMER_ORDERS))
 
 
-def _noticed(orders: DataFrame) -> dict[str, Any]:
-    """Count what stands out among all orders; money in minor units."""
+def _notice_aggregates() -> list[Column]:
+    """Aggregates over orders of what stands out among them; money in minor units."""
     is_again = (F.col(PART) > 1) & (F.col("n_lines") > 0)
-    counts = orders.agg(
-        F.count(SPLIT_AFTER).alias("n_reused"),
+    return [
+        F.count(SPLIT_AFTER).alias(N_REUSED),
         F.count_if(is_again).alias("n_again"),
         F.coalesce(F.sum("returned_amount_minor"), F.lit(0)).alias("returned"),
         F.coalesce(F.sum("orphan_returned_amount_minor"), F.lit(0)).alias("orphaned"),
         *spelling_aggregates(),
-    )
-    found: dict[str, Any] = counts.collect()[0].asDict()
-    return found
+    ]
 
 
 def _reused_verdict(noticed: Mapping[str, int], settings: FeatureSettings) -> list[Verdict]:

@@ -1,7 +1,7 @@
 """The configuration: YAML, then --set a.b=c, checked at once and as a whole.
 
 Each section is declared beside its subject; this file only composes them, those of models from the
-registry and from the modules that `models` names.
+registry and from the modules that `models` names. `features.families` names modules, too.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ from pydantic import (
 )
 
 from crm_spark.errors import ConfigError, listed, nearest
+from crm_spark.features.families import FEATURES
 from crm_spark.features.orders import ORDER_SPAN_DAYS
+from crm_spark.features.own_families import OwnFamilies, own_families
 from crm_spark.features.rfm import RfmSection
+from crm_spark.features.section import KNOWN_FEATURES, FeaturesSection
 from crm_spark.ingest.mapping.currency import CurrenciesSection
 from crm_spark.ingest.sources import SourcesSection, known_time_zone, mapping_key_faults
 from crm_spark.lake.storage import StorageSection
@@ -60,6 +63,7 @@ class Config(BaseModel):
     order_span_days: int = Field(default=ORDER_SPAN_DAYS, ge=0)
     currencies: CurrenciesSection | None = None
     spark: SparkSection = Field(default_factory=SparkSection)
+    features: FeaturesSection = Field(default_factory=FeaturesSection)
     rfm: RfmSection = Field(default_factory=RfmSection)
     report: ReportSection = Field(default_factory=ReportSection)
     models: tuple[str, ...] | None = Field(default=None, min_length=1)
@@ -93,6 +97,11 @@ class Config(BaseModel):
     def chosen_models(self) -> tuple[AnyModel, ...]:
         """The models that a pipeline makes, in its order."""
         return tuple(find_model(name) for name in self.models) if self.models else MODELS
+
+    @property
+    def own_families(self) -> tuple[OwnFamilies, ...]:
+        """The user's own families of features."""
+        return own_families(self.features.families)
 
     def section_of(self, model: AnyModel) -> Any:
         """Give a model's section. Raises ConfigError where `models` does not name its module."""
@@ -177,9 +186,11 @@ def load_config(text: str, *, name: str, overrides: Iterable[str] = ()) -> Confi
     values = _resolve_environment(values, missing)
     faults = [f"environment variable {variable} is not set" for variable in missing]
     faults += mapping_key_faults(values.get("sources"))
+    features, of_families = _known_features(values)
+    faults += of_families
     kind = config_class(_models_of(values))
     try:
-        config = kind.model_validate(values)
+        config = kind.model_validate(values, context={KNOWN_FEATURES: features})
     except ValidationError as error:
         faults += [_explain(fault, kind) for fault in error.errors()]
     if faults:
@@ -192,6 +203,22 @@ def _models_of(values: Mapping[str, Any]) -> list[AnyModel]:
     named = values.get("models")
     names = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
     return list(dict.fromkeys([*MODELS, *map(find_model, names)]))
+
+
+def _known_features(values: Mapping[str, Any]) -> tuple[list[str] | None, list[str]]:
+    """Give the features that sections may name, and the faults of the families of the user.
+
+    With faults it is not known which features there are.
+    """
+    section = values.get("features")
+    named = section.get("families") if isinstance(section, dict) else None
+    modules = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+    try:
+        own = own_families(modules)
+    except ConfigError as error:
+        return None, [str(error)]
+    features = (*FEATURES, *(feature for one in own for feature in one.features))
+    return [feature.name for feature in features], []
 
 
 def read_local_config(path: str) -> str:

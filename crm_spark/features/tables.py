@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyspark.sql import types as T
 
 from crm_spark.features.families import FEATURES
@@ -111,18 +113,26 @@ def _feature_column(feature: Feature) -> Column:
     return Column(feature.name, feature.type, comment, minimum=0 if feature.is_count else None)
 
 
-CUSTOMER_SNAPSHOT = Table(
-    name="features.customer_snapshot",
-    comment="Each customer with an order before the as-of date, with all features as of that date.",
-    key=("customer_id", "as_of_date"),
-    partition_by=("as_of_date",),
-    columns=(
-        Column("customer_id", T.StringType(), "Customer", nullable=False),
-        _AS_OF_DATE,
-        *(_feature_column(feature) for feature in FEATURES),
-        _RUN_ID,
-    ),
-)
+def snapshot_table(features: Iterable[Feature]) -> Table:
+    """Give features.customer_snapshot with these features."""
+    return Table(
+        name="features.customer_snapshot",
+        comment=(
+            "Each customer with an order before the as-of date, with all features as of that date."
+        ),
+        key=("customer_id", "as_of_date"),
+        partition_by=("as_of_date",),
+        columns=(
+            Column("customer_id", T.StringType(), "Customer", nullable=False),
+            _AS_OF_DATE,
+            *(_feature_column(feature) for feature in features),
+            _RUN_ID,
+        ),
+    )
+
+
+# With our features alone; its rows have those of the user's families besides.
+CUSTOMER_SNAPSHOT = snapshot_table(FEATURES)
 
 # Half-lives of the decayed counts of a product's orders: what a recommender can weigh by.
 PRODUCT_HALF_LIFE_DAYS = (30, 90)

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from crm_spark.features.families import FAMILIES, features_of
+from crm_spark.features.families.family import Family, Feature
 from crm_spark.features.orders import ORDER_SPAN_DAYS
+from crm_spark.features.own_families import OwnFamilies
 from crm_spark.features.tables import (
     CUSTOMER_DEPARTMENTS,
     CUSTOMER_ORDERS,
@@ -52,6 +55,17 @@ class FeatureSettings:
     has_channels: bool
     has_refunds: bool = False
     order_span_days: int = ORDER_SPAN_DAYS
+    own_families: tuple[OwnFamilies, ...] = ()
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Our families, and after them those of the user."""
+        return (*FAMILIES, *(family for own in self.own_families for family in own.families))
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The features of all families."""
+        return features_of(self.families)
 
     def besides(self) -> tuple[Table, ...]:
         """The tables besides the transactions that the snapshot reads."""
@@ -104,10 +118,18 @@ def snapshot_targets(settings: FeatureSettings, days: Sequence[date]) -> list[Ta
     reads: list[Table] = [CUSTOMER_ORDERS, TRANSACTIONS, *settings.besides()]
     if settings.has_departments:
         reads.append(PRODUCTS)
-    more = {"horizon_days": settings.horizon_days}
+    more: dict[str, object] = {"horizon_days": settings.horizon_days}
     if settings.has_channels:
         more["has_channels"] = True
+    if settings.own_families:
+        more["families"] = {own.module: _made_with(own) for own in settings.own_families}
     return [_target(CUSTOMER_SNAPSHOT, day, reads, settings, **more) for day in days]
+
+
+def _made_with(own: OwnFamilies) -> dict[str, object]:
+    """Give what a snapshot of a user's families depends on: a feature more is a column more."""
+    names = [feature.name for feature in own.features]
+    return {"generation": own.generation, "features": names}
 
 
 def interaction_targets(settings: FeatureSettings, days: Sequence[date]) -> list[Target]:

@@ -13,6 +13,7 @@ from crm_spark.config import Config
 from crm_spark.errors import ConfigError, nearest
 from crm_spark.lake.contract import Table
 from crm_spark.lake.delta import Lake
+from crm_spark.pipeline.settings import feature_settings
 from crm_spark.pipeline.tables import tables_with
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary
@@ -40,7 +41,10 @@ def run(
 ) -> RunSummary:
     """Log the first rows by key, of the given date or of the newest one."""
     summary = RunSummary("show", as_of=as_of)
-    known = {declared.name: declared for declared in tables_with(config.known_models)}
+    known = {
+        declared.name: declared
+        for declared in tables_with(config.known_models, feature_settings(config).features)
+    }
     if table not in known:
         hint = nearest(table, known) or f", known: {', '.join(sorted(known))}"
         raise ConfigError(f"unknown table {table!r}{hint}")

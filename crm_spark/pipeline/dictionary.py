@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crm_spark.features.families import FEATURES, family
+from crm_spark.features.families.family import Feature
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.lake.contract import Column, Table
 from crm_spark.pipeline.tables import ALL_TABLES
@@ -23,23 +24,26 @@ the YAML mapping; those in bold are required.
 """
 
 
-def data_dictionary(tables: Sequence[Table] = ALL_TABLES) -> str:
-    """Give the page as Markdown."""
-    return "\n".join([_HEAD, *map(_table, tables)])
+def data_dictionary(
+    tables: Sequence[Table] = ALL_TABLES, features: Sequence[Feature] = FEATURES
+) -> str:
+    """Give the page as Markdown; `features` are those of the snapshot among the tables."""
+    of_table = {CUSTOMER_SNAPSHOT.name: features}
+    return "\n".join([_HEAD, *[_table(table, of_table.get(table.name, ())) for table in tables]])
 
 
-def _table(table: Table) -> str:
+def _table(table: Table, features: Sequence[Feature]) -> str:
     grain = f"Grain: {', '.join(table.key)}." if table.key else "Grain: a row as it came."
     lines = [f"## {table.name}", "", table.comment, grain, ""]
-    features = {feature.name for feature in FEATURES} if table is CUSTOMER_SNAPSHOT else set()
+    names = {feature.name for feature in features}
     lines += ["| column | type | what it is |", "|---|---|---|"]
-    lines += [_row(column) for column in table.columns if column.name not in features]
+    lines += [_row(column) for column in table.columns if column.name not in names]
     if features:
         lines += ["", "### Features", "", _notation(), ""]
         lines += ["| feature | formula | unit | null rule |", "|---|---|---|---|"]
         lines += [
             f"| `{feature.name}` | {feature.formula} | {feature.unit} | {feature.null_rule} |"
-            for feature in FEATURES
+            for feature in features
         ]
     return "\n".join([*lines, ""])
 

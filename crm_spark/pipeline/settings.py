@@ -25,4 +25,5 @@ def feature_settings(config: Config) -> FeatureSettings:
         has_channels="channel" in columns,
         has_refunds="refund_of_order_id" in columns,
         order_span_days=config.order_span_days,
+        own_families=config.own_families,
     )

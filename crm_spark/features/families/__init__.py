@@ -5,6 +5,8 @@ The order is that of the columns of features.customer_snapshot, and of what mode
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from crm_spark.features.families.baskets import BASKETS
 from crm_spark.features.families.calendar import CALENDAR
 from crm_spark.features.families.channels import CHANNELS
@@ -40,4 +42,10 @@ FAMILIES: tuple[Family, ...] = (
     CONTACTS,
 )
 
-FEATURES: tuple[Feature, ...] = tuple(feature for family in FAMILIES for feature in family.features)
+
+def features_of(families: Iterable[Family]) -> tuple[Feature, ...]:
+    """Give the features of families, in order."""
+    return tuple(feature for family in families for feature in family.features)
+
+
+FEATURES: tuple[Feature, ...] = features_of(FAMILIES)

@@ -55,7 +55,7 @@ class Feature:
 
     name: str
     formula: str
-    unit: Unit
+    unit: Unit | str  # families of users may measure in others
     null_rule: str = NEVER_NULL
     is_count: bool = False
     fill: float = -1.0
@@ -68,7 +68,12 @@ class Feature:
 
 
 def count_feature(
-    name: str, formula: str, unit: Unit, null_rule: str = NEVER_NULL, *, of_none: int | None = None
+    name: str,
+    formula: str,
+    unit: Unit | str,
+    null_rule: str = NEVER_NULL,
+    *,
+    of_none: int | None = None,
 ) -> Feature:
     """Give a feature that is a whole number."""
     return Feature(name, formula, unit, null_rule, is_count=True, of_none=of_none)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from crm_spark.errors import DataError, nearest
-from crm_spark.features.families import FEATURES
+from crm_spark.errors import DataError
+from crm_spark.features.section import unknown_features
 from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs
 
 
@@ -53,13 +53,9 @@ class ChurnSection(BaseModel):
 
     @field_validator("trusted_features")
     @classmethod
-    def _features_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        known = [feature.name for feature in FEATURES]
-        unknown = [name for name in value if name not in known]
-        if unknown:
-            raise ValueError(
-                "; ".join(f"unknown feature {name!r}{nearest(name, known)}" for name in unknown)
-            )
+    def _features_are_known(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if faults := unknown_features(value, info):
+            raise ValueError("; ".join(faults))
         return tuple(sorted(set(value)))
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from crm_spark.errors import nearest
-from crm_spark.features.families import FEATURES
+from crm_spark.features.section import unknown_features
 
 MOST_SEGMENTS = 20
 
@@ -43,12 +49,9 @@ class SegmentsSection(BaseModel):
 
     @field_validator("features")
     @classmethod
-    def _features_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        known = [feature.name for feature in FEATURES]
-        unknown = [name for name in value if name not in known]
+    def _features_are_known(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         twice = sorted({name for name in value if value.count(name) > 1})
-        faults = [f"unknown feature {name!r}{nearest(name, known)}" for name in unknown]
-        faults += [f"{name} is given twice" for name in twice]
+        faults = unknown_features(value, info) + [f"{name} is given twice" for name in twice]
         if faults:
             raise ValueError("; ".join(faults))
         return value

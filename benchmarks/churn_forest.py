@@ -9,7 +9,7 @@ import json
 import sys
 import time
 
-from benchmarks.made_customers import NAMES
+from benchmarks.made_customers import LEARNT
 from crm_spark.models.churn.candidates import RULES, fit_forest, fit_rule
 from crm_spark.models.churn.model import PROBABILITY, score
 from crm_spark.models.churn.section import ChurnSection, ForestParams
@@ -27,7 +27,7 @@ def main(learnt: str, others: str, scores: str, n_trees: str, max_depth: str, *b
         for name in RULES if before else ():
             fit_rule(name, spark.read.parquet(learnt), params)
         start = time.perf_counter()
-        model = fit_forest(spark.read.parquet(learnt), NAMES, params)
+        model = fit_forest(spark.read.parquet(learnt), LEARNT, params)
         seconds = time.perf_counter() - start
         scored = score(model, spark.read.parquet(others), keep=["customer_id"])
         frame = scored.toPandas().sort_values("customer_id")  # as many rows as OTHERS has

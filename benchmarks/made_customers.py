@@ -15,7 +15,8 @@ from crm_spark.runtime.progress import log
 
 N_FEATURES = 40
 # Under the names of features of the snapshot, since a model of ours knows no others.
-NAMES: Sequence[str] = tuple(feature.name for feature in FEATURES[:N_FEATURES])
+LEARNT = FEATURES[:N_FEATURES]
+NAMES: Sequence[str] = tuple(feature.name for feature in LEARNT)
 CHANCE = "chance"
 _DAY = date(2025, 1, 1)
 

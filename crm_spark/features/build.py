@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 
 from crm_spark.features.build_orders import bring_orders_up_to_date, known_reused_numbers
 from crm_spark.features.departments import customer_departments
+from crm_spark.features.family_checks import require_computable, require_same_types
 from crm_spark.features.increments import (
     Due,
     due,
@@ -24,9 +25,9 @@ from crm_spark.features.snapshot import customer_snapshot
 from crm_spark.features.tables import (
     CUSTOMER_DEPARTMENTS,
     CUSTOMER_ORDERS,
-    CUSTOMER_SNAPSHOT,
     PRODUCT_INTERACTIONS,
     PRODUCT_PRICES,
+    snapshot_table,
 )
 from crm_spark.features.targets import (
     FeatureDates,
@@ -46,14 +47,6 @@ from crm_spark.tables.core import CAMPAIGN_CONTACTS, EVENTS, FEEDBACK, PRODUCTS,
 from crm_spark.tables.history import as_of
 from crm_spark.words import are, counted
 
-_TABLES = (
-    CUSTOMER_ORDERS,
-    CUSTOMER_SNAPSHOT,
-    PRODUCT_INTERACTIONS,
-    CUSTOMER_DEPARTMENTS,
-    PRODUCT_PRICES,
-)
-
 
 @dataclass(frozen=True)
 class Dated:
@@ -72,8 +65,16 @@ class Dated:
 
 
 def build_features(run: LakeRun, settings: FeatureSettings, dates: FeatureDates) -> None:
-    """Bring orders, snapshots, interactions, departments and prices of these dates up to date."""
-    run.settle(*_TABLES)
+    """Bring orders, snapshots, interactions, departments and prices of these dates up to date.
+
+    Raises ConfigError, and writes nothing, where families of the user cannot be computed.
+    """
+    require_computable(run.spark, settings)
+    snapshot = snapshot_table(settings.features)
+    require_same_types(run.lake, snapshot, settings)
+    run.settle(
+        CUSTOMER_ORDERS, snapshot, PRODUCT_INTERACTIONS, CUSTOMER_DEPARTMENTS, PRODUCT_PRICES
+    )
     bring_orders_up_to_date(run, settings)
     for dated in _dated_tables(run, settings, dates):
         bring_up_to_date(run, dated)
@@ -82,7 +83,7 @@ def build_features(run: LakeRun, settings: FeatureSettings, dates: FeatureDates)
 def _dated_tables(run: LakeRun, settings: FeatureSettings, dates: FeatureDates) -> list[Dated]:
     tables = [
         Dated(
-            CUSTOMER_SNAPSHOT,
+            snapshot_table(settings.features),
             snapshot_targets(settings, dates.snapshots),
             lambda days, customers: _kept_snapshots(run, settings, days, customers),
             dates.day,
@@ -234,6 +235,7 @@ def _finish_dates(
 
 def snapshots(run: LakeRun, settings: FeatureSettings, days: Sequence[date]) -> DataFrame:
     """Give the customer snapshots of these dates, of all customers."""
+    require_computable(run.spark, settings)
     known, _ = _known_orders(run, days, None)
     return _snapshots_of(run, settings, days, known, None)
 
@@ -287,6 +289,7 @@ def _snapshots_of(
         feedback=read(FEEDBACK),
         contacts=read(CAMPAIGN_CONTACTS),
         with_channels=settings.has_channels,
+        families=settings.families,
     )
 
 

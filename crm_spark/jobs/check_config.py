@@ -11,11 +11,15 @@ from functools import partial
 from pyspark.sql import SparkSession
 
 from crm_spark.config import Config
+from crm_spark.errors import ConfigError, DataError, listed
+from crm_spark.features.family_checks import family_faults
+from crm_spark.features.own_families import KEY
 from crm_spark.ingest.check import check_sources, look_at_all
 from crm_spark.ingest.planning.differences import layout_differences
+from crm_spark.ingest.planning.found import Found
 from crm_spark.ingest.sample import Sample, take_samples
 from crm_spark.ingest.verdicts import file_verdicts, log_verdicts, name_files
-from crm_spark.pipeline.settings import ingest_settings
+from crm_spark.pipeline.settings import feature_settings, ingest_settings
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary
 from crm_spark.runtime.text_table import text_table
@@ -45,7 +49,7 @@ def run(
     The summary counts the rows of the sample by the table that they would go to.
     """
     summary = RunSummary("check_config")
-    checked = check_sources(ingest_settings(config).given(), partial(look_at_all, spark))
+    checked = _checked(spark, config)
     for one in take_samples(spark, checked, max(sample, 1)):
         counts = summary.table(one.found.source.table.name)
         counts.rows_read = one.n_read
@@ -54,6 +58,21 @@ def run(
         name_files(counts, one.found)
         _tell(one, sample)
     return summary.finish("succeeded")
+
+
+def _checked(spark: SparkSession, config: Config) -> list[Found]:
+    """Look at the sources, and at the families of features of the user."""
+    of_families = family_faults(spark, feature_settings(config))
+    try:
+        checked = check_sources(ingest_settings(config).given(), partial(look_at_all, spark))
+    except (ConfigError, DataError) as error:
+        if not of_families:
+            raise
+        faults = [str(error), listed(KEY, of_families)]
+        raise type(error)(listed("the configuration cannot be used", faults)) from error
+    if of_families:
+        raise ConfigError(listed(KEY, of_families))
+    return checked
 
 
 def _tell(sample: Sample, n_rows: int) -> None:

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from crm_spark.config import Config, parse_date
 from crm_spark.errors import BusyError, CrmSparkError, DataError, listed
+from crm_spark.features.family_checks import require_computable
 from crm_spark.ingest.due import sources_due
 from crm_spark.jobs.catalogue import Job, job_of, jobs_of_a_day, targets_of
 from crm_spark.models.contract import AnyModel
@@ -17,7 +18,7 @@ from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.graph import due, in_order
 from crm_spark.pipeline.lifecycle import Run
 from crm_spark.pipeline.pipeline_run import PipelineRun, backfill_dates, pipeline_run
-from crm_spark.pipeline.settings import ingest_settings
+from crm_spark.pipeline.settings import feature_settings, ingest_settings
 from crm_spark.runtime.progress import log, redact
 from crm_spark.runtime.run import RunSummary
 from crm_spark.words import counted
@@ -56,6 +57,8 @@ def run(
     """
     dates = backfill_dates(as_of, first, last, every)
     with pipeline_run(spark, config, as_of, restart=restart) as pipeline:
+        # Before a long ingest, as features come after it.
+        require_computable(spark, feature_settings(config))
         _ingest_where_due(pipeline, dates[0], restart=restart)
         problems = _run_dates(pipeline, dates, skip_training=skip_training)
         _conclude(problems)

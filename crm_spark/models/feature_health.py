@@ -123,51 +123,57 @@ class MeasuredFeatures:
     n_sample: int
 
 
-def value_ranges(frame: DataFrame) -> dict[str, ValueRange]:
-    """Give the number of known values, the least and the greatest of every feature."""
+def value_ranges(frame: DataFrame, features: Sequence[Feature] = FEATURES) -> dict[str, ValueRange]:
+    """Give the number of known values, the least and the greatest of each feature."""
     row = frame.agg(
-        *[F.min(feature.name).alias(f"min_{feature.name}") for feature in FEATURES],
-        *[F.max(feature.name).alias(f"max_{feature.name}") for feature in FEATURES],
-        *[F.count(feature.name).alias(f"n_{feature.name}") for feature in FEATURES],
+        *[F.min(feature.name).alias(f"min_{feature.name}") for feature in features],
+        *[F.max(feature.name).alias(f"max_{feature.name}") for feature in features],
+        *[F.count(feature.name).alias(f"n_{feature.name}") for feature in features],
         F.count(F.lit(1)).alias("_rows"),
     ).collect()[0]
     return {
         name: ValueRange(row["_rows"], row[f"n_{name}"], row[f"min_{name}"], row[f"max_{name}"])
-        for name in (feature.name for feature in FEATURES)
+        for name in (feature.name for feature in features)
     }
 
 
 def measure_features(
-    frame: DataFrame, *, training: Sequence[date], test: date, label: str
+    frame: DataFrame,
+    *,
+    training: Sequence[date],
+    test: date,
+    label: str,
+    features: Sequence[Feature] = FEATURES,
 ) -> MeasuredFeatures:
-    """Measure all features of labelled snapshot rows on the training cut-offs and on the later one.
+    """Measure features of labelled snapshot rows on the training cut-offs and on the later one.
 
     Reads customer_id, as_of_date, the 0/1 label and the features. The share of customers in the
     sample follows from the training rows alone, so that the test rows have no part in what the
     training figures are.
     """
-    ranges = value_ranges(frame.where(F.col("as_of_date").isin(list(training))))
+    ranges = value_ranges(frame.where(F.col("as_of_date").isin(list(training))), features)
     n_training = next(iter(ranges.values())).n_rows
     read = frame.where(F.col("as_of_date").isin([*training, test]))
-    rows = _collected(sampled_customers(read, n_rows=n_training, most=MOST_ROWS), label)
+    sample = sampled_customers(read, n_rows=n_training, most=MOST_ROWS)
+    rows = _collected(sample, label, features)
     days, labels = rows["as_of_date"].to_numpy(), rows[label].to_numpy(float)
     cutoffs = {day: days == day for day in sorted({*training, test})}
     health = tuple(
         _health(feature, ranges[feature.name], rows[feature.name].to_numpy(), labels, cutoffs, test)
-        for feature in FEATURES
+        for feature in features
     )
     learnt = rows[days != test]
     filled = {
-        feature.name: _filled(learnt[feature.name].to_numpy(), feature) for feature in FEATURES
+        feature.name: _filled(learnt[feature.name].to_numpy(), feature) for feature in features
     }
     return MeasuredFeatures(
         health, rank_correlation(pd.DataFrame(filled)), tuple(training), test, len(learnt)
     )
 
 
-def _collected(drawn: DataFrame, label: str) -> pd.DataFrame:
+def _collected(drawn: DataFrame, label: str, features: Sequence[Feature]) -> pd.DataFrame:
     """Collect customers at all of their cut-offs, sorted by key."""
-    columns = [F.col(feature.name).cast(T.DoubleType()) for feature in FEATURES]
+    columns = [F.col(feature.name).cast(T.DoubleType()) for feature in features]
     rows = drawn.select("customer_id", "as_of_date", label, *columns)
     sample = rows.toPandas()  # about MOST_ROWS rows of each, training and test, whatever the base
     return sample.sort_values(["as_of_date", "customer_id"], ignore_index=True)

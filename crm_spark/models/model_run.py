@@ -13,6 +13,8 @@ from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from crm_spark.features.families import FEATURES
+from crm_spark.features.families.family import Feature
 from crm_spark.lake.contract import Table
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.run import LakeRun
@@ -34,7 +36,10 @@ class Read:
 
 @dataclass(frozen=True)
 class ModelRun(Generic[S]):
-    """What a model has at hand in one run: the lake, its section, the date, what is mapped."""
+    """What a model has at hand in one run: the lake, its section, the date, what is mapped.
+
+    `features` are those of the snapshot: ours, and those of families of the user.
+    """
 
     run: LakeRun
     section: S
@@ -42,6 +47,7 @@ class ModelRun(Generic[S]):
     mapped: Mapped
     # Tables whose rows of past dates this run builds instead of reading them: a backtest's.
     built: Mapping[Table, Callable[[Sequence[date]], DataFrame]] = field(default_factory=dict)
+    features: tuple[Feature, ...] = FEATURES
     _kept: list[DataFrame] = field(default_factory=list)
 
     @property

@@ -16,6 +16,7 @@ from crm_spark.models.contract import AnyModel, ModelRun
 from crm_spark.models.score import score
 from crm_spark.models.train import train
 from crm_spark.pipeline.lifecycle import Run, job_run
+from crm_spark.pipeline.settings import feature_settings
 from crm_spark.runtime.run import RunSummary
 
 Built = Mapping[Table, Callable[[Sequence[date]], DataFrame]]
@@ -61,4 +62,5 @@ def model_run(job: Run, model: AnyModel, built: Built | None = None) -> ModelRun
         raise DataError(problem)
     day = job.day()
     section = job.config.section_of(model)
-    return ModelRun(job, section, day, job.config.mapped, built or {})
+    features = feature_settings(job.config).features
+    return ModelRun(job, section, day, job.config.mapped, built or {}, features)

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from crm_spark.features import snapshot as snapshot_module
 from crm_spark.features.families import CONTACTS, FAMILIES, FEATURES, FEEDBACK, VISITS
 from crm_spark.features.families import family as family_module
 from crm_spark.features.families.family import NEVER_NULL, Family, Feature
@@ -181,6 +180,7 @@ def snapshot_of(
     dates: Sequence[date] = DATES,
     horizon_days: int = HORIZON_DAYS,
     departments: bool = True,
+    families: Sequence[Family] = FAMILIES,
 ) -> DataFrame:
     """Run the code under test from order lines on, as build_features does."""
     return customer_snapshot(
@@ -190,6 +190,7 @@ def snapshot_of(
         dates=dates,
         horizon_days=horizon_days,
         with_channels=True,
+        families=families,
     )
 
 
@@ -605,23 +606,19 @@ def test_a_product_counts_under_the_department_that_it_had_on_each_date(
     assert (rows[first]["n_products"], rows[second]["n_products"]) == (2, 2)
 
 
-def test_a_feature_that_no_family_computes_is_refused(
-    frame: DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_feature_that_no_family_computes_is_refused(frame: DataFrame) -> None:
     promised = Family((Feature("luck", "how lucky", "share"),))
-    monkeypatch.setattr(snapshot_module, "FAMILIES", (*FAMILIES, promised))
-    with pytest.raises(ContractError, match=r"luck: no family computes it"):
-        snapshot_of(frame, dates=DATES[:1])
+    with pytest.raises(ContractError, match=r"luck: no family computes it.*take it out"):
+        snapshot_of(frame, dates=DATES[:1], families=(*FAMILIES, promised))
 
 
-def test_the_family_of_the_docs_gives_the_features_that_it_promises(
-    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_family_of_the_docs_gives_the_features_that_it_promises(spark: SparkSession) -> None:
     page = (Path(__file__).parents[2] / "docs" / "adding_features.md").read_text(encoding="utf-8")
     code = page.split("```python\n")[1].split("```")[0]
     names: dict[str, Any] = {**vars(family_module), "Mapping": Mapping}
     exec(code, names)
-    monkeypatch.setattr(snapshot_module, "FAMILIES", (*FAMILIES, names["LARGEST"]))
     lines = [line("c", "o1", "2017-06-01 10:00", "30"), line("c", "o2", "2017-06-02 10:00", "10")]
-    (row,) = snapshot_of(as_frame(spark, lines), dates=[date(2017, 6, 14)]).collect()
+    families = (*FAMILIES, names["LARGEST"])
+    frame = as_frame(spark, lines)
+    (row,) = snapshot_of(frame, dates=[date(2017, 6, 14)], families=families).collect()
     assert (row["largest_order_amount"], row["largest_order_share"]) == (30.0, 0.75)

@@ -12,6 +12,7 @@ from pyspark.ml.regression import GeneralizedLinearRegression, RandomForestRegre
 from pyspark.sql import DataFrame
 
 from crm_spark.features.families import FEATURES
+from crm_spark.features.families.family import Feature
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.churn.model import RAW_SCORE, ChurnModel, Input, assembled
 from crm_spark.models.churn.section import ChurnSection
@@ -26,13 +27,12 @@ RULES: dict[str, tuple[str, ...]] = {
 }
 
 
-def usable_features(frame: DataFrame) -> list[str]:
+def usable_features(
+    frame: DataFrame, features: Sequence[Feature] = FEATURES
+) -> tuple[Feature, ...]:
     """Give the features with at least two different values on the training rows."""
-    return [
-        name
-        for name, value_range in value_ranges(frame).items()
-        if value_range.tells_customers_apart
-    ]
+    ranges = value_ranges(frame, features)
+    return tuple(feature for feature in features if ranges[feature.name].tells_customers_apart)
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,18 @@ class ChurnCandidate:
 
     name: str
     is_rule: bool
-    fit: Callable[[DataFrame, Sequence[str], ChurnSection], ChurnModel]
+    fit: Callable[[DataFrame, Sequence[Feature], ChurnSection], ChurnModel]
     settings: Callable[[ChurnSection], Mapping[str, object]] = lambda _: {}
 
 
-def fit_forest(frame: DataFrame, features: Sequence[str], params: ChurnSection) -> ChurnModel:
+def fit_forest(frame: DataFrame, features: Sequence[Feature], params: ChurnSection) -> ChurnModel:
     """Grow a forest on labelled snapshot rows.
 
     A regression on the 0/1 label, since MLlib 4.2's classifier merges sibling leaves of one
     predicted class and so coarsens probabilities (SPARK-34591); the splits are the same, variance
     being half of the Gini impurity. Rows are not reweighted: rare churn stays rare.
     """
-    fills = {feature.name: feature.fill for feature in FEATURES}
-    inputs = tuple(Input(name, fills[name]) for name in features)
+    inputs = tuple(Input(feature.name, feature.fill) for feature in features)
     forest = RandomForestRegressor(
         featuresCol="features",
         labelCol=LABEL,
@@ -91,7 +90,7 @@ def fit_rule(name: str, frame: DataFrame, params: ChurnSection) -> ChurnModel:
 
 
 def _fit_only_rule(
-    frame: DataFrame, _: Sequence[str], params: ChurnSection, *, name: str
+    frame: DataFrame, _: Sequence[Feature], params: ChurnSection, *, name: str
 ) -> ChurnModel:
     return fit_rule(name, frame, params)
 

@@ -11,8 +11,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from crm_spark.errors import DataError
 from crm_spark.features.ranks import add_groups
-from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT
+from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, snapshot_table
 from crm_spark.lake.contract import Table, content_checksum
 from crm_spark.models.churn.candidates import CANDIDATES, ChurnCandidate
 from crm_spark.models.churn.facts import read_churn
@@ -130,7 +131,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     def content(self, run: ModelRun[ChurnSection], plan: Plan, data: DataFrame) -> Sequence[object]:
         """Give the checksums of features and labels, and the cut-offs."""
         return (
-            content_checksum(data, CUSTOMER_SNAPSHOT),
+            content_checksum(data, snapshot_table(run.features)),
             rows_hash(data, "customer_id", "as_of_date", LABEL),
             plan,
         )
@@ -140,7 +141,13 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     ) -> list[Verdict]:
         """Judge history, customers, both classes, and the order lines."""
         classes = None if data is None else churn_classes(data, test=plan.quoted.test)
-        return churn_verdicts(facts, params=run.section, cutoffs=plan.quoted, classes=classes)
+        return churn_verdicts(
+            facts,
+            params=run.section,
+            cutoffs=plan.quoted,
+            classes=classes,
+            n_inputs=len(run.features),
+        )
 
     def candidates(self, section: ChurnSection) -> Sequence[ChurnCandidate]:
         """Give the rules, and what has to beat them."""
@@ -148,7 +155,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
 
     def prepare(self, run: ModelRun[ChurnSection], step: Cutoffs, data: DataFrame) -> Prepared:
         """Choose the features that a step may use, by its training cut-offs alone."""
-        measured = measured_features(data, step)
+        measured = measured_features(data, step, run.features)
         trusted = run.section.trusted_features
         selection = selected_features(measured, trusted)
         return Prepared(
@@ -179,7 +186,8 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     ) -> ChurnModel:
         """Fit and calibrate one candidate on the step's training cut-offs."""
         selection: Selection = prepared.value
-        return fit_model(candidate, data, step, run.section, features=selection.kept)
+        used = [feature for feature in run.features if feature.name in selection.kept]
+        return fit_model(candidate, data, step, run.section, features=used)
 
     def evaluate(
         self, run: ModelRun[ChurnSection], fitted: ChurnModel, step: Cutoffs, data: DataFrame
@@ -246,7 +254,11 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         return load_model(stored.pipeline(), stored.spec())
 
     def score(self, run: ModelRun[ChurnSection], fitted: ChurnModel) -> Mapping[Table, DataFrame]:
-        """Give the probability, decile and reasons of every active customer."""
+        """Give the probability, decile and reasons of every active customer.
+
+        Raises DataError for a model of features that there are no more: the lake has nulls there.
+        """
+        _require_inputs(fitted, run)
         snapshot = run.lake.read_date(CUSTOMER_SNAPSHOT, run.day)
         scored = add_reasons(
             fitted,
@@ -264,6 +276,16 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     def report(self, request: ReportRequest, section: ChurnSection) -> Subject:
         """Give who is about to leave, and how far to trust it."""
         return show_churn(read_churn(request, section), request.day, request.style)
+
+
+def _require_inputs(fitted: ChurnModel, run: ModelRun[ChurnSection]) -> None:
+    known = {feature.name for feature in run.features}
+    if gone := [one.name for one in fitted.inputs if one.name not in known]:
+        raise DataError(
+            f"the churn model that scores {run.day} learnt from {', '.join(gone)}, which no family "
+            f"of the configuration gives: run train_churn --as-of {run.day}, or name the family in "
+            "features.families"
+        )
 
 
 def _importance_file(tested: Tested[Any]) -> dict[str, str]:

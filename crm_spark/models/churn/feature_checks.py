@@ -9,6 +9,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 
 from crm_spark.errors import DataError
+from crm_spark.features.families.family import Feature
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.models.churn.candidates import RULES
 from crm_spark.models.churn.labels import LABEL
@@ -57,9 +58,13 @@ _NEEDED: dict[Reason, str] = {
 }
 
 
-def measured_features(frame: DataFrame, cutoffs: Cutoffs) -> MeasuredFeatures:
-    """Measure all features on labelled snapshot rows of these cut-offs."""
-    return measure_features(frame, training=cutoffs.training, test=cutoffs.test, label=LABEL)
+def measured_features(
+    frame: DataFrame, cutoffs: Cutoffs, features: Sequence[Feature]
+) -> MeasuredFeatures:
+    """Measure features on labelled snapshot rows of these cut-offs."""
+    return measure_features(
+        frame, training=cutoffs.training, test=cutoffs.test, label=LABEL, features=features
+    )
 
 
 def selected_features(measured: MeasuredFeatures, trusted: Sequence[str]) -> Selection:

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from crm_spark.features.families.family import Feature
 from crm_spark.models.binary_metrics import (
     Metric,
     ScoreCounts,
@@ -74,7 +75,7 @@ def fit_candidate(
     cutoffs: Cutoffs,
     params: ChurnSection,
     *,
-    features: Sequence[str] | None = None,
+    features: Sequence[Feature] | None = None,
 ) -> Fitted:
     """Fit one candidate on the training cut-offs and test it on the later one."""
     candidate = next(candidate for candidate in CANDIDATES if candidate.name == name)
@@ -88,11 +89,11 @@ def fit_model(
     cutoffs: Cutoffs,
     params: ChurnSection,
     *,
-    features: Sequence[str] | None = None,
+    features: Sequence[Feature] | None = None,
 ) -> ChurnModel:
     """Fit and calibrate one candidate on the training cut-offs.
 
-    `features` are those that it may use; by default all that tell customers apart. `frame` holds
+    `features` are those that it may use; by default ours that tell customers apart. `frame` holds
     labelled snapshot rows of all the cut-offs. The model learns from all training cut-offs but the
     latest, and its calibration map from the latest, which it has not seen. It is not fitted again
     with the latest one added: it would then know part of what the map corrects, and a rise in churn
@@ -139,7 +140,7 @@ def _fit(
     candidate: ChurnCandidate,
     frame: DataFrame,
     params: ChurnSection,
-    features: Sequence[str] | None,
+    features: Sequence[Feature] | None,
 ) -> ChurnModel:
     used = usable_features(frame) if features is None else features
     return candidate.fit(frame, used, params)

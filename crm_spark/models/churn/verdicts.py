@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crm_spark.features.families import FEATURES
 from crm_spark.models.churn.candidates import RULES
 from crm_spark.models.churn.section import ChurnSection
 from crm_spark.models.cutoffs import Cutoffs
@@ -48,15 +47,23 @@ class ChurnClasses:
 
 
 def churn_verdicts(
-    facts: DataFacts, *, params: ChurnSection, cutoffs: Cutoffs, classes: ChurnClasses | None
+    facts: DataFacts,
+    *,
+    params: ChurnSection,
+    cutoffs: Cutoffs,
+    classes: ChurnClasses | None,
+    n_inputs: int,
 ) -> list[Verdict]:
-    """Give the verdicts for churn; without `classes`, as there are no labels, none on these."""
+    """Give the verdicts for churn; without `classes`, as there are no labels, none on these.
+
+    `n_inputs` are the features that the forest may learn from.
+    """
     of_classes = []
     if classes is not None:
         of_classes = [
             both_classes(classes, cutoffs),
             classes_at_test(classes, cutoffs),
-            cases_per_input(classes),
+            cases_per_input(classes, n_inputs),
         ]
     return [
         churn_history(facts, params, cutoffs),
@@ -173,11 +180,11 @@ def classes_at_test(classes: ChurnClasses, cutoffs: Cutoffs) -> Verdict:
     return Verdict("classes_at_test", CHURN, found, needed, level, message)
 
 
-def cases_per_input(classes: ChurnClasses) -> Verdict:
+def cases_per_input(classes: ChurnClasses, n_inputs: int) -> Verdict:
     """Advise on what the forest can be expected to find."""
     rarer = min(classes.n_churned, classes.n_stayed)
-    wanted = CASES_PER_FOREST_INPUT * len(FEATURES)
-    found = f"{rarer / len(FEATURES):.1f} per input"
+    wanted = CASES_PER_FOREST_INPUT * n_inputs
+    found = f"{rarer / n_inputs:.1f} per input"
     needed = f"{CASES_PER_FOREST_INPUT} per input"
     if rarer >= wanted:
         return Verdict(
@@ -194,7 +201,7 @@ def cases_per_input(classes: ChurnClasses) -> Verdict:
         found,
         needed,
         "advice",
-        f"{counted(rarer, 'customer')} of the rarer class for {len(FEATURES)} inputs: a forest "
+        f"{counted(rarer, 'customer')} of the rarer class for {n_inputs} inputs: a forest "
         f"takes more than {wanted:,} to be stable. Do not expect it to beat the simple rules by "
         "much; more customers help, and more cut-offs (churn.n_training_cutoffs)",
     )

@@ -117,7 +117,7 @@ class Segments(Model[SegmentsSection, DataFrame, SegmentModel | None]):
     def prepare(self, run: ModelRun[SegmentsSection], step: Cutoffs, data: DataFrame) -> Prepared:
         """Fit the inputs and draw the sample."""
         rows = run.keep(spread_customers(data, run.section))
-        return Prepared(prepare_customers(rows, run.section))
+        return Prepared(prepare_customers(rows, run.section, run.features))
 
     def test(
         self,

@@ -17,6 +17,7 @@ from pyspark.sql import types as T
 
 from crm_spark.errors import DataError
 from crm_spark.features.families import FEATURES
+from crm_spark.features.families.family import Feature
 from crm_spark.models.results import Measured
 from crm_spark.models.rows import fixed_rows, sampled_customers
 from crm_spark.models.segments.model import (
@@ -124,11 +125,13 @@ def spread_customers(snapshot: DataFrame, params: SegmentsSection) -> DataFrame:
     )
 
 
-def prepare_customers(rows: DataFrame, params: SegmentsSection) -> PreparedCustomers:
+def prepare_customers(
+    rows: DataFrame, params: SegmentsSection, features: Sequence[Feature] = FEATURES
+) -> PreparedCustomers:
     """Fit the inputs on all customers, and draw the sample. Raises DataError as fit_segments()."""
     n_customers = rows.count()
     _require_customers(n_customers, params)
-    inputs = fit_inputs(rows, params, n_customers=n_customers)
+    inputs = fit_inputs(rows, params, n_customers=n_customers, features=features)
     sample = _sample(rows, inputs, params)
     if params.k:
         return PreparedCustomers(rows, n_customers, inputs, sample, sample)
@@ -147,14 +150,18 @@ def _require_customers(n_customers: int, params: SegmentsSection) -> None:
 
 
 def fit_inputs(
-    rows: DataFrame, params: SegmentsSection, *, n_customers: int
+    rows: DataFrame,
+    params: SegmentsSection,
+    *,
+    n_customers: int,
+    features: Sequence[Feature] = FEATURES,
 ) -> tuple[SegmentInput, ...]:
     """Give each feature's medians, winsorising cuts, mean and standard deviation.
 
     Features with one value only, once they are winsorised, are left out. Raises DataError where
     none is left.
     """
-    units = {feature.name: feature.unit for feature in FEATURES}
+    units = {feature.name: feature.unit for feature in features}
     sample = sampled_customers(rows, n_rows=n_customers, most=QUANTILE_ROWS)
     cuts = (0.5, params.winsorize_share, 1 - params.winsorize_share)
     quantiles = sample.agg(

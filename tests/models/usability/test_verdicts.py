@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from crm_spark.features.families import FEATURES
 from crm_spark.models.churn.section import ChurnSection, cutoffs_for_test, latest_closed
 from crm_spark.models.churn.verdicts import ChurnClasses, churn_verdicts
 from crm_spark.models.recommender.section import RecommendationsSection
@@ -48,7 +49,9 @@ def _churn(
     params = params or ChurnSection()
     first = facts.days[0].day if facts.days else AS_OF
     cutoffs = cutoffs_for_test(params, latest_closed(params, AS_OF), first)
-    return churn_verdicts(facts, params=params, cutoffs=cutoffs, classes=classes)
+    return churn_verdicts(
+        facts, params=params, cutoffs=cutoffs, classes=classes, n_inputs=len(FEATURES)
+    )
 
 
 def _segments(facts: DataFacts, params: SegmentsSection | None = None) -> list[Verdict]:

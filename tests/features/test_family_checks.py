@@ -1,0 +1,190 @@
+"""What Spark tells of families that the configuration names, before a row is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from crm_spark.errors import ConfigError
+from crm_spark.features.families import FAMILIES, FEATURES
+from crm_spark.features.families.family import Family, Feature, Inputs, count_feature, money
+from crm_spark.features.family_checks import family_faults, require_computable
+from crm_spark.features.orders import customer_orders, orders_known
+from crm_spark.features.own_families import OwnFamilies
+from crm_spark.features.snapshot import customer_snapshot
+from crm_spark.features.targets import FeatureSettings
+from tests.features.oracle import Line, as_frame
+
+DAY = date(2024, 2, 1)
+
+
+def feature(name: str) -> Feature:
+    return Feature(name, f"some {name}", "share")
+
+
+def settings(*own: OwnFamilies, sources: Sequence[str] = ()) -> FeatureSettings:
+    return FeatureSettings(
+        time_zone="UTC",
+        horizon_days=28,
+        sources=frozenset(sources),
+        has_products=True,
+        has_departments=False,
+        has_channels=False,
+        own_families=own,
+    )
+
+
+def sums_of(**columns: Column) -> Mapping[str, Column]:
+    return columns
+
+
+def good_family() -> Family:
+    return Family(
+        (feature("luck"), count_feature("n_lucky_orders", "lucky orders", "orders")),
+        sums=lambda: sums_of(
+            _lucky_minor=F.max("spend_amount_minor"), n_lucky_orders=F.count_if("is_counted")
+        ),
+        derived=lambda h: sums_of(
+            luck=money(F.col("_lucky_minor")) / F.col("spend_amount") * h / float(h)
+        ),
+    )
+
+
+def test_families_that_can_be_computed_have_no_fault(spark: SparkSession) -> None:
+    of_table = Family((feature("charm"),), table=lambda inputs: charming(inputs.lines))
+    own = [OwnFamilies("my.luck", (good_family(),)), OwnFamilies("my.charm", (of_table,))]
+    assert family_faults(spark, settings(*own)) == []
+    assert family_faults(spark, settings()) == []
+
+
+def charming(rows: DataFrame) -> DataFrame:
+    dated = rows.select("customer_id", F.lit(DAY).alias("as_of_date"))
+    return dated.groupBy("customer_id", "as_of_date").agg(F.lit(0.5).alias("charm"))
+
+
+def test_every_fault_of_every_family_is_listed_with_its_module(spark: SparkSession) -> None:
+    def raising(*_: object) -> Mapping[str, Column]:
+        raise NameError("name 'orderz' is not defined")
+
+    first = OwnFamilies(
+        "my.first",
+        (
+            good_family(),
+            Family((feature("promised"),)),
+            Family((feature("counted"),), sums=lambda: sums_of(counted=F.count("order_id"))),
+            Family((feature("unsummed"),), sums=lambda: sums_of(unsummed=F.col("n_lines"))),
+            Family((feature("raised"),), sums=raising),
+            Family((feature("text"),), sums=lambda: {"text": "max(n_lines)"}),  # type: ignore[dict-item]
+        ),
+    )
+    second = OwnFamilies(
+        "my.second",
+        (
+            Family((feature("free"),), sums=lambda: sums_of(_lucky_minor=F.max("n_lines"))),
+            Family((), sums=lambda: sums_of(_n_lines=F.max("n_lines"))),
+            Family((), derived=lambda _: sums_of(n_orders=F.lit(7))),
+            Family((), derived=lambda _: sums_of(_gaps=F.lit(7))),
+            Family(
+                (feature("fine"), feature("derived_badly")),
+                derived=lambda _: sums_of(
+                    fine=F.lit(1.0), derived_badly=F.col("no_such_column") / 2
+                ),
+            ),
+            Family((feature("of_nothing"),), derived=raising),
+            Family((feature("of_table"),), table=lambda inputs: inputs.lines.select("customer_id")),
+            Family((), table=lambda inputs: inputs.lines.select("no_such_line")),
+            Family((), table=lambda inputs: "lines"),  # type: ignore[arg-type,return-value]
+            Family((), table=taking_ours),
+            Family((feature("of_feedback"),), table=lambda inputs: inputs.feedback),
+        ),
+    )
+    with pytest.raises(ConfigError) as raised:
+        require_computable(spark, settings(first, second))
+    head, *faults = str(raised.value).splitlines()
+    says = [
+        "my.first: sums cannot compute unsummed: [MISSING_AGGREGATION",
+        "my.first: sums cannot be called: NameError: name 'orderz' is not defined",
+        "my.first: sums gives 'text' as str, expected a Column",
+        "my.second: sums gives _lucky_minor, which is a column of my.first: give it another name",
+        "my.second: sums gives _n_lines, which is a column of crm_spark: give it another name",
+        "my.second: derived gives n_orders, which is a column of crm_spark",
+        "my.second: derived gives _gaps, which is a column of crm_spark",
+        "my.second: derived cannot compute derived_badly: [UNRESOLVED_COLUMN",
+        "my.second: derived cannot be called: NameError",
+        "my.second: table gives no as_of_date",
+        "my.second: table cannot be made: [UNRESOLVED_COLUMN",
+        "my.second: table gives a str, expected a DataFrame or None",
+        "my.second: table gives spend_amount, which is a column of crm_spark",
+        "my.first: promised is computed by nothing: give it in sums, derived or table",
+        "my.first: counted is bigint, expected double: cast it",
+        "my.second: free is computed by nothing",
+    ]
+    assert [expected for expected in says if expected not in str(raised.value)] == []
+    assert len(faults) == len(says)
+    assert head == f"features.families: {len(says)} faults"
+    assert not any("SQLSTATE" in fault for fault in faults)
+
+
+def taking_ours(inputs: Inputs) -> DataFrame:
+    return inputs.orders.groupBy("customer_id", "as_of_date").agg(F.lit(1.0).alias("spend_amount"))
+
+
+def test_a_column_that_only_a_mapped_source_gives_is_null_where_it_is_not_mapped(
+    spark: SparkSession,
+) -> None:
+    def of_feedback(inputs: Inputs) -> DataFrame | None:
+        rows = inputs.feedback
+        return None if rows is None else rows.select("customer_id", "no_such_column")
+
+    own = OwnFamilies("my.mood", (Family((feature("mood"),), table=of_feedback),))
+    assert family_faults(spark, settings(own)) == []
+    (fault,) = family_faults(spark, settings(own, sources=["feedback"]))
+    assert "my.mood: table cannot be made: [UNRESOLVED_COLUMN" in fault
+
+
+def snapshot_with(spark: SparkSession, family: Family) -> DataFrame:
+    at = datetime(2024, 1, 10, 15, tzinfo=UTC)
+    later = datetime(2024, 2, 2, 15, tzinfo=UTC)
+    lines = [
+        Line("c", "o1", at, at, product_id="p", amount=Decimal(6)),
+        Line("c", "o2", at, at, product_id="p", amount=Decimal(2)),
+        Line("c", "o3", later, later, product_id="p", amount=Decimal(92)),
+    ]
+    frame = as_frame(spark, lines)
+    return customer_snapshot(
+        orders_known(customer_orders(frame), frame, dates=[DAY]),
+        frame,
+        None,
+        dates=[DAY],
+        horizon_days=28,
+        families=(*FAMILIES, family),
+    )
+
+
+def test_its_values_are_those_of_orders_known_before_the_date(spark: SparkSession) -> None:
+    (row,) = snapshot_with(spark, good_family()).collect()
+    assert (row["luck"], row["n_lucky_orders"]) == (0.75, 2)
+    assert row["n_orders"] == 2
+    assert list(row.asDict())[-2:] == ["luck", "n_lucky_orders"]
+    assert len(row) == len(FEATURES) + 4
+
+
+def test_a_table_with_one_row_of_a_customer_is_joined_and_one_with_several_is_refused(
+    spark: SparkSession,
+) -> None:
+    whole = Family((feature("charm"),), table=lambda inputs: charming(inputs.lines))
+    (row,) = snapshot_with(spark, whole).collect()
+    assert row["charm"] == 0.5
+    several = Family((feature("charm"),), table=lambda inputs: _several(inputs.lines))
+    with pytest.raises(PySparkException, match=r"several rows of a customer_id and as_of_date"):
+        snapshot_with(spark, several).collect()
+
+
+def _several(rows: DataFrame) -> DataFrame:
+    return rows.select("customer_id", F.lit(DAY).alias("as_of_date"), F.lit(0.5).alias("charm"))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from pathlib import Path
 from typing import NoReturn
 
 import crm_spark
-from crm_spark.config import Config, load_config, parse_date, read_local_config
+from crm_spark.config import Config, load_config, load_local_config, parse_date
 from crm_spark.errors import ConfigError, CrmSparkError, nearest
 from crm_spark.jobs.catalogue import JOBS, Job, job_of, needs_config
 from crm_spark.runtime.progress import configure_logging, log, redact
@@ -125,7 +124,9 @@ def _run(options: argparse.Namespace) -> RunSummary:
     job = job_of(options.job)
     config: Config | None = None
     if needs_config(job) and not _is_remote(options.config):
-        config = load_local(options)
+        config = load_local_config(
+            _shipped(options.config), name=options.config, overrides=options.overrides
+        )
         check_tracking(config.tracking)
     with open_session(
         options.job,
@@ -149,15 +150,6 @@ def _run(options: argparse.Namespace) -> RunSummary:
         return summary
 
 
-def load_local(options: argparse.Namespace) -> Config:
-    """Load a configuration of this machine; modules that it names may lie beside it."""
-    path = _shipped(options.config)
-    folder = str(Path(path).absolute().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)  # last: no file there takes the place of an installed module
-    return _load(options, read_local_config(path))
-
-
 def _load(options: argparse.Namespace, text: str) -> Config:
     return load_config(text, name=options.config, overrides=options.overrides)
 
@@ -168,6 +160,8 @@ def _is_remote(path: str) -> bool:
 
 def _shipped(path: str) -> str:
     """Give where a configuration given by its name and shipped by --files lies."""
+    from pathlib import Path
+
     from crm_spark.runtime.session import is_submitted
 
     path = path.removeprefix("file://")

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
@@ -231,6 +232,14 @@ def read_local_config(path: str) -> str:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"configuration file {path} is not UTF-8: {error.reason}") from error
+
+
+def load_local_config(path: str, *, name: str = "", overrides: Iterable[str] = ()) -> Config:
+    """Load a configuration file of this machine; modules that it names may lie beside it."""
+    folder = str(Path(path).absolute().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)  # last: no file there takes the place of an installed module
+    return load_config(read_local_config(path), name=name or path, overrides=overrides)
 
 
 def parse_date(text: str) -> date:

@@ -6,11 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from crm_spark.config import load_local_config
 from crm_spark.features.families import FEATURES, family
 from crm_spark.features.families.family import Feature
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.lake.contract import Column, Table
-from crm_spark.pipeline.tables import ALL_TABLES
+from crm_spark.pipeline.settings import feature_settings
+from crm_spark.pipeline.tables import ALL_TABLES, tables_with
 
 _HEAD = """\
 # Data dictionary
@@ -66,8 +68,17 @@ def _row(column: Column) -> str:
 
 
 def main() -> None:
-    """Write the page to the path given as the only argument."""
-    Path(sys.argv[1]).write_text(data_dictionary(), encoding="utf-8")
+    """Write the page to the path given; with a configuration's path, that of its lake."""
+    target, *configs = sys.argv[1:]
+    page = _page_of(configs[0]) if configs else data_dictionary()
+    Path(target).write_text(page, encoding="utf-8")
+
+
+def _page_of(path: str) -> str:
+    """Give the page with the models and features of a configuration."""
+    config = load_local_config(path)
+    features = feature_settings(config).features
+    return data_dictionary(tables_with(config.known_models, features), features)
 
 
 if __name__ == "__main__":

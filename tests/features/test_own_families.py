@@ -12,8 +12,7 @@ from typing import get_args
 import pytest
 import yaml
 
-from crm_spark import cli
-from crm_spark.config import Config, load_config
+from crm_spark.config import Config, load_config, load_local_config
 from crm_spark.errors import ConfigError
 from crm_spark.features.families import FAMILIES, FEATURES
 from crm_spark.features.families.family import Unit
@@ -143,11 +142,10 @@ def test_the_folder_of_the_configuration_is_looked_in_last(
     (folder / "families_beside_it.py").write_text(LUCK, encoding="utf-8")
     (folder / "yaml.py").write_text("raise RuntimeError\n", encoding="utf-8")
     (folder / "my.yml").write_text(document("families_beside_it"), encoding="utf-8")
-    options = cli.parse(["check_config", "--config", str(folder / "my.yml")])
-    config = cli.load_local(options)
+    config = load_local_config(str(folder / "my.yml"))
     assert [own.module for own in config.own_families] == ["families_beside_it"]
     assert sys.path[-1] == str(folder)
-    cli.load_local(options)
+    load_local_config(str(folder / "my.yml"))
     assert sys.path.count(str(folder)) == 1
 
 

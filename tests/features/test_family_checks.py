@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from crm_spark.errors import ConfigError
 from crm_spark.features.families import FAMILIES, FEATURES
 from crm_spark.features.families.family import Family, Feature, Inputs, count_feature, money
-from crm_spark.features.family_checks import family_faults, require_computable
+from crm_spark.features.family_checks import (
+    family_faults,
+    require_computable,
+    require_same_types,
+)
 from crm_spark.features.orders import customer_orders, orders_known
 from crm_spark.features.own_families import OwnFamilies
 from crm_spark.features.snapshot import customer_snapshot
+from crm_spark.features.tables import snapshot_table
 from crm_spark.features.targets import FeatureSettings
+from crm_spark.lake.delta import Lake
+from crm_spark.lake.storage import StorageSection
 from tests.features.oracle import Line, as_frame
 
 DAY = date(2024, 2, 1)
@@ -188,3 +197,50 @@ def test_a_table_with_one_row_of_a_customer_is_joined_and_one_with_several_is_re
 
 def _several(rows: DataFrame) -> DataFrame:
     return rows.select("customer_id", F.lit(DAY).alias("as_of_date"), F.lit(0.5).alias("charm"))
+
+
+# --- the lake -------------------------------------------------------------------------------------
+
+OURS = FEATURES[:2]
+LUCKY = count_feature("n_lucky_orders", "lucky orders", "orders")
+
+
+def rows_with(spark: SparkSession, features: Sequence[Feature], day: date, n: int) -> DataFrame:
+    schema = T.StructType(
+        [T.StructField(column.name, column.type) for column in snapshot_table(features).columns]
+    )
+    return spark.createDataFrame([("c", day, *[n] * len(features), "run")], schema)
+
+
+def test_a_table_that_was_made_with_a_family_is_written_without_it(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = Lake(spark, StorageSection(root=str(tmp_path / "lake")), "run")
+    made_with, without = snapshot_table([*OURS, LUCKY]), snapshot_table(OURS)
+    later = date(2024, 3, 1)
+    both = rows_with(spark, [*OURS, LUCKY], DAY, 1).unionByName(
+        rows_with(spark, [*OURS, LUCKY], later, 1)
+    )
+    lake.replace_dates(made_with, both, [DAY, later])  # Delta checks that counts are not below 0
+    lake.replace_dates(without, rows_with(spark, OURS, DAY, 2), [DAY])
+    rows = rows_with(spark, OURS, later, 3).withColumn("customer_id", F.lit("d"))
+    lake.merge(without, rows, rows.limit(0), unless_same=without.content_columns, dates=[later])
+    found = {(row["as_of_date"], row["customer_id"]): row for row in lake.read(without).collect()}
+    values = {key: (row["n_orders"], row["n_lucky_orders"]) for key, row in found.items()}
+    assert values == {(DAY, "c"): (2, None), (later, "c"): (1, 1), (later, "d"): (3, None)}
+    lake.replace_dates(made_with, rows_with(spark, [*OURS, LUCKY], DAY, 4), [DAY])
+    assert lake.read_date(made_with, DAY).collect()[0]["n_lucky_orders"] == 4
+
+
+def test_a_feature_that_the_lake_has_of_another_type_is_refused(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = Lake(spark, StorageSection(root=str(tmp_path / "lake")), "run")
+    with_it = snapshot_table([*OURS, LUCKY])
+    same = settings(OwnFamilies("my.luck", (Family((LUCKY,)),)))
+    other = settings(OwnFamilies("my.luck", (Family((feature(LUCKY.name),)),)))
+    require_same_types(lake, with_it, other)  # there is no table yet
+    lake.replace_dates(with_it, rows_with(spark, [*OURS, LUCKY], DAY, 1), [DAY])
+    require_same_types(lake, with_it, same)
+    with pytest.raises(ConfigError, match=r"my.luck: n_lucky_orders is double, .*as bigint"):
+        require_same_types(lake, snapshot_table(other.features), other)

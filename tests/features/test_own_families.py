@@ -94,7 +94,10 @@ def test_its_features_come_after_ours_in_the_snapshot_and_in_the_dictionary(writ
     table = snapshot_table(settings.features)
     assert table.name == CUSTOMER_SNAPSHOT.name
     assert table.column("luck").comment == "how lucky [share; never null]"
-    page = data_dictionary(tables_with((), settings.features), settings.features)
+    tables = tables_with((), settings.features)
+    assert table in tables
+    assert CUSTOMER_SNAPSHOT not in tables
+    page = data_dictionary(tables, settings.features)
     assert "| `luck` | how lucky | share | never null |" in page
     assert "| luck |" not in page
 

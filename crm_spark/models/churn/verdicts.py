@@ -201,7 +201,7 @@ def cases_per_input(classes: ChurnClasses, n_inputs: int) -> Verdict:
         found,
         needed,
         "advice",
-        f"{counted(rarer, 'customer')} of the rarer class for {n_inputs} inputs: a forest "
-        f"takes more than {wanted:,} to be stable. Do not expect it to beat the simple rules by "
-        "much; more customers help, and more cut-offs (churn.n_training_cutoffs)",
+        f"{counted(rarer, 'customer')} of the rarer class for {counted(n_inputs, 'input')}: a "
+        f"forest takes more than {wanted:,} to be stable. Do not expect it to beat the simple "
+        "rules by much; more customers help, and more cut-offs (churn.n_training_cutoffs)",
     )

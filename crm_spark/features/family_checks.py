@@ -93,7 +93,7 @@ class _Planning:
 
     def _of(self, families: tuple[Family, ...]) -> DataFrame:
         return summed_and_derived(
-            self._inputs.orders, self._known, families, horizon_days=self._horizon_days
+            self._known, families, dates=[_DAY], horizon_days=self._horizon_days
         )
 
     def _summing(self, one: _Owned) -> Family:

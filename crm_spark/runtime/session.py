@@ -240,6 +240,12 @@ def _zip_of_this_package() -> str:
     return str(target)
 
 
+# At the start of its line: other lines echo options, which may hold anything.
+_JAVA_VERSION = re.compile(r'^\w+ version "(\d+)(?:\.(\d+))?', re.MULTILINE)
+# Every java reads options from these, and ends where it does not know one.
+_JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
+
+
 def check_java() -> None:
     """Raise EnvironmentFault unless a Java of the right age would be started."""
     home = os.environ.get("JAVA_HOME")
@@ -250,16 +256,37 @@ def check_java() -> None:
         raise EnvironmentFault(f"Java is missing ({where}). {wanted}")
     try:
         shown = subprocess.run(
-            [java, "-version"], check=False, capture_output=True, text=True, timeout=30
+            [java, "-version"],
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=30,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EnvironmentFault(f"{java} does not run: {error}. {wanted}") from error
-    match = re.search(r'version "(\d+)(?:\.(\d+))?', shown.stderr + shown.stdout)
+    said = f"{shown.stderr}\n{shown.stdout}"
+    if shown.returncode:
+        raise EnvironmentFault(
+            f"{java} -version fails with exit code {shown.returncode} and says{_last_lines(said)}\n"
+            f"{_options_hint() or wanted}"
+        )
+    match = _JAVA_VERSION.search(said)
     if not match:
-        raise EnvironmentFault(f"{java} -version says no version. {wanted}")
+        raise EnvironmentFault(f"{java} -version says no version, but{_last_lines(said)}\n{wanted}")
     major = int(match[2] or 0) if match[1] == "1" else int(match[1])
     if major < OLDEST_JAVA:
         raise EnvironmentFault(f"{java} is Java {major}. {wanted}")
+
+
+def _last_lines(said: str, *, n: int = 6) -> str:
+    lines = [line for line in said.splitlines() if line.strip()]
+    return "".join(f"\n  {line}" for line in lines[-n:]) or " nothing"
+
+
+def _options_hint() -> str:
+    given = [name for name in _JAVA_OPTIONS if os.environ.get(name)]
+    return f"Java takes options from {' and '.join(given)}: correct them there" if given else ""
 
 
 def _require_delta(spark: SparkSession) -> None:

@@ -11,7 +11,7 @@ import time
 
 import duckdb
 
-WINDOWS = (7, 14, 28, 56, 84, 180, 365)
+from benchmarks.windows import WINDOWS
 
 
 def query(folder: str, day: str) -> str:

@@ -11,9 +11,14 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from crm_spark.errors import ConfigError, listed
 from crm_spark.features.families import FAMILIES
 from crm_spark.features.families.family import Family, Feature, Inputs
-from crm_spark.features.orders import on_dates, orders_known
+from crm_spark.features.orders import orders_known
 from crm_spark.features.own_families import KEY
-from crm_spark.features.snapshot import SNAPSHOT_GRAIN, summed_and_derived, tables_of
+from crm_spark.features.snapshot import (
+    SNAPSHOT_GRAIN,
+    orders_of_families,
+    summed_and_derived,
+    tables_of,
+)
 from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.features.targets import FeatureSettings
 from crm_spark.lake.contract import Table
@@ -229,7 +234,7 @@ def _no_rows(spark: SparkSession, settings: FeatureSettings) -> tuple[DataFrame,
     departments = spark.createDataFrame([], "product_id string, department string, as_of_date date")
     return known, Inputs(
         (_DAY,),
-        on_dates(known, [_DAY]),
+        orders_of_families(known, [_DAY]),
         lines,
         departments if settings.has_departments else None,
         empty(EVENTS) if EVENTS in besides else None,

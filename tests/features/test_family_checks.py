@@ -157,6 +157,13 @@ def test_a_column_that_only_a_mapped_source_gives_is_null_where_it_is_not_mapped
     assert "my.mood: table cannot be made: [UNRESOLVED_COLUMN" in fault
 
 
+@pytest.mark.parametrize("column", ["has_refund", "last_change_at", "first_returned_at"])
+def test_what_is_known_of_an_order_now_cannot_be_read(spark: SparkSession, column: str) -> None:
+    late = Family((), sums=lambda: sums_of(_late=F.max(column)))
+    (fault,) = family_faults(spark, settings(OwnFamilies("my.late", (late,))))
+    assert "my.late: sums cannot compute _late: [UNRESOLVED_COLUMN" in fault
+
+
 def snapshot_with(spark: SparkSession, family: Family) -> DataFrame:
     at = datetime(2024, 1, 10, 15, tzinfo=UTC)
     later = datetime(2024, 2, 2, 15, tzinfo=UTC)

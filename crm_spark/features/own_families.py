@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import inspect
 import math
 import re
 import sys
@@ -27,11 +29,11 @@ _COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 @dataclass(frozen=True)
 class OwnFamilies:
-    """The families of one module; its author raises the generation when values change."""
+    """The families of one module, and the hash of its source: what it says may change values."""
 
     module: str
     families: tuple[Family, ...]
-    generation: int = 1
+    source_hash: str
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -42,8 +44,8 @@ class OwnFamilies:
 def own_families(modules: Iterable[str]) -> tuple[OwnFamilies, ...]:
     """Give the families of these modules.
 
-    A module has FAMILY or FAMILIES, and may have GENERATION. Raises ConfigError that lists every
-    fault of every module; what only Spark can tell is told by family_faults().
+    A module has FAMILY or FAMILIES. Raises ConfigError that lists every fault of every module;
+    what only Spark can tell is told by family_faults().
     """
     named = list(modules)
     faults = [f"{name} is named twice" for name in dict.fromkeys(named) if named.count(name) > 1]
@@ -69,16 +71,21 @@ def _of_module(name: str) -> tuple[OwnFamilies | None, list[str]]:
     families, faults = _families_of(module)
     shape_faults = [_shape_faults(family) for family in families]
     faults += [fault for of_family in shape_faults for fault in of_family]
-    generation = getattr(module, "GENERATION", 1)
-    if not isinstance(generation, int) or isinstance(generation, bool) or generation < 1:
-        faults.append(f"GENERATION is {generation!r}, expected a whole number from 1 on")
-        generation = 1
     well_formed = [
         replace(family, features=tuple(family.features))
         for family, wrong in zip(families, shape_faults, strict=True)
         if not wrong
     ]
-    return OwnFamilies(name, tuple(well_formed), generation), faults
+    return OwnFamilies(name, tuple(well_formed), _source_hash(module)), faults
+
+
+def _source_hash(module: ModuleType) -> str:
+    """Give the hash of a module's source; of one without, as compiled ones are, of its name."""
+    try:
+        source = inspect.getsource(module)
+    except (OSError, TypeError):
+        source = module.__name__
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
 def _families_of(module: ModuleType) -> tuple[list[Family], list[str]]:

@@ -122,14 +122,8 @@ def snapshot_targets(settings: FeatureSettings, days: Sequence[date]) -> list[Ta
     if settings.has_channels:
         more["has_channels"] = True
     if settings.own_families:
-        more["families"] = {own.module: _made_with(own) for own in settings.own_families}
+        more["families"] = {own.module: own.source_hash for own in settings.own_families}
     return [_target(CUSTOMER_SNAPSHOT, day, reads, settings, **more) for day in days]
-
-
-def _made_with(own: OwnFamilies) -> dict[str, object]:
-    """Give what a snapshot of a user's families depends on: a feature more is a column more."""
-    names = [feature.name for feature in own.features]
-    return {"generation": own.generation, "features": names}
 
 
 def interaction_targets(settings: FeatureSettings, days: Sequence[date]) -> list[Target]:

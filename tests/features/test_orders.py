@@ -317,8 +317,8 @@ def test_as_of_a_date_an_order_counts_from_the_local_midnight_after_it(lines: Da
 def test_only_orders_known_before_a_date_can_have_changed_later(lines: DataFrame) -> None:
     dates = [date(2017, 6, day) for day in (9, 11, 21)]
     rows = changed_later(customer_orders(lines), dates=dates).collect()
-    # On the 9th, "fixed" was not known yet, and of "late" and "plain" no return was: they are as now
-    # with nothing taken back. By the 21st, all changes have come.
+    # On the 9th, "fixed" was not known yet, and of "late" and "plain" no return was: they are as
+    # now, with nothing taken back. By the 21st, all changes have come.
     assert sorted((row["as_of_date"].day, row["order_id"]) for row in rows) == [
         (9, "mixed"),
         (9, "struck"),

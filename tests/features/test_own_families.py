@@ -19,6 +19,7 @@ from crm_spark.features.families.family import Unit
 from crm_spark.features.own_families import RESERVED, own_families
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT, snapshot_table
 from crm_spark.features.targets import snapshot_targets
+from crm_spark.lake.state import Target
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.churn.model import RAW_SCORE
 from crm_spark.pipeline.dictionary import data_dictionary
@@ -74,17 +75,16 @@ def fault(*modules: str, **sections: object) -> str:
 # --- what is given --------------------------------------------------------------------------------
 
 
-def test_a_module_gives_one_family_or_several_and_its_generation(write: Write) -> None:
+def test_a_module_gives_one_family_or_several(write: Write) -> None:
     one = write(LUCK)
     many = write(
         HEAD
         + 'FAMILIES = [Family((Feature("charm", "how charming", "share"),)),\n'
         + '            Family((count_feature("n_visits_to_shop", "visits", "visits"),))]\n'
-        + "GENERATION = 3\n"
     )
     first, second = own_families([one, many])
-    assert (first.module, first.generation, len(first.families)) == (one, 1, 1)
-    assert (second.module, second.generation, len(second.families)) == (many, 3, 2)
+    assert (first.module, len(first.families)) == (one, 1)
+    assert (second.module, len(second.families)) == (many, 2)
 
 
 def test_its_features_come_after_ours_in_the_snapshot_and_in_the_dictionary(write: Write) -> None:
@@ -110,14 +110,17 @@ def test_without_families_of_ones_own_all_is_as_it_was() -> None:
     assert target.settings == {"time_zone": "UTC", "horizon_days": 28}
 
 
-def test_what_a_snapshot_is_made_with_names_modules_generations_and_features(
-    write: Write, tmp_path: Path
-) -> None:
-    name = write(LUCK + "GENERATION = 2\n")
-    (target,) = snapshot_targets(feature_settings(load(name)), [DAY])
-    assert target.settings["families"] == {name: {"generation": 2, "features": ["luck"]}}
+def test_a_snapshot_depends_on_what_the_module_says(write: Write) -> None:
+    def made_with(name: str) -> Target:
+        (target,) = snapshot_targets(feature_settings(load(name)), [DAY])
+        return target
+
+    first, same, other = (write(text) for text in (LUCK, LUCK, LUCK + "# another formula\n"))
+    hashes = [own_families([name])[0].source_hash for name in (first, same, other)]
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert made_with(other).settings["families"] == {other: hashes[2]}
     (without,) = snapshot_targets(feature_settings(load()), [DAY])
-    assert target.fingerprint != without.fingerprint
+    assert made_with(first).fingerprint != without.fingerprint
 
 
 def test_a_flag_names_families_too(write: Write) -> None:
@@ -177,8 +180,6 @@ def test_a_module_that_is_not_there_says_where_python_looked(tmp_path: Path, wri
         (LUCK + "FAMILIES = FAMILY\ndel FAMILY\n", "FAMILIES is a Family, expected a tuple"),
         ("FAMILIES = ()\n", "FAMILIES is empty"),
         (HEAD + "FAMILIES = (Family(()), 7)\n", "FAMILIES holds an int"),
-        (LUCK + "GENERATION = '2'\n", "GENERATION is '2', expected a whole number"),
-        (LUCK + "GENERATION = True\n", "GENERATION is True"),
         (
             HEAD + 'FAMILY = Family(Feature("luck", "how lucky", "share"))\n',
             "features is a Feature, expected a tuple of Feature",
@@ -236,12 +237,11 @@ def test_a_module_that_is_named_twice_is_refused(write: Write) -> None:
 
 
 def test_all_faults_are_listed_at_once_and_with_those_of_other_sections(write: Write) -> None:
-    broken = write(HEAD + 'FAMILY = Family((Feature("Luck", "x", "share"),))\nGENERATION = 0\n')
+    broken = write(HEAD + 'FAMILY = Family((Feature("Luck", "x", "share"),))\n')
     message = fault("no_such_module_of_mine", broken, churn={"horizon_days": 0})
     for says in (
         "no_such_module_of_mine: there is no module",
         "'Luck' is no column name",
-        "GENERATION is 0",
         "churn.horizon_days",
     ):
         assert says in message

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from crm_spark.runtime.spark_progress import SparkProgress, progress_line
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
@@ -20,6 +22,7 @@ log = logging.getLogger("crm_spark")
 _secrets: set[str] = set()
 
 SECONDS_BETWEEN_LOG_LINES = 15.0
+_SECONDS_ON_TERMINAL = 1.0
 
 
 def remember_secret(value: str) -> None:
@@ -57,15 +60,19 @@ def configure_logging(*, verbose: bool) -> None:
 
 
 @contextmanager
-def stage(spark: SparkSession, name: str) -> Iterator[None]:
-    """Log the start, the end and the seconds of an action, with its Spark tasks in between.
+def stage(
+    spark: SparkSession, name: str, *, seconds_between_lines: float = SECONDS_BETWEEN_LOG_LINES
+) -> Iterator[None]:
+    """Log the start, the end and the seconds of an action, and how far Spark is in between.
 
     The name is also the Spark job description, so that the Spark UI speaks of the same stage.
     """
-    context = spark.sparkContext
-    context.setJobDescription(name)
+    context = getattr(spark, "sparkContext", None)  # there is none under Spark Connect
+    if context is not None:
+        context.setJobDescription(name)
     finished = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(context, name, finished), daemon=True)
+    watched = (SparkProgress(spark), name, finished, seconds_between_lines)
+    watcher = threading.Thread(target=_watch, args=watched, daemon=True)
     started = time.monotonic()
     log.info("%s ...", name)
     watcher.start()
@@ -74,25 +81,20 @@ def stage(spark: SparkSession, name: str) -> Iterator[None]:
     finally:
         finished.set()
         watcher.join(timeout=2)
-        context.setJobDescription("")
+        if context is not None:
+            context.setJobDescription("")
     log.info("%s: %.1f s", name, time.monotonic() - started)
 
 
-def _watch(context: object, name: str, finished: threading.Event) -> None:
-    """Show how many Spark tasks are done: live on a terminal, else a line now and then."""
+def _watch(
+    spark_progress: SparkProgress, name: str, finished: threading.Event, seconds_between: float
+) -> None:
+    """Show how far Spark is: live on a terminal, else a line now and then."""
     on_terminal = sys.stderr.isatty()
     started = time.monotonic()
-    while not finished.wait(0.5 if on_terminal else SECONDS_BETWEEN_LOG_LINES):
-        try:
-            tracker = context.statusTracker()  # type: ignore[attr-defined]
-            active = tracker.getActiveStageIds()
-            stages = [tracker.getStageInfo(stage_id) for stage_id in active]
-        except Exception:  # noqa: BLE001 - progress is a courtesy: no failure of it may stop a job
-            return
-        done = sum(info.numCompletedTasks for info in stages if info)
-        total = sum(info.numTasks for info in stages if info)
-        tasks = f", {done} of {total} tasks of the active stages" if total else ""
-        text = f"{name}: {time.monotonic() - started:.0f} s{tasks}"
+    while not finished.wait(_SECONDS_ON_TERMINAL if on_terminal else seconds_between):
+        progress = spark_progress.read()
+        text = progress_line(name, time.monotonic() - started, progress)
         if on_terminal:
             sys.stderr.write(f"\r\x1b[2K{text[:98]}")
             sys.stderr.flush()

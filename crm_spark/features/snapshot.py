@@ -19,10 +19,6 @@ SNAPSHOT_GRAIN = ("customer_id", "as_of_date")
 _NOT_AS_OF = (
     "has_refund",
     "split_after_days",
-    "first_known_at",
-    "last_change_at",
-    "lines_changed_at",
-    "first_returned_at",
     "run_id",
 )
 
@@ -87,7 +83,7 @@ def summed_and_derived(
 
     Grain: customer_id, as_of_date. Reads the orders_known() of these dates, twice.
     """
-    summed = _summed(on_dates(known, dates), families)
+    summed = _summed(orders_of_families(known, dates), families)
     customers = summed.join(order_histories(known, dates), "customer_id")
     return _derived(with_history(customers, dates), families, horizon_days)
 

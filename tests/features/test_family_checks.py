@@ -37,6 +37,9 @@ def feature(name: str) -> Feature:
     return Feature(name, f"some {name}", "share")
 
 
+HASH = "of a source"
+
+
 def settings(*own: OwnFamilies, sources: Sequence[str] = ()) -> FeatureSettings:
     return FeatureSettings(
         time_zone="UTC",
@@ -67,7 +70,10 @@ def good_family() -> Family:
 
 def test_families_that_can_be_computed_have_no_fault(spark: SparkSession) -> None:
     of_table = Family((feature("charm"),), table=lambda inputs: charming(inputs.lines))
-    own = [OwnFamilies("my.luck", (good_family(),)), OwnFamilies("my.charm", (of_table,))]
+    own = [
+        OwnFamilies("my.luck", (good_family(),), HASH),
+        OwnFamilies("my.charm", (of_table,), HASH),
+    ]
     assert family_faults(spark, settings(*own)) == []
     assert family_faults(spark, settings()) == []
 
@@ -91,6 +97,7 @@ def test_every_fault_of_every_family_is_listed_with_its_module(spark: SparkSessi
             Family((feature("raised"),), sums=raising),
             Family((feature("text"),), sums=lambda: {"text": "max(n_lines)"}),  # type: ignore[dict-item]
         ),
+        HASH,
     )
     second = OwnFamilies(
         "my.second",
@@ -112,6 +119,7 @@ def test_every_fault_of_every_family_is_listed_with_its_module(spark: SparkSessi
             Family((), table=taking_ours),
             Family((feature("of_feedback"),), table=lambda inputs: inputs.feedback),
         ),
+        HASH,
     )
     with pytest.raises(ConfigError) as raised:
         require_computable(spark, settings(first, second))
@@ -151,7 +159,7 @@ def test_a_column_that_only_a_mapped_source_gives_is_null_where_it_is_not_mapped
         rows = inputs.feedback
         return None if rows is None else rows.select("customer_id", "no_such_column")
 
-    own = OwnFamilies("my.mood", (Family((feature("mood"),), table=of_feedback),))
+    own = OwnFamilies("my.mood", (Family((feature("mood"),), table=of_feedback),), HASH)
     assert family_faults(spark, settings(own)) == []
     (fault,) = family_faults(spark, settings(own, sources=["feedback"]))
     assert "my.mood: table cannot be made: [UNRESOLVED_COLUMN" in fault
@@ -160,7 +168,7 @@ def test_a_column_that_only_a_mapped_source_gives_is_null_where_it_is_not_mapped
 @pytest.mark.parametrize("column", ["has_refund", "last_change_at", "first_returned_at"])
 def test_what_is_known_of_an_order_now_cannot_be_read(spark: SparkSession, column: str) -> None:
     late = Family((), sums=lambda: sums_of(_late=F.max(column)))
-    (fault,) = family_faults(spark, settings(OwnFamilies("my.late", (late,))))
+    (fault,) = family_faults(spark, settings(OwnFamilies("my.late", (late,), HASH)))
     assert "my.late: sums cannot compute _late: [UNRESOLVED_COLUMN" in fault
 
 
@@ -244,8 +252,8 @@ def test_a_feature_that_the_lake_has_of_another_type_is_refused(
 ) -> None:
     lake = Lake(spark, StorageSection(root=str(tmp_path / "lake")), "run")
     with_it = snapshot_table([*OURS, LUCKY])
-    same = settings(OwnFamilies("my.luck", (Family((LUCKY,)),)))
-    other = settings(OwnFamilies("my.luck", (Family((feature(LUCKY.name),)),)))
+    same = settings(OwnFamilies("my.luck", (Family((LUCKY,)),), HASH))
+    other = settings(OwnFamilies("my.luck", (Family((feature(LUCKY.name),)),), HASH))
     require_same_types(lake, with_it, other)  # there is no table yet
     lake.replace_dates(with_it, rows_with(spark, [*OURS, LUCKY], DAY, 1), [DAY])
     require_same_types(lake, with_it, same)

@@ -122,6 +122,7 @@ class SparkProgress:
     """
 
     def __init__(self, spark: Any) -> None:
+        self._session: Any = spark
         self._context: Any = getattr(spark, "sparkContext", None)
         self._after_job = -1
         self._counts: dict[int, StageCount] = {}
@@ -131,15 +132,21 @@ class SparkProgress:
         self._sql_store: Any = None
         self._plan_rows: PlanRows | None = None
         try:
-            scala_context = spark.sparkContext._jsc.sc()
-            self._store = scala_context.statusStore()
-            newest = next(each(self._store.jobsList(None)), None)
-            self._after_job = -1 if newest is None else newest.jobId()
-            self._sql_store = spark._jsparkSession.sharedState().statusStore()
-            if scala_context.isLocal():
-                self._plan_rows = PlanRows(self._sql_store, self._store)
+            # The number of jobs costs a tenth of what looking through them does: every stage of
+            # ours asks, and few last long enough to tell of more.
+            self._after_job = spark.sparkContext._jsc.sc().dagScheduler().numTotalJobs() - 1
         except Exception:  # noqa: BLE001 - progress is a courtesy: no failure of it may stop a job
             return
+
+    def _open(self) -> None:
+        """Find the stores when they are first read."""
+        if self._store is None:
+            scala_context = self._context._jsc.sc()
+            session = self._session._jsparkSession
+            self._store = scala_context.statusStore()
+            self._sql_store = session.sharedState().statusStore()
+            if scala_context.isLocal():
+                self._plan_rows = PlanRows(self._sql_store, self._store)
 
     def read(self) -> Progress | None:
         """Give how far Spark is; None where nothing runs, or nothing is told."""
@@ -158,6 +165,7 @@ class SparkProgress:
         return Progress(done, tasks) if tasks else None
 
     def _of_store(self) -> Progress | None:
+        self._open()
         running_only = self._context._jvm.java.util.ArrayList()
         running_only.add(self._context._jvm.org.apache.spark.JobExecutionStatus.RUNNING)
         at_work = list(_jobs(self._store.jobsList(running_only), self._after_job))

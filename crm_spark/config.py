@@ -235,11 +235,13 @@ def read_local_config(path: str) -> str:
 
 
 def load_local_config(path: str, *, name: str = "", overrides: Iterable[str] = ()) -> Config:
-    """Load a configuration file of this machine; modules that it names may lie beside it."""
+    """Load a configuration file of this machine; families that it names may lie beside it."""
+    text, given = read_local_config(path), list(overrides)
     folder = str(Path(path).absolute().parent)
-    if folder not in sys.path:
+    # Only where it is needed: Python would run whatever lies there under a name that it looks for.
+    if folder not in sys.path and "families" in "\n".join([text, *given]):
         sys.path.append(folder)  # last: no file there takes the place of an installed module
-    return load_config(read_local_config(path), name=name or path, overrides=overrides)
+    return load_config(text, name=name or path, overrides=given)
 
 
 def parse_date(text: str) -> date:

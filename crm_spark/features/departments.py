@@ -46,9 +46,7 @@ def customer_departments(
         F.count(F.lit(1)).alias("n_products")
     )
     summed = of_orders.groupBy("customer_id", "department").agg(
-        F.max("_at").alias("_at"),
-        F.count(F.lit(1)).alias("n_orders"),
-        F.sum("_minor").alias("_m"),
+        F.max("_at").alias("_at"), F.count(F.lit(1)).alias("n_orders"), F.sum("_minor").alias("_m")
     )
     total = F.sum("_m").over(Window.partitionBy("customer_id"))
     silence = F.datediff(F.lit(day), F.to_date("_at")) - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -10,11 +11,12 @@ from pyspark.sql import Column, DataFrame, SparkSession
 
 from crm_spark.errors import ConfigError, listed
 from crm_spark.features.families import FAMILIES
-from crm_spark.features.families.family import Family, Feature, Inputs
+from crm_spark.features.families.family import Family, Feature, Inputs, TableOf
 from crm_spark.features.orders import orders_known
 from crm_spark.features.own_families import KEY
 from crm_spark.features.snapshot import (
     SNAPSHOT_GRAIN,
+    one_row_each,
     orders_of_families,
     summed_and_derived,
     tables_of,
@@ -59,6 +61,14 @@ def require_same_types(lake: Lake, snapshot: Table, settings: FeatureSettings) -
         raise ConfigError(listed(KEY, faults))
 
 
+_CLOCK = re.compile(r"current_(date|timestamp)|localtimestamp|\bnow\(")
+_SEVERAL_ROWS = re.compile(r"^[ :+-]*(Window|Generate|Aggregate)\b", re.MULTILINE)
+
+
+class _UnfitError(Exception):
+    """What Spark could compute, and the engine cannot use."""
+
+
 @dataclass(frozen=True)
 class _Owned:
     """A family and the module that it is of."""
@@ -77,7 +87,10 @@ class _Planning:
         ]
         self._known, self._inputs = _no_rows(spark, settings)
         self._customers = self._of(FAMILIES)
-        self._owners: dict[str, _Owned | None] = dict.fromkeys(self._customers.columns)
+        # By name in small letters: to Spark, names that differ in case are one.
+        self._owners: dict[str, _Owned | None] = dict.fromkeys(
+            name.lower() for name in self._customers.columns
+        )
         self._faults: list[str] = []
         # Features that a fault was noted of already, and families of which none can be told.
         self._noted: set[str] = set()
@@ -108,7 +121,9 @@ class _Planning:
             one,
             "sums",
             self._columns(one, "sums", one.family.sums),
-            lambda columns: orders.agg(*[column.alias(name) for name, column in columns.items()]),
+            lambda columns: _repeatable(
+                orders.agg(*[column.alias(name) for name, column in columns.items()])
+            ),
         )
         return replace(one.family, sums=lambda: sums, derived=lambda _: {})
 
@@ -117,10 +132,20 @@ class _Planning:
             one,
             "derived",
             self._columns(one, "derived", lambda: one.family.derived(self._horizon_days)),
-            self._customers.withColumns,
+            self._row_by_row,
         )
         if columns:
             self._customers = self._customers.withColumns(columns)
+
+    def _row_by_row(self, columns: dict[str, Column]) -> DataFrame:
+        """Give customers with columns; raises _UnfitError where these are not of each row alone."""
+        planned = _repeatable(self._customers.withColumns(columns))
+        if _n_of_rows(planned) > _n_of_rows(self._customers):
+            raise _UnfitError(
+                "it reads other rows, as those of later dates, or gives several: a window or an "
+                "explode; derive from the row alone"
+            )
+        return planned
 
     def _columns(
         self, one: _Owned, field: str, make: Callable[[], Mapping[str, object]]
@@ -171,9 +196,10 @@ class _Planning:
             if not self._is_joined(sharing[0], make):
                 self._unknown += sharing
 
-    def _is_joined(self, one: _Owned, make: Callable[[Inputs], object]) -> bool:
+    def _is_joined(self, one: _Owned, make: TableOf) -> bool:
+        made: Callable[[Inputs], object] = make
         try:
-            table = make(self._inputs)
+            table = made(self._inputs)
         except Exception as error:  # noqa: BLE001 - a user's function may raise anything
             self._note(one, f"table cannot be made: {_in_words(error)}")
             return False
@@ -186,17 +212,28 @@ class _Planning:
         if lacking:
             self._note(one, f"table gives no {' and no '.join(lacking)}")
             return False
+        types = dict(table.dtypes)
+        wanted = {name: dict(self._customers.dtypes)[name] for name in SNAPSHOT_GRAIN}
+        if wrong := [name for name in SNAPSHOT_GRAIN if types[name] != wanted[name]]:
+            found = " and ".join(f"{name} is {types[name]}, not {wanted[name]}" for name in wrong)
+            self._note(one, f"table: {found}")
+            return False
         others = [name for name in table.columns if name not in SNAPSHOT_GRAIN]
         free = [name for name in others if self._is_free(one, f"table gives {name}", name)]
-        joined = table.select(*SNAPSHOT_GRAIN, *free)
-        self._customers = self._customers.join(joined, list(SNAPSHOT_GRAIN), "left")
+        try:
+            joined = one_row_each(make, table.select(*SNAPSHOT_GRAIN, *free))
+            assert joined is not None
+            self._customers = self._customers.join(joined, list(SNAPSHOT_GRAIN), "left")
+        except Exception as error:  # noqa: BLE001 - Spark's errors are of many kinds
+            self._note(one, f"table cannot be joined: {_in_words(error)}")
+            return False
         return True
 
     def _is_free(self, one: _Owned, what: str, name: str) -> bool:
         """Whether a column would replace none of another family; it is this family's then."""
-        owner = self._owners.get(name, one)
+        owner = self._owners.get(name.lower(), one)
         if owner is one:
-            self._owners[name] = one
+            self._owners[name.lower()] = one
             return True
         whose = owner.module if owner else "crm_spark"
         self._note(one, f"{what}, which is a column of {whose}: give it another name", name)
@@ -220,6 +257,19 @@ class _Planning:
     def _note(self, one: _Owned, fault: str, name: str = "") -> None:
         self._faults.append(f"{one.module}: {fault}")
         self._noted.add(name)
+
+
+def _repeatable(planned: DataFrame) -> DataFrame:
+    """Give what was planned; raises _UnfitError where another run would give another value."""
+    plan = planned._jdf.queryExecution().analyzed()
+    if not plan.deterministic() or _CLOCK.search(plan.toString()):
+        raise _UnfitError("another run gives another value: no rand(), no clock; as_of_date is D")
+    return planned
+
+
+def _n_of_rows(planned: DataFrame) -> int:
+    """Count the steps of a plan that look at several rows, or give several."""
+    return len(_SEVERAL_ROWS.findall(planned._jdf.queryExecution().analyzed().toString()))
 
 
 def _no_rows(spark: SparkSession, settings: FeatureSettings) -> tuple[DataFrame, Inputs]:
@@ -252,4 +302,5 @@ def _in_words(error: Exception) -> str:
     """Give the first line of an error: of Spark's the rest is the plan."""
     first = (str(error).splitlines() or [""])[0]
     text = first.split(" SQLSTATE:")[0].rstrip(". ")
-    return text if text.startswith("[") else f"{type(error).__name__}: {text}"
+    is_plain = text.startswith("[") or isinstance(error, _UnfitError)
+    return text if is_plain else f"{type(error).__name__}: {text}"

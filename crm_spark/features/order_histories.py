@@ -61,8 +61,9 @@ def with_history(customers: DataFrame, dates: Sequence[date]) -> DataFrame:
         ]
         return F.coalesce(*arrays)
 
-    own = [name for name in customers.columns if not name.startswith(_ARRAYS)]
-    customers = customers.select(*own, *[of_date(name).alias(name) for name in _ARRAYS])
+    of_all_dates = [f"{name}_{at}" for name in _ARRAYS for at in days]
+    customers = customers.withColumns({name: of_date(name) for name in _ARRAYS})
+    customers = customers.drop(*of_all_dates)
     steps = [
         {"_days": F.array_distinct("_days"), "_log_centre": middle("_logs")},
         {

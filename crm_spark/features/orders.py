@@ -88,10 +88,10 @@ def split_orders(lines: DataFrame, reused: DataFrame, *, has_refunds: bool = Fal
 
 @dataclass(frozen=True)
 class OrderChanges:
-    """What of orders was different before a date.
+    """What orders_known() has to do: rows of orders and dates, but for the last.
 
-    Rows of changed_later(), those of used-again numbers, orders to which nothing but returns has
-    come since a date, and all orders with refunds.
+    Rows of changed_later(), those of used-again numbers, rows of orders before any return of
+    theirs; and all orders with refunds.
     """
 
     n_orders: int

@@ -12,6 +12,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -79,6 +80,7 @@ def _of_module(name: str) -> tuple[OwnFamilies | None, list[str]]:
     return OwnFamilies(name, tuple(well_formed), _source_hash(module)), faults
 
 
+@cache  # at import: the file may change while the module runs as it was
 def _source_hash(module: ModuleType) -> str:
     """Give the hash of a module's source; of one without, as compiled ones are, of its name."""
     try:

@@ -79,7 +79,10 @@ def _walked(
     so_far = forward.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     backward = of_group.orderBy(*[part.desc() for part in time])
     after = backward.rowsBetween(Window.unboundedPreceding, -1)
-    lowest_later = F.min(F.struct(F.col("_level").alias("level"), known_at().alias("at")))
+    # Of returns alone: a line of nothing has the level of the return before it, and may have been
+    # known before that. The level falls at returns only, so no lower one is left out.
+    level_at = F.struct(F.col("_level").alias("level"), known_at().alias("at"))
+    lowest_later = F.min(F.when(takes_back, level_at))
     kept = F.least("_level", F.coalesce(F.col("_later.level"), F.col("_level")))
     kept_of_line = F.greatest(kept - (F.col("_level") - F.col("_step")), _zero())
     orphaned = F.coalesce(F.lag("_lowest").over(forward), _zero()) - F.col("_lowest")

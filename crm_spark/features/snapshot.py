@@ -58,7 +58,7 @@ def customer_snapshot(
         with_channels=with_channels,
     )
     customers = summed_and_derived(known, families, dates=days, horizon_days=horizon_days)
-    tables = {make: _one_row_each(make, make(inputs)) for make in tables_of(families)}
+    tables = {make: one_row_each(make, make(inputs)) for make in tables_of(families)}
     for table in tables.values():
         if table is not None:
             customers = customers.join(table, list(SNAPSHOT_GRAIN), "left")
@@ -110,14 +110,15 @@ def tables_of(families: Sequence[Family]) -> list[TableOf]:
 _OUR_TABLES = frozenset(tables_of(FAMILIES))
 
 
-def _one_row_each(make: TableOf, table: DataFrame | None) -> DataFrame | None:
+def one_row_each(make: TableOf, table: DataFrame | None) -> DataFrame | None:
     """Have Spark refuse a user's table with several rows of a customer: each would be copied."""
     if table is None or make in _OUR_TABLES:
         return table
     n_rows = "_n_rows_of_table"
+    called = getattr(make, "__qualname__", type(make).__name__)
     message = (
-        f"the table of {make.__module__}.{make.__qualname__} has several rows of a customer_id "
-        "and as_of_date: aggregate them"
+        f"the table of {make.__module__}.{called} has several rows of a customer_id and "
+        "as_of_date: aggregate them"
     )
     names = [name for name in table.columns if name not in SNAPSHOT_GRAIN]
     counted = table.groupBy(*SNAPSHOT_GRAIN).agg(

@@ -20,8 +20,8 @@ CUSTOMER_ORDERS = Table(
     name="features.customer_orders",
     comment=(
         "Orders as they are known now. An order with last_change_at before D is as it was on D; "
-        "with lines_changed_at before D and first_returned_at not, it was so with nothing taken "
-        "back; the others are computed again from their lines."
+        "with lines_changed_at before D, first_returned_at not and no split_after_days, it was so "
+        "with nothing taken back; the others are computed again from their lines."
     ),
     key=("customer_id", "order_id", "order_part"),
     version=4,

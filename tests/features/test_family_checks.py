@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -23,7 +23,7 @@ from crm_spark.features.family_checks import (
 )
 from crm_spark.features.orders import customer_orders, orders_known
 from crm_spark.features.own_families import OwnFamilies
-from crm_spark.features.snapshot import customer_snapshot
+from crm_spark.features.snapshot import SNAPSHOT_GRAIN, customer_snapshot
 from crm_spark.features.tables import snapshot_table
 from crm_spark.features.targets import FeatureSettings
 from crm_spark.lake.delta import Lake
@@ -170,6 +170,60 @@ def test_what_is_known_of_an_order_now_cannot_be_read(spark: SparkSession, colum
     late = Family((), sums=lambda: sums_of(_late=F.max(column)))
     (fault,) = family_faults(spark, settings(OwnFamilies("my.late", (late,), HASH)))
     assert "my.late: sums cannot compute _late: [UNRESOLVED_COLUMN" in fault
+
+
+@pytest.mark.parametrize(
+    ("family", "says"),
+    [
+        (
+            Family((), derived=lambda _: sums_of(_x=F.max("n_orders").over(Window.partitionBy()))),
+            "derived cannot compute _x: it reads other rows",
+        ),
+        (
+            Family((), derived=lambda _: sums_of(_x=F.explode("_gaps"))),
+            "derived cannot compute _x: it reads other rows, as those of later dates, or gives",
+        ),
+        (
+            Family((), derived=lambda _: sums_of(_x=F.expr("rand()"))),
+            "derived cannot compute _x: another run gives another value",
+        ),
+        (
+            Family(
+                (), sums=lambda: sums_of(_x=F.max(F.expr("datediff(current_date(), order_date)")))
+            ),
+            "sums cannot compute _x: another run gives another value",
+        ),
+        (
+            Family((), sums=lambda: sums_of(N_ORDERS=F.max("n_lines"))),
+            "sums gives N_ORDERS, which is a column of crm_spark",
+        ),
+        (
+            Family(
+                (feature("luck"),),
+                table=lambda inputs: (
+                    inputs.orders.groupBy(*SNAPSHOT_GRAIN)
+                    .agg(F.max("n_lines").cast("double").alias("luck"))
+                    .withColumn("customer_id", F.lit(7))
+                ),
+            ),
+            "table: customer_id is int, not string",
+        ),
+        (
+            Family(
+                (feature("luck"),),
+                table=lambda inputs: inputs.orders.alias("one").join(
+                    inputs.orders.alias("other"), F.expr("one.order_id = other.order_id")
+                ),
+            ),
+            "table cannot be joined: [AMBIGUOUS_REFERENCE",
+        ),
+    ],
+)
+def test_what_would_not_be_of_the_row_alone_is_refused(
+    spark: SparkSession, family: Family, says: str
+) -> None:
+    message = "\n".join(family_faults(spark, settings(OwnFamilies("my.own", (family,), HASH))))
+    assert f"my.own: {says}" in message
 
 
 def snapshot_with(spark: SparkSession, family: Family) -> DataFrame:

@@ -270,6 +270,11 @@ LATER_CHANGES = {
         line("2", "2019-02-03", "10", product_id="q", arrived="2019-03-06"),
         line("3", "2019-02-10", "-10"),
     ],
+    "a return arrives after a line of nothing": [
+        line("1", "2019-02-01", "10"),
+        line("2", "2019-02-10", "-4", arrived="2019-03-05"),
+        line("3", "2019-02-12", "0"),
+    ],
     "one return after another takes of older purchases": [
         line("1", "2019-02-01", "10"),
         line("2", "2019-02-03", "10"),

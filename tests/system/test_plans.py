@@ -62,13 +62,21 @@ def jobs(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[
     write_shop(folder / "shop.csv")
     config = shop_config(folder, "lake")
     store = spark._jsparkSession.sharedState().statusStore()
+    bus = spark.sparkContext._jsc.sc().listenerBus()
+
+    def executions() -> dict[int, str]:
+        bus.waitUntilEmpty(60_000)  # what was planned reaches the store a moment later
+        listed = store.executionsList()
+        found = [listed.apply(at) for at in range(listed.size())]
+        return {one.executionId(): one.physicalPlanDescription() for one in found}
 
     def ran(run: Callable[[], RunSummary]) -> Ran:
-        n_before = store.executionsCount()
+        last = max(executions(), default=-1)
         summary = run()
-        executions = store.executionsList(n_before, 10_000)
-        descriptions = [executions.apply(at) for at in range(executions.size())]
-        return Ran([Plan(one.physicalPlanDescription()) for one in descriptions], summary)
+        since = {key: plan for key, plan in executions().items() if key > last}
+        # So few rows are planned once, not anew between stages; and Spark has forgotten none.
+        assert min(since) == last + 1
+        return Ran([Plan(since[key]) for key in sorted(since)], summary)
 
     return {
         "ingest_sources": ran(lambda: ingest_sources.run(spark, config, None)),

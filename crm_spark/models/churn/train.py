@@ -36,6 +36,8 @@ N_EXPLAINED = 8
 # Of more customers than these a sample by hash says what is usual.
 MEDIAN_ROWS = 100_000
 _SHUFFLED = "_shuffled_"
+# Which input a copy of a row has shuffled; no feature can be called so.
+_COPY_OF = "_copy_of"
 
 
 @dataclass(frozen=True)
@@ -187,27 +189,27 @@ def permutation_importance(
         preserve_index=False,
     )
     copies = _shuffled_copies(frame.sparkSession.createDataFrame(both), columns)
-    scored = score(model, copies, keep=["shuffled", LABEL])
+    scored = score(model, copies, keep=[_COPY_OF, LABEL])
     counted = (
-        scored.groupBy("shuffled", F.round(PROBABILITY, 6).alias("p"))
+        scored.groupBy(_COPY_OF, F.round(PROBABILITY, 6).alias("p"))
         .agg(F.count(F.lit(1)).alias("n"), F.sum(LABEL).alias("n_positive"))
         .toPandas()  # at most importance_rows for each input
     )
-    auc = {name: _auc(group) for name, group in counted.groupby("shuffled")}
+    auc = {name: _auc(group) for name, group in counted.groupby(_COPY_OF)}
     losses = [Importance(name, (auc[""] or 0.0) - (auc[name] or 0.0)) for name in columns]
     return sorted(losses, key=lambda loss: (-loss.auc_loss, loss.feature))
 
 
 def _shuffled_copies(rows: DataFrame, columns: Sequence[str]) -> DataFrame:
-    """Give the rows as they are, `shuffled` being empty, and once more for each input shuffled."""
-    copies = rows.withColumn("shuffled", F.explode(F.array(*map(F.lit, ("", *columns)))))
+    """Give the rows as they are, _copy_of being empty, and once more for each input shuffled."""
+    copies = rows.withColumn(_COPY_OF, F.explode(F.array(*map(F.lit, ("", *columns)))))
     taken = [
-        F.when(F.col("shuffled") == name, F.col(f"{_SHUFFLED}{name}"))
+        F.when(F.col(_COPY_OF) == name, F.col(f"{_SHUFFLED}{name}"))
         .otherwise(F.col(name))
         .alias(name)
         for name in columns
     ]
-    return copies.select("shuffled", LABEL, *taken)
+    return copies.select(_COPY_OF, LABEL, *taken)
 
 
 def _auc(group: pd.DataFrame) -> float | None:

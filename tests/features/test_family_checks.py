@@ -194,6 +194,12 @@ def test_what_is_known_of_an_order_now_cannot_be_read(spark: SparkSession, colum
             "sums cannot compute _x: another run gives another value",
         ),
         (
+            Family(
+                (), derived=lambda _: sums_of(_x=F.expr("datediff(current_date(), as_of_date)"))
+            ),
+            "derived cannot compute _x: another run gives another value",
+        ),
+        (
             Family((), sums=lambda: sums_of(N_ORDERS=F.max("n_lines"))),
             "sums gives N_ORDERS, which is a column of crm_spark",
         ),

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from crm_spark.runtime.status_store import each
+
 # A running stage belongs to one of the newest executions: each look costs a round trip to the JVM.
 _LOOK_BACK = 20
 _METRIC = re.compile(r"SQLPlanMetric\(([^,()]+),(\d+),\w+\)")
@@ -30,11 +32,6 @@ def metric_ids(metrics: str, name: str) -> set[int]:
 def metric_numbers(values: str) -> dict[int, int]:
     """Give the whole numbers among values by metric id, as Spark writes them; no sizes or times."""
     return {int(one): int(text.replace(",", "")) for one, text in _WHOLE_NUMBER.findall(values)}
-
-
-def each(listed: Any) -> Iterator[Any]:
-    """Give the elements of a sequence of Scala, each with a round trip."""
-    return (listed.apply(place) for place in range(listed.size()))
 
 
 def execution_of(sql_store: Any, stage_id: int) -> Any:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crm_spark.runtime.plan_rows import PlanRows, Rows, each, execution_of
+from crm_spark.runtime.plan_rows import PlanRows, Rows, execution_of
+from crm_spark.runtime.status_store import each, is_repeat, listed_stages
 from crm_spark.words import noun
 
 # A line of 100 columns begins with the time, as in `12:34:56 `.
@@ -238,7 +239,7 @@ class SparkProgress:
             known if known is None else max(known, number),
             attempt > 0,
             rows.shuffled + rows.from_files,
-            None if rows.from_files or _is_repeated(stage) else to_read,
+            None if rows.from_files or is_repeat(stage) else to_read,
             rows.written,
         )
 
@@ -267,24 +268,17 @@ class SparkProgress:
         if not wanted:
             return None
         rows = 0
-        for _, one in zip(range(_LOOK_BACK), self._finished_stages(), strict=False):
+        for _, one in zip(
+            range(_LOOK_BACK), listed_stages(self._context, is_finished=True), strict=False
+        ):
             # The first of a stage's RDDs is the one that it writes.
             n_times = wanted.pop(one.rddIds().head(), 0)
-            if n_times and _is_repeated(one):
+            if n_times and is_repeat(one):
                 return None
             rows += n_times * one.shuffleWriteRecords()
             if not wanted:
                 return rows
         return None
-
-    def _finished_stages(self) -> Iterator[Any]:
-        """Give finished stages, the newest first."""
-        jvm, gateway = self._context._jvm, self._context._gateway
-        finished = jvm.java.util.ArrayList()
-        finished.add(jvm.org.apache.spark.status.api.v1.StageStatus.COMPLETE)
-        quantiles = gateway.new_array(jvm.double, 0)
-        tasks = jvm.java.util.ArrayList()
-        return each(self._store.stageList(finished, False, False, quantiles, tasks))
 
 
 def _jobs(listed: Any, after: int) -> Iterator[Job]:
@@ -301,8 +295,3 @@ def _numbers(listed: Any) -> list[int]:
     """Give the whole numbers of a sequence of Scala, with one round trip."""
     text = listed.mkString(",")
     return [int(one) for one in text.split(",")] if text else []
-
-
-def _is_repeated(stage: Any) -> bool:
-    """Tell whether a stage may count rows of tasks that ran twice."""
-    return bool(stage.attemptId() or stage.numFailedTasks() or stage.numKilledTasks())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import takewhile
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 from crm_spark.runtime.progress import log
+from crm_spark.runtime.status_store import is_repeat, listed_stages
 
 _PATIENCE_MS = 10_000
 
@@ -18,22 +18,14 @@ class StageWatch:
 
     def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
-        newest = next(self._stages(), None)
+        newest = next(listed_stages(spark.sparkContext), None)
         self._newest_before = -1 if newest is None else newest.stageId()
-
-    def _stages(self) -> Iterator[Any]:
-        """Give the stages that Spark remembers, the newest first; each look costs a round trip."""
-        context: Any = self._spark.sparkContext
-        empty = context._jvm.java.util.ArrayList()
-        quantiles = context._gateway.new_array(context._jvm.double, 0)
-        store = context._jsc.sc().statusStore()
-        listed = store.stageList(None, False, False, quantiles, empty)
-        return (listed.apply(index) for index in range(listed.size()))
 
     def stages(self) -> list[Any]:
         """Give Spark's record of each attempt of each stage since."""
         before = self._newest_before
-        return list(takewhile(lambda stage: stage.stageId() > before, self._stages()))
+        newest_first = listed_stages(self._spark.sparkContext)
+        return list(takewhile(lambda stage: stage.stageId() > before, newest_first))
 
     def has_repeats(self) -> bool:
         """Tell whether any task since may have run twice; True where Spark does not tell.
@@ -44,16 +36,7 @@ class StageWatch:
         try:
             # What the scheduler did reaches the store a moment later.
             self._spark.sparkContext._jsc.sc().listenerBus().waitUntilEmpty(_PATIENCE_MS)
-            return any(_is_repeat(stage) for stage in self.stages())
+            return any(is_repeat(stage) for stage in self.stages())
         except Exception as error:  # noqa: BLE001 - a hosted runtime may hide the store
             log.debug("repeated tasks cannot be told: %s", error)
             return True
-
-
-def _is_repeat(stage: Any) -> bool:
-    return bool(
-        stage.attemptId() > 0
-        or stage.numFailedTasks() > 0
-        or stage.numKilledTasks() > 0
-        or stage.numCompleteTasks() > stage.numTasks()
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -56,9 +57,9 @@ LOCAL_SETTINGS = {
     "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.databricks.delta.snapshotPartitions": "2",
-    # Outside UTC Delta would read its log again after each commit, to check what it keeps beside
-    # it. Each checkpoint checks that, too.
-    "spark.databricks.delta.allFilesInCrc.verificationMode.forceOnNonUTC.enabled": "false",
+    # Beside each commit Delta would list the files of the table once more: it reads that list for
+    # nothing but to check it, and runs a job to begin it with each new table.
+    "spark.databricks.delta.allFilesInCrc.enabled": "false",
     "spark.sql.shuffle.partitions": "8",
     # Each sort and hash table holds a page at least. By default a page is 1/16 of a task's memory,
     # and a stage of the snapshot with 16 of them would find none left, however much there is.
@@ -71,6 +72,9 @@ LOCAL_SETTINGS = {
     "spark.driver.host": "127.0.0.1",
 }
 
+
+# Hadoop's settings of YARN, MapReduce, remote calls and fail-over. Those of storage stay.
+_OF_CLUSTERS = ("yarn.", "mapreduce.job", "mapreduce.map", "mapreduce.reduce", "ipc.", "ha.")
 
 # Compiling code, and planning anew between stages, take longer than so few rows do.
 FEW_ROWS = 20_000
@@ -123,6 +127,7 @@ def open_session(
         _require_delta(spark)
         if hosted is None and str(spark.sparkContext.master).startswith("local"):
             _write_no_checksum_files(spark)
+            _forget_settings_of_clusters(spark)
         remember_classes(spark)
         for key, value in {**RUNTIME_SETTINGS, "spark.sql.session.timeZone": time_zone}.items():
             spark.conf.set(key, value)
@@ -222,6 +227,22 @@ def _write_no_checksum_files(spark: SparkSession) -> None:
     conf.set("fs.AbstractFileSystem.file.impl", "org.apache.hadoop.fs.local.RawLocalFs")
     jvm: Any = spark._jvm
     jvm.org.apache.hadoop.fs.FileSystem.getLocal(conf).setWriteChecksum(False)
+
+
+def _forget_settings_of_clusters(spark: SparkSession) -> None:
+    """Take out of Hadoop's 1,100 settings those of services that a local session never starts.
+
+    Spark sends them all with each scan, write and look into a Delta log: 10 ms each time.
+    """
+    jvm: Any = spark._jvm
+    # Classes that bring settings of their own make Hadoop read all of them again: they come first.
+    jvm.java.lang.Class.forName("org.apache.hadoop.mapred.JobConf")
+    conf = spark.sparkContext._jsc.hadoopConfiguration()
+    written = jvm.java.io.StringWriter()
+    jvm.org.apache.hadoop.conf.Configuration.dumpConfiguration(conf, written)
+    for setting in json.loads(written.toString())["properties"]:
+        if setting["key"].startswith(_OF_CLUSTERS):
+            conf.unset(setting["key"])
 
 
 def _quiet(spark: SparkSession) -> SparkSession:

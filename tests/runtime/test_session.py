@@ -1,4 +1,4 @@
-"""Settings for few rows: set for as long as they are worked on, and put back."""
+"""Settings of a session: for few rows set for as long as they are worked on; of clusters, gone."""
 
 from __future__ import annotations
 
@@ -45,3 +45,16 @@ def test_more_rows_and_an_unknown_number_leave_the_session_as_it_is(
 ) -> None:
     with quick_for_few_rows(usual, n_rows):
         assert _settings(usual) == ("true", "200")
+
+
+def test_a_local_session_forgets_the_settings_of_clusters_and_keeps_those_of_storage(
+    spark: SparkSession,
+) -> None:
+    conf = spark.sparkContext._jsc.hadoopConfiguration()
+    assert conf.getPropsWithPrefix("yarn.").isEmpty()
+    assert conf.getPropsWithPrefix("mapreduce.job").isEmpty()
+    assert not conf.getPropsWithPrefix("fs.s3a.").isEmpty()
+    assert conf.get("fs.AbstractFileSystem.file.impl") == "org.apache.hadoop.fs.local.RawLocalFs"
+    # What Spark copies it into for each scan has no more.
+    copied = spark._jsparkSession.sessionState().newHadoopConf()
+    assert copied.getPropsWithPrefix("yarn.").isEmpty()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -75,7 +75,8 @@ class Found:
     columns that files of a layout lack, though the mapping reads them, `reshaped` those that have
     more fields, or values, in others. `inputs` are the files of each input of a query, `queried`
     are its rows, once they were asked for; `changed` says how the columns differ from those loaded
-    before.
+    before. `frames_made` are rows of files that were asked for before: Spark takes a while to
+    analyse them.
     """
 
     source: Source
@@ -88,6 +89,7 @@ class Found:
     inputs: dict[str, Listing] = field(default_factory=dict)
     queried: list[QueryRows] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    frames_made: dict[Hashable, list[LayoutRows]] = field(default_factory=dict, compare=False)
 
     @property
     def broken(self) -> BrokenFiles:
@@ -97,7 +99,10 @@ class Found:
     def parts(self, spark: SparkSession, uris: Iterable[str]) -> list[Part]:
         """Give the rows of files that were looked into, but for those that are rejected."""
         usable = [uri for uri in uris if not is_broken(uri, self.broken)]
-        return [self._part(one) for one in read_by_layout(spark, self.source, self.layouts, usable)]
+        key = tuple((uri, self.layouts[uri]) for uri in usable)
+        if key not in self.frames_made:
+            self.frames_made[key] = read_by_layout(spark, self.source, self.layouts, usable)
+        return [self._part(read) for read in self.frames_made[key]]
 
     def whole(self, spark: SparkSession) -> list[Part]:
         """Give the rows of a table, or of a query and what its inputs' files could not give it."""

@@ -20,6 +20,7 @@ from benchmarks import (
     growth,
     increment,
     ingest,
+    one_customer,
     pipeline,
     recommender,
     small,
@@ -56,6 +57,7 @@ SECTIONS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
     "increment": _each_size(increment.measured, is_repeated=False),
     "features": _each_size(features.measured),
     "cutoffs": _each_size(cutoffs.measured),
+    "one_customer": _each_size(one_customer.measured, is_repeated=False),
     "recommender": lambda place, given: recommender.measured(
         place, n_pairs=given.pairs, repeats=given.repeats
     ),

@@ -14,7 +14,7 @@ GOAL = 3.0
 
 def measured(place: Path, *, n_customers: int, repeats: int) -> Iterator[Row]:
     """Give the row of each format."""
-    for files in ("parquet", "csv"):
+    for files in ("parquet", "csv", "json"):
         yield _of(place, n_customers, files, repeats)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -96,29 +96,18 @@ def _walked(
     # What was bought after the last return is taken back by none, and changes nothing for others.
     is_walked = F.col("ordered_at") <= F.max(F.when(takes_back, F.col("ordered_at"))).over(of_group)
     walked = walked.withColumn("_is_walked", is_walked)
-    changed_at = F.greatest(known_at(), F.col("superseded_at"), F.col("netting_changed_at"))
-    returned_at = F.least(F.col("first_returned_at"), F.when(takes_back, known_at()))
-    moments = {
-        "netting_changed_at": F.max(F.when(F.col("_is_walked"), changed_at)).over(of_group),
-        "first_returned_at": F.min(F.when(F.col("_is_walked"), returned_at)).over(of_group),
-    }
-    moments = {name: F.when(F.col("_is_walked"), moment) for name, moment in moments.items()}
+    moments = _moments_of_group(takes_back, of_group)
     if is_fresh:
-        returned_later = F.min(F.when(takes_back, known_at()))
-        # Where every line is known once a later return is, what is known on a day is the walk up to
-        # its last return, and purchases: lines change with the returns that take of them.
-        is_late = F.coalesce(known_at() > F.col("_returned_at"), F.lit(False))
-        is_otherwise = is_late | F.col("superseded_at").isNotNull()
-        walked = walked.withColumn("_returned_at", returned_later.over(after))
-        walked = walked.withColumn("_is_otherwise", is_otherwise)
-        is_orderly = ~F.max("_is_otherwise").over(of_group)
         is_taken = is_purchase & (F.col("_later.level") < F.col("_level"))
+        returned_later = F.min(F.when(takes_back, known_at()))
+        walked = walked.withColumn("_returned_at", returned_later.over(after))
+        walked = walked.withColumn("_is_orderly", _is_orderly(of_group))
         of_line = {
-            "netting_changed_at": F.col("_later.at"),
-            "first_returned_at": F.col("_returned_at"),
+            "netting_changed_at": F.when(is_taken, F.col("_later.at")),
+            "first_returned_at": F.when(is_taken, F.col("_returned_at")),
         }
         moments = {
-            name: F.when(is_orderly, F.when(is_taken, of_line[name])).otherwise(moment)
+            name: F.when(F.col("_is_orderly"), of_line[name]).otherwise(moment)
             for name, moment in moments.items()
         }
     return walked.withColumns(
@@ -129,6 +118,29 @@ def _walked(
             "first_returned_at": F.least("first_returned_at", moments["first_returned_at"]),
         }
     ).select(*lines.columns)
+
+
+def _moments_of_group(takes_back: Column, of_group: WindowSpec) -> dict[str, Column]:
+    """When the walk of a group last changed, and its first return: of each line on the way."""
+    changed_at = F.greatest(known_at(), F.col("superseded_at"), F.col("netting_changed_at"))
+    returned_at = F.least(F.col("first_returned_at"), F.when(takes_back, known_at()))
+    moments = {
+        "netting_changed_at": F.max(F.when(F.col("_is_walked"), changed_at)),
+        "first_returned_at": F.min(F.when(F.col("_is_walked"), returned_at)),
+    }
+    return {
+        name: F.when(F.col("_is_walked"), moment.over(of_group)) for name, moment in moments.items()
+    }
+
+
+def _is_orderly(of_group: WindowSpec) -> Column:
+    """Whether every line of a group is known once a later return is, and none was superseded.
+
+    What is known on a day is the walk up to its last return then, and purchases: lines change with
+    the returns that take of them.
+    """
+    is_late = F.coalesce(known_at() > F.col("_returned_at"), F.lit(False))
+    return ~F.max(is_late | F.col("superseded_at").isNotNull()).over(of_group)
 
 
 def _is_bought() -> Column:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import date
+from typing import get_args
 
 from pyspark.sql import SparkSession
 
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"YYYY-MM-DD: the first day (default: {_DEFAULTS.start})",
     )
     parser.add_argument(
-        "--format", choices=("parquet", "csv"), default="parquet", help="default: parquet"
+        "--format", choices=get_args(Format), default="parquet", help="default: parquet"
     )
 
 

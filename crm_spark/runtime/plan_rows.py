@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from crm_spark.runtime.status_store import each
 
 # A running stage belongs to one of the newest executions: each look costs a round trip to the JVM.
-_LOOK_BACK = 20
+_EXECUTIONS_LOOKED_AT = 20
 _METRIC = re.compile(r"SQLPlanMetric\(([^,()]+),(\d+),\w+\)")
 _WHOLE_NUMBER = re.compile(r"^(\d+) -> ([\d,]+)$", re.MULTILINE)
 # What these give is in no task's input records, or counted there by the batch.
@@ -38,7 +38,7 @@ def execution_of(sql_store: Any, stage_id: int) -> Any:
     """Give Spark's record of the SQL execution of a running stage; None where it is of none."""
     executions = sql_store.executionsList()
     size = executions.size()
-    for place in range(size - 1, max(-1, size - 1 - _LOOK_BACK), -1):
+    for place in range(size - 1, max(-1, size - 1 - _EXECUTIONS_LOOKED_AT), -1):
         execution = executions.apply(place)
         if execution.stages().contains(stage_id):
             return execution

@@ -16,7 +16,7 @@ LINE_WIDTH = 91
 
 # How many finished stages are looked through for those whose rows a stage reads, and how many of
 # a job for those yet to come: each look costs a round trip to the JVM.
-_LOOK_BACK = 100
+_STAGES_LOOKED_AT = 100
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class SparkProgress:
         many there will be, it does not know either.
         """
         to_come = {one for job in jobs for one in stages_to_come(job, active)}
-        if len(to_come) > _LOOK_BACK:
+        if len(to_come) > _STAGES_LOOKED_AT:
             return None
         pending = [
             one for one in to_come if str(self._store.lastStageAttempt(one).status()) == "PENDING"
@@ -269,7 +269,7 @@ class SparkProgress:
             return None
         rows = 0
         for _, one in zip(
-            range(_LOOK_BACK), listed_stages(self._context, is_finished=True), strict=False
+            range(_STAGES_LOOKED_AT), listed_stages(self._context, is_finished=True), strict=False
         ):
             # The first of a stage's RDDs is the one that it writes.
             n_times = wanted.pop(one.rddIds().head(), 0)

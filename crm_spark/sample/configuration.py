@@ -8,13 +8,14 @@ from typing import Literal
 from crm_spark.sample.settings import TIME_ZONE, SampleSettings
 from crm_spark.words import counted
 
-Format = Literal["parquet", "csv"]
+Format = Literal["parquet", "csv", "json"]
 
-# What a CSV file says of each column that is no text: its expression.
-_FROM_TEXT = {
-    "ordered_at": "to_timestamp(ordered_at)",
-    "arrived_at": "to_timestamp(arrived_at)",
-    "is_return": "cast(is_return as boolean)",
+# The expressions of what a format has as text and is none.
+_STAMPS = {"ordered_at": "to_timestamp(ordered_at)", "arrived_at": "to_timestamp(arrived_at)"}
+_FROM_TEXT: dict[Format, dict[str, str]] = {
+    "parquet": {},
+    "csv": {**_STAMPS, "is_return": "cast(is_return as boolean)"},
+    "json": _STAMPS,
 }
 _TRANSACTIONS = (
     "customer_id",
@@ -55,13 +56,12 @@ report: {{path: {_quoted(f"{own}report.html")}, title: Sample}}
 
 
 def _source(path: str, files: Format, columns: tuple[str, ...]) -> str:
-    is_text = files == "csv"
     lines = [
         f"path: {_quoted(path)}",
         f"format: {files}",
-        *(["options: {header: true}"] if is_text else []),
+        *(["options: {header: true}"] if files == "csv" else []),
         "columns:",
-        *(f"  {name}: {_FROM_TEXT.get(name, name) if is_text else name}" for name in columns),
+        *(f"  {name}: {_FROM_TEXT[files].get(name, name)}" for name in columns),
     ]
     return "\n".join(f"    {line}" for line in lines)
 

@@ -43,13 +43,15 @@ def partitions_for(settings: SampleSettings) -> int:
 
 
 def write_files(df: DataFrame, path: str, files: Format) -> int:
-    """Write a table as parquet or CSV files, and give the number of rows."""
+    """Write a table as parquet, CSV or JSON files, and give the number of rows."""
     counts = ObservedCounts(df, F.count(F.lit(1)).alias("n"))
     writer = counts.rows.write.mode("errorifexists")
+    # Stamps in texts have their zone, so that they mean the same in any session.
+    texts = writer.options(timeZone="UTC", timestampFormat="yyyy-MM-dd'T'HH:mm:ssXXX")
     if files == "csv":
-        # With the zone, so that a stamp means the same in any session.
-        stamps = "yyyy-MM-dd'T'HH:mm:ssXXX"
-        writer.options(header=True, timeZone="UTC", timestampFormat=stamps).csv(path)
+        texts.option("header", True).csv(path)
+    elif files == "json":
+        texts.json(path)
     else:
         writer.parquet(path)
     return int(counts.exact()["n"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -92,7 +92,7 @@ def test_a_larger_sample_is_made_in_more_parts() -> None:
     assert partitions_for(large) == math.ceil(expected_lines(large) / LINES_PER_PARTITION)
 
 
-@pytest.mark.parametrize("files", ["parquet", "csv"])
+@pytest.mark.parametrize("files", get_args(Format))
 def test_the_configuration_is_one_whatever_the_folder_is_called(files: Format) -> None:
     folder = '/a "quoted": folder\\ #1'
     config = load_config(sample_config(SampleSettings(), folder, files), name="sample.yml")

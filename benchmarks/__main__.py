@@ -26,7 +26,6 @@ from benchmarks import (
     small,
 )
 from benchmarks.measure import Row, machine
-from crm_spark.runtime.progress import log
 
 HEADER = (
     "| section | case | ours, s | peer | peer, s | ratio | goal | lines a second | memory, GB |\n"
@@ -81,7 +80,8 @@ def main() -> None:
     rows = []
     for name in given.section or SECTIONS:
         for row in SECTIONS[name](place, given):
-            log.info("%s, %s: %.1f s", row.section, row.case, row.ours_seconds)
+            # As it comes: a section can take half an hour, and be cut off.
+            sys.stderr.write(_line(row) + "\n")
             rows.append(row)
     sys.stdout.write(table(rows) + "\n")
     if given.json:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pyspark
-import yaml
 
-from benchmarks.data import Sample
+from benchmarks.data import Sample, config_with
 from benchmarks.measure import Run, run_job
 
 EXECUTOR_MEGABYTES = 3072
@@ -42,10 +40,7 @@ def properties(n_executors: int, cores: int) -> dict[str, str]:
 
 def config_on_cluster(source: Sample, target: Path, *, n_executors: int, cores: int) -> str:
     """Write the configuration of a sample, on a cluster; give its path."""
-    config: dict[str, Any] = yaml.safe_load(Path(source.config).read_text(encoding="utf-8"))
-    config["spark"] = properties(n_executors, cores)
-    target.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return str(target)
+    return config_with(source, target, spark=properties(n_executors, cores))
 
 
 def run_on_cluster(*arguments: str) -> Run:

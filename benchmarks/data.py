@@ -6,8 +6,11 @@ import shutil
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
-from benchmarks.measure import run_job
+import yaml
+
+from benchmarks.measure import lines_loaded, run_job
 from crm_spark.runtime.progress import log
 
 FIRST_DAY, N_DAYS = date(2023, 1, 2), 730
@@ -54,9 +57,30 @@ def sample(place: Path, n_customers: int, *, days: int = N_DAYS, files: str = "p
     return Sample(folder)
 
 
+def config_with(source: Sample, target: Path, *, lines: Path | None = None, **sections: Any) -> str:
+    """Write the configuration of a sample with other sections, and other lines; give its path."""
+    config: dict[str, Any] = yaml.safe_load(Path(source.config).read_text(encoding="utf-8"))
+    if lines is not None:
+        config["sources"]["transactions"]["path"] = str(lines)
+    target.write_text(yaml.safe_dump({**config, **sections}), encoding="utf-8")
+    return str(target)
+
+
+def deliver(source: Sample, target: Path, *, where: str = "true", **replaced: str) -> None:
+    """Write those lines of a sample for which `where` holds, with other values of columns."""
+    import duckdb  # of the extra benchmark, which tests of this package do without
+
+    # Stamps in the files are UTC, and are written as what they are.
+    stamps = {name: f"{name} AT TIME ZONE 'UTC'" for name in ("ordered_at", "arrived_at")}
+    values = [f"{value} AS {name}" for name, value in {**stamps, **replaced}.items()]
+    files = f"read_parquet('{source.lines}/*.parquet')"
+    rows = f"SELECT * REPLACE ({', '.join(values)}) FROM {files} WHERE {where}"
+    duckdb.sql(f"COPY ({rows}) TO '{target}' (FORMAT parquet)")
+
+
 def loaded_lake(place: Path, source: Sample) -> tuple[Path, int]:
     """Load a sample anew into a lake to be copied, and give it with its number of lines."""
     lake = place / "loaded"
     shutil.rmtree(lake, ignore_errors=True)
     ingest = run_job("ingest_sources", "--config", source.config, "--set", f"storage.root={lake}")
-    return lake, ingest.found["tables"]["core.transactions"]["rows_written"]
+    return lake, lines_loaded(ingest)

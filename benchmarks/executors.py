@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.cluster import config_on_cluster, run_on_cluster
 from benchmarks.data import AS_OF, Sample, flags_below, sample
-from benchmarks.measure import Row, Run, run_python
+from benchmarks.measure import Row, Run, lines_loaded, run_python
 
 # Of what two processes gain over one.
 WANTED_SHARE = 0.85
@@ -49,7 +49,7 @@ def measured(place: Path, *, n_customers: int) -> Iterator[Row]:
         [2 * scaling.alone],
     )
     one, two = (_runs(place, source, n_executors=n) for n in (1, 2))
-    n_lines = one["ingest_sources"].found["tables"]["core.transactions"]["rows_written"]
+    n_lines = lines_loaded(one["ingest_sources"])
     for job in JOBS:
         yield Row.of_runs(
             "executors",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.data import sample
-from benchmarks.measure import Row, run_job, run_python
+from benchmarks.measure import Row, lines_loaded, run_job, run_python
 
 GOAL = 3.0
 
@@ -30,7 +30,7 @@ def _of(place: Path, n_customers: int, files: str, repeats: int) -> Row:
         peers.append(
             run_python(["-m", "benchmarks.plain_spark", str(source.lines), files, str(plain)])
         )
-    n_rows = ours[-1].found["tables"]["core.transactions"]["rows_written"]
+    n_rows = lines_loaded(ours[-1])
     assert n_rows == peers[-1].found["n_rows"], "plain Spark wrote another number of lines"
     case = f"{n_rows:,} lines, {files}"
     return Row.of_runs("ingest", case, ours, "plain Spark", peers, goal=GOAL, n_rows=n_rows)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -142,6 +143,19 @@ def run_python(arguments: Sequence[str]) -> Run:
 def run_job(*arguments: str) -> Run:
     """Run a job of ours: `found` is its RunSummary."""
     return run_python(["-m", "crm_spark", *arguments])
+
+
+def lines_loaded(run: Run) -> int:
+    """Give the order lines that a run of ingest_sources wrote."""
+    return int(run.found["tables"]["core.transactions"]["rows_written"])
+
+
+def load_and_build(config: str, day: date) -> dict[str, Run]:
+    """Run ingest_sources, and build_features of a day; give each run by the job's name."""
+    return {
+        "ingest_sources": run_job("ingest_sources", "--config", config),
+        "build_features": run_job("build_features", "--config", config, "--as-of", str(day)),
+    }
 
 
 class _Peak(threading.Thread):

@@ -5,16 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from benchmarks.data import AS_OF, Sample, sample
-from benchmarks.measure import Row, Run, run_job
+from benchmarks.data import AS_OF, Sample, config_with, deliver, sample
+from benchmarks.measure import Row, Run, lines_loaded, load_and_build
 
 # The customers beside whom the lines are loaded.
 N_OTHERS = 3_000
-JOBS = ("ingest_sources", "build_features")
 
 
 def measured(place: Path, *, n_customers: int) -> Iterator[Row]:
@@ -22,9 +18,9 @@ def measured(place: Path, *, n_customers: int) -> Iterator[Row]:
     others, lines = sample(place, N_OTHERS), sample(place, n_customers)
     of_one = _runs(place, others, lines, customer="'BIG'")
     of_many = _runs(place, others, lines, customer="concat('X', customer_id)")
-    n_lines = _written(of_one)
-    assert n_lines == _written(of_many), "the same lines were not loaded the same"
-    for job in JOBS:
+    n_lines, of_theirs = (lines_loaded(runs["ingest_sources"]) for runs in (of_one, of_many))
+    assert n_lines == of_theirs, "the same lines were not loaded the same"
+    for job in of_one:
         yield Row.of_runs(
             "one_customer",
             f"{job}, {n_lines:,} lines, most of one customer",
@@ -39,30 +35,13 @@ def _runs(place: Path, others: Sample, lines: Sample, *, customer: str) -> dict[
     work = place / "one_customer"
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(others.lines, work / "lines")
-    _deliver(lines, work / "lines/more.parquet", customer)
-    config: dict[str, Any] = yaml.safe_load(Path(others.config).read_text(encoding="utf-8"))
-    config["sources"]["transactions"]["path"] = str(work / "lines")
-    config["storage"] = {"root": str(work / "lake")}
-    path = work / "one_customer.yml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    flags = ["--config", str(path)]
-    return {
-        "ingest_sources": run_job("ingest_sources", *flags),
-        "build_features": run_job("build_features", *flags, "--as-of", str(AS_OF)),
-    }
-
-
-def _deliver(lines: Sample, target: Path, customer: str) -> None:
-    """Write the lines for other customers; orders stay those that they are."""
-    import duckdb  # of the extra benchmark, which tests of this package do without
-
-    replaced = [f"{customer} AS customer_id", "concat('X', order_id) AS order_id"]
-    # Stamps in the files are UTC, and are written as what they are.
-    replaced += [f"{name} AT TIME ZONE 'UTC' AS {name}" for name in ("ordered_at", "arrived_at")]
-    files = f"read_parquet('{lines.lines}/*.parquet')"
-    rows = f"SELECT * REPLACE ({', '.join(replaced)}) FROM {files}"
-    duckdb.sql(f"COPY ({rows}) TO '{target}' (FORMAT parquet)")
-
-
-def _written(runs: dict[str, Run]) -> int:
-    return int(runs["ingest_sources"].found["tables"]["core.transactions"]["rows_written"])
+    # Orders stay those that they are, and none of the others'.
+    of_others = {"customer_id": customer, "order_id": "concat('X', order_id)"}
+    deliver(lines, work / "lines/more.parquet", **of_others)
+    config = config_with(
+        others,
+        work / "one_customer.yml",
+        lines=work / "lines",
+        storage={"root": str(work / "lake")},
+    )
+    return load_and_build(config, AS_OF)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
+from crm_spark.runtime.session import session_settings
+
 
 @contextmanager
 def lenient_analysis(spark: SparkSession, time_zone: str) -> Iterator[None]:
@@ -16,12 +18,5 @@ def lenient_analysis(spark: SparkSession, time_zone: str) -> Iterator[None]:
     so nothing outside this block is touched.
     """
     settings = {"spark.sql.ansi.enabled": "false", "spark.sql.session.timeZone": time_zone}
-    before = {key: spark.conf.get(key) for key in settings}
-    try:
-        for key, value in settings.items():
-            spark.conf.set(key, value)
+    with session_settings(spark, settings):
         yield
-    finally:
-        for key, former in before.items():
-            if former is not None:
-                spark.conf.set(key, former)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -146,14 +146,21 @@ def quick_for_few_rows(spark: SparkSession, n_rows: int | None) -> Iterator[None
     if n_rows is None or n_rows > FEW_ROWS:
         yield
         return
-    before = {key: str(spark.conf.get(key)) for key in _FOR_FEW_ROWS}
-    for key, quick in _FOR_FEW_ROWS.items():
-        spark.conf.set(key, quick)
+    with session_settings(spark, _FOR_FEW_ROWS):
+        yield
+
+
+@contextmanager
+def session_settings(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    """Give a session other settings, all of which have a value, for a while; put them back."""
+    before = {key: str(spark.conf.get(key)) for key in settings}
     try:
+        for key, value in settings.items():
+            spark.conf.set(key, value)
         yield
     finally:
-        for key, usual in before.items():
-            spark.conf.set(key, usual)
+        for key, former in before.items():
+            spark.conf.set(key, former)
 
 
 def _start(name: str, properties: dict[str, str]) -> SparkSession:

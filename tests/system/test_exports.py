@@ -5,8 +5,6 @@ The right values are those of the cases' expected.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -20,16 +18,14 @@ from crm_spark.features.rfm_tables import CUSTOMER_RFM
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.jobs import build_features, replay_rejected, score_rfm
 from crm_spark.lake.delta import Lake
+from crm_spark.runtime.run import RunSummary
+from crm_spark.runtime.session import session_settings
 from crm_spark.tables.checks import read_checks_of_run
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _cases_are_there() -> None:
     assert CASES.is_dir(), f"{CASES} is missing"
-
-
-# The features of a day alone, without the earlier ones that other models are trained on.
-ONE_DAY = ("models=[segments]",)
 
 
 def refused(export: Export, kind: type[CrmSparkError]) -> str:
@@ -418,23 +414,13 @@ def test_files_that_overlap_are_told_with_the_share_and_the_setting(
     assert (n_orders, amount, counts.rows_duplicate) == (30, 300, 10)
 
 
-@contextmanager
-def compiled(spark: SparkSession) -> Iterator[None]:
-    """Let Spark compile its plans, as it does for more than few rows."""
-    names = ("spark.sql.codegen.wholeStage", "spark.sql.codegen.factoryMode")
-    before = {name: str(spark.conf.get(name)) for name in names}
-    for name in names:
-        spark.conf.unset(name)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            spark.conf.set(name, value)
+# As for more than few rows.
+COMPILED = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
 
 
 def test_a_customer_with_nearly_all_lines_is_told(spark: SparkSession, tmp_path: Path) -> None:
     export = Export.of(spark, "big_test_customer", tmp_path)
-    with compiled(spark):  # it has 100,000 lines
+    with session_settings(spark, COMPILED):  # it has 100,000 lines
         counts = export.ingest()
     assert counts.rows_rejected == 0
     level, message = checks_of(export)["biggest_customer"]
@@ -450,10 +436,15 @@ def test_a_customer_with_nearly_all_lines_is_told(spark: SparkSession, tmp_path:
     assert found == {False: (90_000, 450_000), True: (10_000, 50_000)}
 
 
+def built(export: Export, day: date) -> RunSummary:
+    """Build the features of a day alone, without the earlier ones that models are trained on."""
+    export.overrides = ("models=[segments]",)
+    return build_features.run(export.spark, export.config, day)
+
+
 def scored(export: Export, day: date) -> dict[str, Row]:
     """Build the features of a date and score RFM, and give the rows by customer."""
-    export.overrides = ONE_DAY
-    build_features.run(export.spark, export.config, day)
+    built(export, day)
     score_rfm.run(export.spark, export.config, day)
     rows = Lake(export.spark, export.config.storage, "test").read_date(CUSTOMER_RFM, day)
     return {row["customer_id"]: row for row in rows.collect()}
@@ -479,13 +470,9 @@ def test_a_midnight_that_is_not_there_or_comes_twice_parts_the_days(
     case: str, spark: SparkSession, tmp_path: Path
 ) -> None:
     export = Export.of(spark, case, tmp_path)
-    zone = spark.conf.get("spark.sql.session.timeZone")
-    spark.conf.set("spark.sql.session.timeZone", export.config.time_zone)
-    try:
+    with session_settings(spark, {"spark.sql.session.timeZone": export.config.time_zone}):
         export.ingest()
         rows = scored(export, date(2018, 11, 4))
-    finally:
-        spark.conf.set("spark.sql.session.timeZone", zone)
     assert set(rows) == {"before", "long_ago"}
 
 
@@ -557,8 +544,7 @@ def test_types_that_spark_guesses_of_ids_are_refused(spark: SparkSession, tmp_pa
 
 def snapshot_of(export: Export, day: date) -> dict[str, Row]:
     """Build the features of a date, and give the snapshot of each customer."""
-    export.overrides = ONE_DAY
-    build_features.run(export.spark, export.config, day)
+    built(export, day)
     lake = Lake(export.spark, export.config.storage, "test")
     rows = lake.read_date(CUSTOMER_SNAPSHOT, day).collect()
     return {row["customer_id"]: row for row in rows}
@@ -569,8 +555,7 @@ def test_numbers_that_begin_again_every_year_are_orders_of_their_own_and_told(
 ) -> None:
     export = Export.of(spark, "order_numbers_restart", tmp_path)
     export.ingest()
-    export.overrides = ONE_DAY
-    summary = build_features.run(spark, export.config, date(2018, 6, 2))
+    summary = built(export, date(2018, 6, 2))
     lake = Lake(spark, export.config.storage, "test")
     rows = lake.read_date(CUSTOMER_SNAPSHOT, date(2018, 6, 2)).collect()
     found = {row["customer_id"]: (row["n_orders"], row["spend_amount"]) for row in rows}
@@ -587,8 +572,7 @@ def test_a_refund_that_names_its_order_takes_its_money_back(
 ) -> None:
     export = Export.of(spark, "woo_refund_order", tmp_path)
     export.ingest()
-    export.overrides = ONE_DAY
-    summary = build_features.run(spark, export.config, date(2019, 4, 1))
+    summary = built(export, date(2019, 4, 1))
     lake = Lake(spark, export.config.storage, "test")
     (check,) = read_checks_of_run(lake, summary.run_id)
     assert (check.check, check.level) == ("orphaned_returns", "warning")

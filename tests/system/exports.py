@@ -10,10 +10,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.config import Config, load_config
+from crm_spark.errors import CrmSparkError
 from crm_spark.jobs import check_config, ingest_sources
 from crm_spark.lake.contract import content_checksum
 from crm_spark.lake.delta import Lake
@@ -78,6 +80,15 @@ class Export:
             self.checked = None
         return counts
 
+    def refused(self, kind: type[CrmSparkError]) -> str:
+        """Assert that check and ingest refuse the export for the same reason, and give it."""
+        with pytest.raises(kind) as told:
+            self.check()
+        with pytest.raises(kind) as happened:
+            self.ingest()
+        assert str(told.value) == str(happened.value)
+        return str(happened.value)
+
     def deliver(self, *names: str, source: str = "later") -> None:
         """Put files of another folder where the source is read; all of it without names."""
         for path in sorted((self.folder / source).rglob("*")):
@@ -118,6 +129,10 @@ class Export:
         """Give what the newest ingest left in ops.checks."""
         lake = Lake(self.spark, self.config.storage, "test")
         return read_checks_of_run(lake, self.run_id)
+
+    def checks_by_name(self) -> dict[str, tuple[str, str]]:
+        """Give level and message of what the newest ingest left, by check."""
+        return {row.check: (row.level, row.message) for row in self.checks()}
 
     def checksums(self) -> tuple[str, str]:
         """Give the checksums of order lines and of rejected rows."""

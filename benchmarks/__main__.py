@@ -24,6 +24,7 @@ from benchmarks import (
     pipeline,
     recommender,
     small,
+    value,
 )
 from benchmarks.measure import Row, machine
 
@@ -61,6 +62,7 @@ SECTIONS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
         place, n_pairs=given.pairs, repeats=given.repeats
     ),
     "forest": lambda place, given: forest.measured(place, repeats=given.repeats),
+    "value": lambda place, given: value.measured(place, repeats=given.repeats),
     "executors": _each_size(executors.measured, is_repeated=False),
     "pipeline": lambda place, given: pipeline.measured(
         place, sizes=given.customers or pipeline.SIZES

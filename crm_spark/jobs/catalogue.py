@@ -31,6 +31,7 @@ JOBS = (
     "score_model",
     "replay_rejected",
     "backtest_churn",
+    "backtest_value",
     "maintain_tables",
     "make_sample",
     "draft_config",

@@ -14,11 +14,13 @@ from crm_spark.models.churn.definition import Churn
 from crm_spark.models.contract import AnyModel, Model
 from crm_spark.models.recommender.definition import Recommender
 from crm_spark.models.segments.definition import Segments
+from crm_spark.models.value.definition import Value
 
 MODELS: tuple[AnyModel, ...] = (
     Churn(),
     Segments(),
     Recommender(),
+    Value(),
 )
 
 

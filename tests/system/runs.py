@@ -28,6 +28,8 @@ JOBS_OF_THE_DEMO = {
     "score_segments",
     "train_recommender",
     "recommend_products",
+    "train_value",
+    "score_value",
     "write_report",
     "run_pipeline",
 }

@@ -1,0 +1,107 @@
+"""The candidates: rules of what was spent, and buy-till-you-die models times Gamma-Gamma."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from crm_spark.models.value.buy_till_you_die import BuyTillYouDie, load_buy_till_you_die
+from crm_spark.models.value.model import Customers, Predictor
+from crm_spark.models.value.purchases import (
+    BG_NBD,
+    MBG_NBD,
+    Histories,
+    PurchaseModel,
+    fit,
+    fit_regular,
+)
+from crm_spark.models.value.rules import CarriedForward, OwnRate, RfmCells, fit_rfm_cells
+from crm_spark.models.value.section import ValueSection
+from crm_spark.models.value.spend import Amounts, SpendModel, fit_spend
+
+# Gamma-Gamma has three parameters: of fewer customers with repeat orders it is a guess.
+FEWEST_REPEATERS = 30
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a candidate may know on a date: all histories, counted, and what came of earlier ones.
+
+    `spend` is Gamma-Gamma, where it can be had; `usual_amount` is the mean net spend of an order
+    day; `closed` are customers of cut-offs whose outcome was known on the date.
+    """
+
+    histories: Histories
+    spend: SpendModel | None
+    usual_amount: float
+    closed: Sequence[Customers]
+
+
+def spend_of(amounts: Amounts) -> SpendModel | None:
+    """Fit Gamma-Gamma; None where hardly anybody came twice, or where it has no mean."""
+    if amounts.n.sum() < FEWEST_REPEATERS:
+        return None
+    fitted = fit_spend(amounts)
+    return None if fitted.mean is None else fitted
+
+
+@dataclass(frozen=True)
+class ValueCandidate:
+    """One way to say what customers will spend: how it is fitted, and put together again.
+
+    `fit` raises ValueError where what is known does not do for it.
+    """
+
+    name: str
+    is_rule: bool
+    fit: Callable[[Known, ValueSection], Predictor]
+    load: Callable[[Mapping[str, Any]], Predictor]
+
+
+def _of_purchases(
+    known: Known,
+    params: ValueSection,
+    *,
+    fit_purchases: Callable[[Histories, ValueSection], PurchaseModel],
+) -> BuyTillYouDie:
+    purchases = fit_purchases(known.histories, params)
+    return BuyTillYouDie(purchases, known.spend, known.usual_amount)
+
+
+def _purchases(
+    name: str, fit_purchases: Callable[[Histories, ValueSection], PurchaseModel]
+) -> ValueCandidate:
+    fitted = partial(_of_purchases, fit_purchases=fit_purchases)
+    return ValueCandidate(name, False, fitted, load_buy_till_you_die)
+
+
+def _load_cells(spec: Mapping[str, Any]) -> RfmCells:
+    return RfmCells(tuple(map(tuple, spec["cuts"])), tuple(spec["means"]), spec["horizon_days"])
+
+
+# The trivial rules first. A further kind of model is a further line.
+CANDIDATES: tuple[ValueCandidate, ...] = (
+    ValueCandidate(
+        "carried_forward", True, lambda *_: CarriedForward(), lambda _: CarriedForward()
+    ),
+    ValueCandidate(
+        "own_rate",
+        True,
+        lambda _, params: OwnRate(params.horizon_days),
+        lambda spec: OwnRate(**spec),
+    ),
+    ValueCandidate(
+        "rfm_cell",
+        True,
+        lambda known, params: fit_rfm_cells(known.closed, params.horizon_days),
+        _load_cells,
+    ),
+    _purchases("bg_nbd", lambda histories, _: fit(BG_NBD, histories)),
+    _purchases("mbg_nbd", lambda histories, _: fit(MBG_NBD, histories)),
+    _purchases(
+        "mbg_cnbd_k",
+        lambda histories, params: fit_regular(histories, most=params.most_regular_k),
+    ),
+)

@@ -1,0 +1,286 @@
+"""Value as a model: its contract with the runners."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from pyspark.sql import DataFrame
+
+from crm_spark.errors import DataError
+from crm_spark.features.orders import count_changes
+from crm_spark.features.tables import CUSTOMER_ORDERS
+from crm_spark.lake.contract import Table
+from crm_spark.models.contract import (
+    Artifact,
+    Choice,
+    Criterion,
+    Cutoffs,
+    Measured,
+    Model,
+    ModelRun,
+    Plan,
+    Prepared,
+    Read,
+    ReportRequest,
+    StoredVersion,
+    Subject,
+    Tested,
+)
+from crm_spark.models.cutoffs import plan_with_choice
+from crm_spark.models.records import rows_hash
+from crm_spark.models.usability.facts import DataFacts
+from crm_spark.models.value import purchases, spend
+from crm_spark.models.value.buy_till_you_die import BuyTillYouDie
+from crm_spark.models.value.candidates import CANDIDATES, ValueCandidate
+from crm_spark.models.value.data import ValueData, closed_on
+from crm_spark.models.value.facts import read_value
+from crm_spark.models.value.histories import value_histories, with_outcomes
+from crm_spark.models.value.metrics import (
+    MEAN_ABSOLUTE_ERROR,
+    ROOT_MEAN_SQUARED_ERROR,
+    TOP_TENTH_FOUND,
+    order_metrics,
+    value_metrics,
+)
+from crm_spark.models.value.model import Customers, ValueModel
+from crm_spark.models.value.report import GLOSSARY, show_value
+from crm_spark.models.value.scoring import score_customers, with_tiers
+from crm_spark.models.value.section import ValueSection, closed_after, cutoffs_for_test, walk_over
+from crm_spark.models.value.tables import CUSTOMER_VALUE
+from crm_spark.models.value.verdicts import value_verdicts
+from crm_spark.runtime.progress import stage
+from crm_spark.tables.checks import Verdict
+from crm_spark.tables.core import TRANSACTIONS
+
+
+class Value(Model[ValueSection, ValueData, ValueModel]):
+    """What each customer spends, net of what is taken back, from the date on."""
+
+    name = "value"
+    section = ValueSection
+    section_name = "value"
+    training_in_words = (
+        "Fit what customers will order and spend, test it beside trivial rules, and name the "
+        "champion."
+    )
+    scoring_in_words = "Say what every customer of the date is worth, and put them into tiers."
+    tables = (CUSTOMER_VALUE,)
+    glossary = GLOSSARY
+    # What is expected is a mean, which has the least squared error; the least absolute one is that
+    # of the median, and so of saying 0 wherever most customers do not order.
+    criteria = (
+        Criterion(
+            ROOT_MEAN_SQUARED_ERROR, "root mean squared error", is_higher_better=False, worst=1e18
+        ),
+        Criterion(TOP_TENTH_FOUND, "share of the best tenth found"),
+    )
+
+    walk_metrics = (
+        MEAN_ABSOLUTE_ERROR,
+        ROOT_MEAN_SQUARED_ERROR,
+        "total_ratio",
+        "gini",
+        TOP_TENTH_FOUND,
+        "coverage_80_percent",
+    )
+
+    def plan(self, section: ValueSection, day: date, first_order: date) -> Plan:
+        """Test on the latest cut-off that has closed, choose and learn on those closed before."""
+        wait = closed_after(section)
+        quoted = cutoffs_for_test(section, day - wait, first_order)
+        return plan_with_choice(quoted, closes_after=wait)
+
+    def learns_from(self, section: ValueSection, plan: Plan, day: date) -> Sequence[Read]:
+        """Give the orders: histories and outcomes are both of them."""
+        return (Read(CUSTOMER_ORDERS),)
+
+    def scores_from(self, section: ValueSection, day: date) -> Sequence[Read]:
+        """Give the orders."""
+        return (Read(CUSTOMER_ORDERS),)
+
+    def read(self, run: ModelRun[ValueSection], plan: Plan) -> ValueData:
+        """Give the histories of all cut-offs and of the date itself, with what came after."""
+        params, wait = run.section, closed_after(run.section)
+        histories = _histories(run, sorted({run.day, *plan.dates}))
+        orders, lines = run.lake.read(CUSTOMER_ORDERS), run.lake.read(TRANSACTIONS)
+        rows = with_outcomes(
+            histories,
+            orders,
+            lines,
+            dates=plan.dates,
+            horizon_days=params.horizon_days,
+            grace_days=params.grace_days,
+            changes=count_changes(orders, dates=[one + wait for one in plan.dates]),
+        )
+        return ValueData(run.keep(rows), params, lambda day: closed_on(plan.dates, day, params))
+
+    def content(self, run: ModelRun[ValueSection], plan: Plan, data: ValueData) -> Sequence[object]:
+        """Give the cut-offs, the date, and the hash of histories and outcomes."""
+        return (plan, run.day, rows_hash(data.rows, *data.rows.columns))
+
+    def judge(
+        self, run: ModelRun[ValueSection], facts: DataFacts, plan: Plan, data: ValueData | None
+    ) -> list[Verdict]:
+        """Judge history, customers, who came again and who spent, and the order lines."""
+        return value_verdicts(
+            facts,
+            params=run.section,
+            cutoffs=plan.quoted,
+            now=data.counts(run.day) if data else None,
+            at_test=data.counts(plan.quoted.test) if data else None,
+        )
+
+    def candidates(self, section: ValueSection) -> Sequence[ValueCandidate]:
+        """Give the rules, and what has to beat them."""
+        return [one for one in CANDIDATES if one.is_rule or one.name in section.candidates]
+
+    def fit(
+        self,
+        run: ModelRun[ValueSection],
+        candidate: ValueCandidate,
+        step: Cutoffs,
+        data: ValueData,
+        prepared: Prepared,
+    ) -> ValueModel:
+        """Fit one candidate by what was known on the step's test cut-off."""
+        return _fitted(data, candidate, step.test)
+
+    def evaluate(
+        self, run: ModelRun[ValueSection], fitted: ValueModel, step: Cutoffs, data: ValueData
+    ) -> Sequence[Measured]:
+        """Measure totals, errors, ranking and intervals on the test cut-off."""
+        customers = data.customers(step.test)
+        if not len(customers):
+            raise DataError(f"nobody had an order before {step.test} that was not taken back whole")
+        # What is tested is what is spent, not what that is worth now.
+        expected = fitted.undiscounted().predict(customers, run.section.horizon_days)
+        assert customers.actual_amount is not None and customers.actual_order_days is not None
+        found = value_metrics(
+            expected.amount,
+            customers.actual_amount,
+            draws=data.draws(step.test),
+            interval=fitted.interval(expected.amount),
+        )
+        if expected.order_days is not None:
+            found += order_metrics(expected.order_days, customers.actual_order_days)
+        return found
+
+    def compose(
+        self,
+        run: ModelRun[ValueSection],
+        step: Cutoffs,
+        data: ValueData,
+        prepared: Prepared,
+        choice: Choice,
+        tested: Sequence[Tested[ValueModel]],
+    ) -> tuple[Tested[ValueModel], ...]:
+        """Fit all of them again by what is known on the date.
+
+        Adds what they expect in all from then on, and their parameters.
+        """
+        found = []
+        for one in tested:
+            with stage(run.spark, f"fit {one.name} on all that is known on {run.day}"):
+                fitted = _fitted(data, _candidate(one.name), run.day)
+                ahead = _ahead(fitted, data.customers(run.day))
+            metrics = (*one.metrics, *ahead, *_parameters(fitted, data.counts(run.day).n))
+            found.append(Tested(one.name, one.is_rule, fitted, metrics))
+        return tuple(found)
+
+    def walk(
+        self, section: ValueSection, day: date, first_order: date, newest_order: date
+    ) -> list[Cutoffs]:
+        """Give the latest six cut-offs, each with those closed before it."""
+        return walk_over(section, day, first_order, newest_order)
+
+    def artifact(
+        self,
+        run: ModelRun[ValueSection],
+        tested: Tested[ValueModel],
+        choice: Choice,
+        plan: Plan,
+        data: ValueData,
+    ) -> Artifact:
+        """Give the model as its spec."""
+        params = run.section.model_dump(mode="json")
+        return Artifact(
+            spec_json=json.dumps(tested.fitted.spec(), indent=1, sort_keys=True),
+            params={**params, "horizons_days": ",".join(map(str, params["horizons_days"]))},
+        )
+
+    def load(self, stored: StoredVersion) -> ValueModel:
+        """Put a model together again."""
+        spec = stored.spec()
+        return ValueModel.of(spec, _candidate(spec["kind"]).load(spec["predictor"]))
+
+    def score(self, run: ModelRun[ValueSection], fitted: ValueModel) -> Mapping[Table, DataFrame]:
+        """Give what every customer is worth who has kept an order of before the date."""
+        scored = run.keep(score_customers(fitted, _histories(run, [run.day])))
+        return {CUSTOMER_VALUE: with_tiers(scored)}
+
+    def report(self, request: ReportRequest, section: ValueSection) -> Subject | None:
+        """Give who is worth what, and how far to trust it."""
+        facts = read_value(request, registered_name=self.registered_name, train_job=self.train_job)
+        return show_value(facts, request.style) if facts else None
+
+
+def _histories(run: ModelRun[ValueSection], dates: Sequence[date]) -> DataFrame:
+    orders = run.lake.read(CUSTOMER_ORDERS)
+    return value_histories(
+        orders,
+        run.lake.read(TRANSACTIONS),
+        dates=dates,
+        horizons_days=run.section.horizons_days,
+        changes=count_changes(orders, dates=dates),
+    )
+
+
+def _candidate(name: str) -> ValueCandidate:
+    return next(candidate for candidate in CANDIDATES if candidate.name == name)
+
+
+def _fitted(data: ValueData, candidate: ValueCandidate, day: date) -> ValueModel:
+    try:
+        return data.fitted(candidate, day)
+    except ValueError as error:
+        raise DataError(f"{candidate.name} cannot be fitted as of {day}: {error}") from error
+
+
+def _ahead(model: ValueModel, customers: Customers) -> list[Measured]:
+    """Give what is expected of all customers together in each horizon from the date on."""
+    found = []
+    for days in model.horizons_days:
+        expected = model.predict(customers, days)
+        totals = {"expected_total": expected.amount, "expected_order_days": expected.order_days}
+        found += [
+            Measured(f"ahead.{name}.{days}d", float(values.sum()), len(customers))
+            for name, values in totals.items()
+            if values is not None
+        ]
+    return found
+
+
+def _parameters(model: ValueModel, n: int) -> list[Measured]:
+    """Give parameters with their 95 % intervals, and log-likelihoods, by the model they are of."""
+    predictor = model.predictor
+    if not isinstance(predictor, BuyTillYouDie):
+        return []
+    found = _of_model(model.kind, purchases.PARAMETERS, predictor.purchases, n)
+    found.append(Measured(f"parameter.{model.kind}.k", float(predictor.purchases.kind.k), n))
+    if predictor.spend is not None:
+        found += _of_model("gamma_gamma", spend.PARAMETERS, predictor.spend, n)
+    return found
+
+
+def _of_model(
+    name: str,
+    parameters: Sequence[str],
+    fitted: purchases.PurchaseModel | spend.SpendModel,
+    n: int,
+) -> list[Measured]:
+    ends = purchases.intervals_of(fitted.parameters, fitted.errors)
+    values = zip(parameters, fitted.parameters, ends, strict=True)
+    found = [Measured(f"parameter.{name}.{one}", value, n, *both) for one, value, both in values]
+    return [*found, Measured(f"log_likelihood.{name}", fitted.log_likelihood, n)]

@@ -1,0 +1,143 @@
+"""What the report shows of value, read from the lake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from crm_spark.features.ranks import add_ranks
+from crm_spark.models.candidate_report import decision_of, metrics_of, quoted
+from crm_spark.models.decisions import Decision
+from crm_spark.models.records import MetricRow
+from crm_spark.models.value.scoring import REST, TIERS
+from crm_spark.models.value.tables import CUSTOMER_VALUE
+from crm_spark.report.subject import ReportRequest
+
+N_FIRST = 10
+# The concentration curve has so many points.
+N_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Tier:
+    """Customers of a tier, the spend expected of them in the horizon, and the least of one."""
+
+    name: str
+    n: int
+    expected: float
+    least: float
+
+
+@dataclass(frozen=True)
+class Worth:
+    """One of the customers of whom most is expected."""
+
+    customer_id: str
+    expected: float
+    low: float | None
+    high: float | None
+    order_days: float | None
+    alive_probability: float | None
+
+
+@dataclass(frozen=True)
+class ValueFacts:
+    """What is known of value on a date.
+
+    `concentration` is the expected spend of each twentieth of the customers, the best first.
+    """
+
+    horizon_days: int
+    tiers: tuple[Tier, ...]
+    concentration: tuple[float, ...]
+    first: tuple[Worth, ...]
+    by_horizon: tuple[tuple[int, float], ...]
+    metrics: tuple[MetricRow, ...] = ()
+    decision: Decision | None = None
+
+    @property
+    def n(self) -> int:
+        """How many customers."""
+        return sum(tier.n for tier in self.tiers)
+
+    @property
+    def expected(self) -> float:
+        """The spend expected of all of them."""
+        return sum(tier.expected for tier in self.tiers)
+
+
+def read_value(
+    request: ReportRequest, *, registered_name: str, train_job: str
+) -> ValueFacts | None:
+    """Read scores, and figures of the training that decided; None without scores."""
+    rows = request.of_date(CUSTOMER_VALUE)
+    if rows is None:
+        return None
+    decision = decision_of(request, registered_name)
+    tiers = _tiers(rows)
+    if not tiers:
+        return None
+    horizons = (
+        rows.select(F.explode("by_horizon").alias("one"))
+        .groupBy("one.horizon_days")
+        .agg(F.sum("one.expected_amount").alias("amount"))
+        .orderBy("horizon_days")
+        .collect()
+    )
+    return ValueFacts(
+        rows.agg(F.max("horizon_days")).collect()[0][0],
+        tiers,
+        _concentration(rows),
+        _first(rows),
+        tuple((row["horizon_days"], row["amount"]) for row in horizons),
+        quoted(metrics_of(request, train_job, decision)),
+        decision,
+    )
+
+
+def _tiers(rows: DataFrame) -> tuple[Tier, ...]:
+    found = {
+        row["value_tier"]: row
+        for row in rows.groupBy("value_tier")
+        .agg(
+            F.count(F.lit(1)).alias("n"),
+            F.sum("expected_amount").alias("expected"),
+            F.min("expected_amount").alias("least"),
+        )
+        .collect()
+    }
+    return tuple(
+        Tier(name, found[name]["n"], found[name]["expected"], found[name]["least"])
+        for name in (*TIERS, REST)
+        if name in found
+    )
+
+
+def _concentration(rows: DataFrame) -> tuple[float, ...]:
+    order = [F.desc("expected_amount"), F.asc("customer_id")]
+    ranked = add_ranks(rows.select("customer_id", "expected_amount"), order=order, rank="r", n="n")
+    step = F.ceil(F.col("r") * N_STEPS / F.col("n"))
+    found = {
+        row["step"]: row["amount"]
+        for row in ranked.groupBy(step.alias("step"))
+        .agg(F.sum("expected_amount").alias("amount"))
+        .collect()
+    }
+    return tuple(found.get(place, 0.0) for place in range(1, N_STEPS + 1))
+
+
+def _first(rows: DataFrame) -> tuple[Worth, ...]:
+    best = rows.orderBy(F.desc("expected_amount"), "customer_id").limit(N_FIRST).collect()
+    return tuple(
+        Worth(
+            row["customer_id"],
+            row["expected_amount"],
+            row["expected_amount_low"],
+            row["expected_amount_high"],
+            row["expected_order_days"],
+            row["alive_probability"],
+        )
+        for row in best
+    )

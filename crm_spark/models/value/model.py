@@ -1,0 +1,144 @@
+"""A value model: arrays of customers in, what to expect of them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from crm_spark.models.value.histories import (
+    ACTUAL_AMOUNT,
+    ACTUAL_DAYS,
+    AMOUNT,
+    DAYS_A_WEEK,
+    REPEAT_AMOUNT,
+    REPEATS,
+    SPAN,
+    TENURE,
+    recent_amount,
+)
+from crm_spark.models.value.intervals import AlikeGroup, interval_of
+from crm_spark.models.value.purchases import Floats
+
+DAYS_A_YEAR = 365.25
+
+
+@dataclass(frozen=True)
+class Customers:
+    """Histories of customers at one cut-off, and what came after where it is known.
+
+    Times are in weeks: x order days after the first, t_x from the first to the last of them, T to
+    the cut-off. `amount` is the net spend so far, `repeat_amount` that of the repeat days, `recent`
+    that of the last days, by their number.
+    """
+
+    x: Floats
+    t_x: Floats
+    T: Floats
+    amount: Floats
+    repeat_amount: Floats
+    recent: Mapping[int, Floats]
+    actual_amount: Floats | None = None
+    actual_order_days: Floats | None = None
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, horizons_days: tuple[int, ...]) -> Customers:
+        """Give the customers of rows of value_histories()."""
+
+        def column(name: str) -> Floats:
+            return rows[name].to_numpy(float)
+
+        is_closed = ACTUAL_AMOUNT in rows
+        return cls(
+            column(REPEATS),
+            column(SPAN) / DAYS_A_WEEK,
+            column(TENURE) / DAYS_A_WEEK,
+            column(AMOUNT),
+            column(REPEAT_AMOUNT),
+            {days: column(recent_amount(days)) for days in horizons_days},
+            column(ACTUAL_AMOUNT) if is_closed else None,
+            column(ACTUAL_DAYS) if is_closed else None,
+        )
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.x)
+
+    @property
+    def silence_days(self) -> Floats:
+        """Days since the last order; 0: ordered on the day before the cut-off."""
+        return np.rint((self.T - self.t_x) * DAYS_A_WEEK)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What is expected of customers in a horizon; a rule of spend knows nothing of orders."""
+
+    amount: Floats
+    order_days: Floats | None = None
+    order_probability: Floats | None = None
+
+
+class Predictor(Protocol):
+    """A fitted candidate."""
+
+    def predict(
+        self, customers: Customers, horizon_days: int, *, discount_rate: float = 0.0
+    ) -> Predicted:
+        """Give what is expected in the days from the cut-off on, spend at its present value."""
+
+    def spec(self) -> dict[str, Any]:
+        """Give it as plain values."""
+
+
+@dataclass(frozen=True)
+class ValueModel:
+    """A predictor with its name and settings, and how far it was off when it was last tested."""
+
+    kind: str
+    predictor: Predictor
+    horizons_days: tuple[int, ...]
+    discount_rate: float = 0.0
+    groups: tuple[AlikeGroup, ...] = ()
+
+    def predict(self, customers: Customers, horizon_days: int) -> Predicted:
+        """Give what is expected in a horizon."""
+        return self.predictor.predict(customers, horizon_days, discount_rate=self.discount_rate)
+
+    def interval(self, amount: Floats) -> tuple[Floats, Floats] | None:
+        """Give the 80 % interval of undiscounted amounts of the first horizon; None: not known."""
+        return interval_of(self.groups, amount) if self.groups else None
+
+    def undiscounted(self) -> ValueModel:
+        """Give the same model of amounts as they come."""
+        return replace(self, discount_rate=0.0)
+
+    def spec(self) -> dict[str, Any]:
+        """Give it as plain values."""
+        return {
+            "kind": self.kind,
+            "predictor": self.predictor.spec(),
+            "horizons_days": list(self.horizons_days),
+            "discount_rate": self.discount_rate,
+            "groups": [asdict(group) for group in self.groups],
+        }
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any], predictor: Predictor) -> ValueModel:
+        """Put a model together again from its spec and its loaded predictor."""
+        return cls(
+            spec["kind"],
+            predictor,
+            tuple(spec["horizons_days"]),
+            spec["discount_rate"],
+            tuple(AlikeGroup(**group) for group in spec["groups"]),
+        )
+
+
+def mean_present_value(discount_rate: float, horizon_days: int) -> float:
+    """Give what a unit of money is worth now that comes at any moment of the horizon alike."""
+    rate = float(np.log1p(discount_rate)) * horizon_days / DAYS_A_YEAR
+    return float(-np.expm1(-rate) / rate) if rate else 1.0

@@ -1,0 +1,112 @@
+"""The trivial rules: what was spent lately, at the customer's own rate, or by customers alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from crm_spark.models.value.histories import DAYS_A_WEEK
+from crm_spark.models.value.model import Customers, Predicted, mean_present_value
+from crm_spark.models.value.purchases import Floats
+
+N_PARTS = 5
+
+
+@dataclass(frozen=True)
+class CarriedForward:
+    """A customer spends what they spent in as many days before the cut-off."""
+
+    def predict(
+        self, customers: Customers, horizon_days: int, *, discount_rate: float = 0.0
+    ) -> Predicted:
+        """See Predictor."""
+        return _at_present(customers.recent[horizon_days], horizon_days, discount_rate)
+
+    def spec(self) -> dict[str, Any]:
+        """See Predictor."""
+        return {}
+
+
+@dataclass(frozen=True)
+class OwnRate:
+    """A customer goes on at the rate of all of their time, of at least `least_days`."""
+
+    least_days: int
+
+    def predict(
+        self, customers: Customers, horizon_days: int, *, discount_rate: float = 0.0
+    ) -> Predicted:
+        """See Predictor."""
+        known = np.maximum(customers.T * DAYS_A_WEEK + 1, self.least_days)
+        return _at_present(customers.amount / known * horizon_days, horizon_days, discount_rate)
+
+    def spec(self) -> dict[str, Any]:
+        """See Predictor."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class RfmCells:
+    """A customer spends the mean of those in the same cell of silence, order days and spend.
+
+    `cuts` part each of the three into at most five; `means` are of `horizon_days`, cell by cell. A
+    cell that nobody was in has the mean of all.
+    """
+
+    cuts: tuple[tuple[float, ...], ...]
+    means: tuple[float, ...]
+    horizon_days: int
+
+    def predict(
+        self, customers: Customers, horizon_days: int, *, discount_rate: float = 0.0
+    ) -> Predicted:
+        """See Predictor; horizons other than its own in proportion."""
+        amount = np.array(self.means)[_cell(customers, self.cuts)]
+        return _at_present(amount * horizon_days / self.horizon_days, horizon_days, discount_rate)
+
+    def spec(self) -> dict[str, Any]:
+        """See Predictor."""
+        return asdict(self)
+
+
+def fit_rfm_cells(closed: Sequence[Customers], horizon_days: int) -> RfmCells:
+    """Fit the rule on customers of closed cut-offs. Raises ValueError without any."""
+    if not sum(map(len, closed)):
+        raise ValueError("no cut-off has closed that the means of cells could be of")
+    measures = [np.concatenate(values) for values in zip(*map(_measures, closed), strict=True)]
+    cuts = tuple(
+        tuple(float(cut) for cut in np.unique(np.quantile(values, np.arange(1, N_PARTS) / N_PARTS)))
+        for values in measures
+    )
+    cells = np.concatenate([_cell(one, cuts) for one in closed])
+    actual = np.concatenate([_actual(one) for one in closed])
+    n_cells = N_PARTS ** len(measures)
+    n = np.bincount(cells, minlength=n_cells)
+    total = np.bincount(cells, weights=actual, minlength=n_cells)
+    means = np.where(n > 0, total / np.maximum(n, 1), actual.mean())
+    return RfmCells(cuts, tuple(float(mean) for mean in means), horizon_days)
+
+
+def _actual(customers: Customers) -> Floats:
+    assert customers.actual_amount is not None, "the cut-off has closed"
+    return customers.actual_amount
+
+
+def _measures(customers: Customers) -> tuple[Floats, Floats, Floats]:
+    return customers.silence_days, customers.x + 1, customers.amount
+
+
+def _cell(customers: Customers, cuts: Sequence[Sequence[float]]) -> Any:
+    """Give the number of each customer's cell."""
+    cell = np.zeros(len(customers), dtype=int)
+    for values, at in zip(_measures(customers), cuts, strict=True):
+        cell = cell * N_PARTS + np.searchsorted(np.array(at), values, side="right")
+    return cell
+
+
+def _at_present(amount: Floats, horizon_days: int, discount_rate: float) -> Predicted:
+    """Give an amount that comes evenly over the horizon; what is below zero is nothing."""
+    return Predicted(np.maximum(amount, 0.0) * mean_present_value(discount_rate, horizon_days))

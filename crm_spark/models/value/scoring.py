@@ -1,0 +1,128 @@
+"""Every customer of a date with what is expected of them, and their tier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from crm_spark.features.ranks import add_ranks
+from crm_spark.models.value.buy_till_you_die import BuyTillYouDie
+from crm_spark.models.value.histories import LOG_GAPS
+from crm_spark.models.value.model import Customers, ValueModel
+from crm_spark.models.value.purchases import Floats
+
+# Shares of customers, the best first, as the field cuts them.
+TIERS = {
+    "top_1_percent": 0.01,
+    "top_5_percent": 0.05,
+    "top_10_percent": 0.10,
+    "top_25_percent": 0.25,
+    "top_50_percent": 0.50,
+}
+REST = "rest"
+_OF_ALL = (
+    "expected_amount_low",
+    "expected_amount_high",
+    "alive_probability",
+    "amount_per_order_day",
+)
+_OF_HORIZON = ("expected_amount", "expected_order_days", "order_probability")
+
+
+def score_customers(model: ValueModel, histories: DataFrame) -> DataFrame:
+    """Give what is expected of each customer: the columns of scores.customer_value but its tier.
+
+    Reads rows of value_histories() of one date. Runs in Arrow workers, since the sums over the
+    number of orders take the incomplete beta function, which Spark has not; they are those that the
+    candidates were tested by.
+    """
+    schema = ", ".join(f"{name} double" for name in _names(model))
+    found = histories.drop("as_of_date", LOG_GAPS).mapInArrow(
+        _predictor(model), f"customer_id string, {schema}"
+    )
+    first = model.horizons_days[0]
+    return found.select(
+        "customer_id",
+        F.lit(first).alias("horizon_days"),
+        *[F.col(_named(name, first)).alias(name) for name in _OF_HORIZON],
+        *_OF_ALL,
+        F.array(*map(_of_horizon, model.horizons_days)).alias("by_horizon"),
+    )
+
+
+def with_tiers(scored: DataFrame) -> DataFrame:
+    """Add value_tier, by expected_amount; ties fall by customer_id."""
+    order = [F.desc("expected_amount"), F.asc("customer_id")]
+    ranked = add_ranks(scored, order=order, rank="_rank", n="_n")
+    tier = F.lit(REST)
+    for name, share in reversed(TIERS.items()):
+        tier = F.when(F.col("_rank") <= F.ceil(F.col("_n") * share), F.lit(name)).otherwise(tier)
+    return ranked.withColumn("value_tier", tier).drop("_rank", "_n")
+
+
+def _of_horizon(days: int) -> Column:
+    return F.struct(
+        F.lit(days).alias("horizon_days"),
+        *[F.col(_named(name, days)).alias(name) for name in _OF_HORIZON],
+    )
+
+
+def _named(name: str, days: int) -> str:
+    return f"{name}_{days}d"
+
+
+def _names(model: ValueModel) -> list[str]:
+    return [*(_named(name, days) for days in model.horizons_days for name in _OF_HORIZON), *_OF_ALL]
+
+
+def _predictor(
+    model: ValueModel,
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def predict(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            customers = Customers.of(batch.to_pandas(), model.horizons_days)
+            columns = [
+                _as_column(values, len(customers)) for values in _predicted(model, customers)
+            ]
+            yield pa.RecordBatch.from_arrays(
+                [batch["customer_id"].cast(pa.string()), *columns],
+                names=["customer_id", *_names(model)],
+            )
+
+    return predict
+
+
+def _predicted(model: ValueModel, customers: Customers) -> Iterator[Floats | None]:
+    """Give the values of _names(), in their order."""
+    by_horizon = [model.predict(customers, days) for days in model.horizons_days]
+    for one in by_horizon:
+        yield from (one.amount, one.order_days, one.order_probability)
+    yield from _interval(model, customers, by_horizon[0].amount)
+    predictor = model.predictor
+    if isinstance(predictor, BuyTillYouDie):
+        yield predictor.alive_probability(customers)
+        yield predictor.amount_per_order_day(customers)
+    else:
+        yield from (None, None)
+
+
+def _interval(
+    model: ValueModel, customers: Customers, amount: Floats
+) -> tuple[Floats | None, Floats | None]:
+    """Give the interval of amounts at their present value: groups are of amounts as they come."""
+    found = model.undiscounted().predict(customers, model.horizons_days[0]).amount
+    ends = model.interval(found)
+    if ends is None:
+        return None, None
+    present = np.divide(amount, found, out=np.ones(len(found)), where=found > 0)
+    return ends[0] * present, ends[1] * present
+
+
+def _as_column(values: Floats | None, n: int) -> pa.Array:
+    if values is None:
+        return pa.nulls(n, pa.float64())
+    return pa.array(np.asarray(values, float), pa.float64())

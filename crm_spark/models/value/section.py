@@ -1,0 +1,95 @@
+"""The value section: which horizons, which cut-offs train and test, and how spend is discounted."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from crm_spark.errors import DataError
+from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs
+
+# How many cut-offs a backtest walks over.
+N_WALKED = 6
+
+# What has to beat the rules.
+Challenger = Literal["bg_nbd", "mbg_nbd", "mbg_cnbd_k"]
+
+
+class ValueSection(BaseModel):
+    """Value: what a customer spends, less what is taken back, in the days from the as-of date on.
+
+    The first horizon is the one that candidates are tested and chosen by, and that tiers follow;
+    the others are said beside it. An outcome of cut-off T is known once T + the first horizon +
+    grace_days has passed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    horizons_days: tuple[int, ...] = (28, 84, 364)
+    # Which are tried; the rules always are.
+    candidates: tuple[Challenger, ...] = ("bg_nbd", "mbg_nbd", "mbg_cnbd_k")
+    grace_days: int = Field(default=0, ge=0, le=365)
+    n_training_cutoffs: int = Field(default=3, ge=1, le=24)
+    # What money of a year later is worth less, as a share: .1 makes 100 in a year 90.91 now.
+    discount_rate: float = Field(default=0.0, ge=0, lt=1)
+    # Gaps between orders are tried as Erlang-1 to Erlang-k.
+    most_regular_k: int = Field(default=4, ge=1, le=8)
+    seed: int = 1
+
+    @field_validator("horizons_days")
+    @classmethod
+    def _horizons_are_different(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not 1 <= len(value) <= 6:
+            raise ValueError("one to six horizons, the one that is tested first")
+        if faults := sorted({one for one in value if not 1 <= one <= 3650}):
+            raise ValueError(f"a horizon is 1 to 3650 days, not {', '.join(map(str, faults))}")
+        if len(set(value)) < len(value):
+            raise ValueError("a horizon stands there twice")
+        return value
+
+    @property
+    def horizon_days(self) -> int:
+        """The horizon that is tested."""
+        return self.horizons_days[0]
+
+
+def closed_after(params: ValueSection) -> timedelta:
+    """Give how long after a cut-off its outcome is known."""
+    return timedelta(days=params.horizon_days + params.grace_days)
+
+
+def cutoffs_for_test(params: ValueSection, test: date, first_order: date) -> Cutoffs:
+    """Give the cut-offs that had closed by `test`, each closed by the next, latest first.
+
+    On each of them customers are known for at least a horizon.
+    """
+    return closed_cutoffs(
+        test,
+        oldest=first_order + timedelta(days=params.horizon_days),
+        closes_after=closed_after(params),
+        every=closed_after(params),
+        n=params.n_training_cutoffs,
+    )
+
+
+def walk_over(
+    params: ValueSection, day: date, first_order: date, newest_order: date
+) -> list[Cutoffs]:
+    """Give the latest six cut-offs to walk over, each closed by the next, with those before it.
+
+    Raises DataError where there are none.
+    """
+    known_to = min(day, newest_order + timedelta(days=1))
+    wait = closed_after(params)
+    walked = [known_to - index * wait for index in range(1, N_WALKED + 1)]
+    steps = [cutoffs_for_test(params, test, first_order) for test in sorted(walked)]
+    possible = [step for step in steps if step.training]
+    if not possible:
+        raise DataError(
+            f"value cannot be backtested as of {day}: the first order is of {first_order}, the "
+            f"newest of {newest_order}: too little history for a first horizon of "
+            f"{params.horizon_days} days"
+        )
+    return possible

@@ -1,0 +1,88 @@
+"""The score table of value."""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+from crm_spark.lake.contract import Column, Table
+from crm_spark.tables.columns import AS_OF_DATE, CUSTOMER_ID, IS_BACKFILLED, SCORED_BY
+
+HORIZON = T.StructType(
+    [
+        T.StructField("horizon_days", T.IntegerType()),
+        T.StructField("expected_amount", T.DoubleType()),
+        T.StructField("expected_order_days", T.DoubleType()),
+        T.StructField("order_probability", T.DoubleType()),
+    ]
+)
+
+CUSTOMER_VALUE = Table(
+    name="scores.customer_value",
+    comment="What each customer is expected to spend, net of what is taken back, from the date on.",
+    key=("customer_id", "as_of_date"),
+    partition_by=("as_of_date",),
+    columns=(
+        CUSTOMER_ID,
+        AS_OF_DATE,
+        Column("horizon_days", T.IntegerType(), "Days from the as-of date that it is for"),
+        Column(
+            "expected_amount",
+            T.DoubleType(),
+            "Net spend to expect in the horizon, discounted by value.discount_rate",
+            minimum=0,
+        ),
+        Column(
+            "expected_amount_low",
+            T.DoubleType(),
+            "The 80 % interval's lower end, as it held on the newest closed cut-off; 0 where more "
+            "than a tenth of customers expected alike spent nothing; null: too little has closed",
+            minimum=0,
+        ),
+        Column(
+            "expected_amount_high",
+            T.DoubleType(),
+            "The 80 % interval's upper end; below expected_amount, which is a mean, where most "
+            "spend nothing and few much",
+            minimum=0,
+        ),
+        Column(
+            "expected_order_days",
+            T.DoubleType(),
+            "Days with an order to expect in the horizon; null where a rule of spend scores",
+            minimum=0,
+        ),
+        Column(
+            "order_probability",
+            T.DoubleType(),
+            "Probability of any order in the horizon; null where a rule of spend scores",
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "alive_probability",
+            T.DoubleType(),
+            "Probability that the customer is not lost for good; null where a rule scores",
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "amount_per_order_day",
+            T.DoubleType(),
+            "Net spend to expect of a day with an order; null where a rule of spend scores",
+            minimum=0,
+        ),
+        Column(
+            "value_tier",
+            T.StringType(),
+            "top_1_percent, top_5_percent, top_10_percent, top_25_percent, top_50_percent or rest, "
+            "by expected_amount; ties by customer_id",
+        ),
+        Column(
+            "by_horizon",
+            T.ArrayType(HORIZON),
+            "The same for each of value.horizons_days; only the first of them is tested",
+        ),
+        IS_BACKFILLED,
+        *SCORED_BY,
+    ),
+)

@@ -1,0 +1,130 @@
+"""What value needs of the data: closed horizons, customers, and some who came again."""
+
+from __future__ import annotations
+
+from crm_spark.models.cutoffs import Cutoffs
+from crm_spark.models.usability.data import data_verdicts
+from crm_spark.models.usability.facts import DataFacts
+from crm_spark.models.value.candidates import FEWEST_REPEATERS
+from crm_spark.models.value.data import CustomerCounts
+from crm_spark.models.value.section import ValueSection
+from crm_spark.tables.checks import Level, Verdict
+from crm_spark.words import are, counted
+
+VALUE = "value"
+
+# Our convention: of fewer than 50 the tenth that spends most is nobody to be found, and of fewer
+# than 500 it is known to within 15 points only (Wilson's interval of 50 customers at a half).
+FEWEST_CUSTOMERS, ENOUGH_CUSTOMERS = 50, 500
+
+
+def value_verdicts(
+    facts: DataFacts,
+    *,
+    params: ValueSection,
+    cutoffs: Cutoffs,
+    now: CustomerCounts | None,
+    at_test: CustomerCounts | None,
+) -> list[Verdict]:
+    """Give the verdicts for value; without counts, as nothing has closed, none on these."""
+    of_counts = []
+    if now is not None and at_test is not None:
+        of_counts = [repeat_customers(now), spenders(at_test, cutoffs, params)]
+    return [
+        value_history(facts, params, cutoffs),
+        value_customers(facts.n_customers if at_test is None else at_test.n, cutoffs),
+        *of_counts,
+        *data_verdicts(facts, VALUE, cutoffs=cutoffs.all, horizon_days=params.horizon_days),
+    ]
+
+
+def value_history(facts: DataFacts, params: ValueSection, cutoffs: Cutoffs) -> Verdict:
+    """Judge the history by the cut-offs that it leaves room for."""
+    wait = params.horizon_days + params.grace_days
+    fewest, enough = params.horizon_days + 2 * wait, params.horizon_days + 3 * wait
+    found = counted(facts.history_days, "day")
+    if not facts.days or not cutoffs.training:
+        return Verdict(
+            "history",
+            VALUE,
+            found,
+            f"at least {counted(fewest, 'day')}",
+            "error",
+            f"{facts.first_order}, and {fewest:,} days of history are needed, to know customers "
+            f"for {counted(params.horizon_days, 'day')} and to wait for what they do twice: choose "
+            "a later date or a shorter first horizon in value.horizons_days",
+        )
+    needed = f"at least {counted(enough, 'day')} to choose on another cut-off than is quoted"
+    level: Level = "ok" if len(cutoffs.training) > 1 else "warning"
+    message = f"{found} of history hold {counted(len(cutoffs.training), 'closed cut-off')} before "
+    message += f"the test of {cutoffs.test}"
+    if level == "warning":
+        todo = (
+            "raise value.n_training_cutoffs"
+            if params.n_training_cutoffs == 1
+            else f"{enough:,} days are needed for two"
+        )
+        message += f"; {todo}: with one the figures quoted choose, too"
+    return Verdict("history", VALUE, found, needed, level, message)
+
+
+def value_customers(n: int, cutoffs: Cutoffs) -> Verdict:
+    """Judge the number of customers at the test cut-off by the tenth that is to be found."""
+    found = f"{counted(n, 'customer')} at the test cut-off {cutoffs.test}"
+    level: Level = "error" if n < FEWEST_CUSTOMERS else "warning" if n < ENOUGH_CUSTOMERS else "ok"
+    needed = f"at least {ENOUGH_CUSTOMERS}; below {FEWEST_CUSTOMERS} is an error"
+    if level == "ok":
+        message = f"{found} are enough"
+    elif level == "warning":
+        message = (
+            f"{found} {are(n)} few: which candidate finds the best tenth is known "
+            f"roughly only; {ENOUGH_CUSTOMERS} are enough"
+        )
+    else:
+        message = (
+            f"{found} {are(n)} too few to say what customers are worth: at least "
+            f"{FEWEST_CUSTOMERS} are needed: load more customers, or look whether customer_id is "
+            "mapped from the right column"
+        )
+    return Verdict("customers", VALUE, f"{n:,}", needed, level, message)
+
+
+def repeat_customers(counts: CustomerCounts) -> Verdict:
+    """Judge how many came again: without any there is no rhythm to learn."""
+    n = counts.n_repeaters
+    level: Level = "error" if not n else "warning" if n < FEWEST_REPEATERS else "ok"
+    needed = f"at least {FEWEST_REPEATERS}; none is an error"
+    message = f"{n:,} of {counted(counts.n, 'customer')} ordered on more than one day"
+    if level == "error":
+        message += (
+            ": nothing is known of who comes back, or how often. Load a longer history, or look "
+            "whether customer_id is the person and not the order"
+        )
+    elif level == "warning":
+        message += (
+            f"; {FEWEST_REPEATERS} are needed to tell what each spends: everybody's order is taken "
+            "for the usual one"
+        )
+    return Verdict("repeat_customers", VALUE, f"{n:,}", needed, level, message)
+
+
+def spenders(counts: CustomerCounts, cutoffs: Cutoffs, params: ValueSection) -> Verdict:
+    """Judge whether the test can tell anything: somebody has to have spent something."""
+    window = f"the {counted(params.horizon_days, 'day')} from {cutoffs.test} on"
+    found = f"{counts.n_spenders:,}"
+    if not counts.n_with_amount:
+        message = (
+            "no customer has spent anything, so that nothing can be said in money: look whether "
+            "amount is mapped from the right column"
+        )
+        return Verdict("spenders", VALUE, "0", "at least 1", "error", message)
+    if not counts.n_spenders:
+        message = (
+            f"nobody spent anything in {window}: nothing can be tested. Look whether the newest "
+            "files are loaded, or choose an earlier date"
+        )
+        return Verdict("spenders", VALUE, "0", "at least 1", "error", message)
+    message = (
+        f"{counts.n_spenders:,} of {counted(counts.n, 'customer')} spent something in {window}"
+    )
+    return Verdict("spenders", VALUE, found, "at least 1", "ok", message)

@@ -1,0 +1,108 @@
+"""What page and console say of value, from facts made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from crm_spark.models.records import MetricRow
+from crm_spark.models.value.facts import N_STEPS, Tier, ValueFacts, Worth
+from crm_spark.models.value.report import show_value
+from crm_spark.report.blocks import Picture, Text, TextTable
+from crm_spark.report.section import ReportSection
+from crm_spark.report.subject import Subject
+
+STYLE = ReportSection(currency="$")
+TEST = date(2024, 5, 1)
+
+
+def metric(model: str, name: str, value: float | None, *ends: float) -> MetricRow:
+    return MetricRow(model, TEST, name, value, 900, *ends)
+
+
+FACTS = ValueFacts(
+    horizon_days=28,
+    tiers=(
+        Tier("top_1_percent", 9, 3000.0, 250.0),
+        Tier("top_50_percent", 441, 6000.0, 5.0),
+        Tier("rest", 450, 1000.0, 0.0),
+    ),
+    concentration=(4000.0, 2000.0, *([4000.0 / (N_STEPS - 2)] * (N_STEPS - 2))),
+    first=(
+        Worth("ann", 400.0, 120.0, 900.0, 3.25, 0.97),
+        Worth("bob", 380.0, 0.0, 855.5, 1.0, 0.5),
+    ),
+    by_horizon=((28, 10_000.0), (84, 27_000.0)),
+    metrics=(
+        metric("own_rate", "mean_absolute_error", 20.5, 19.0, 22.0),
+        metric("own_rate", "top_tenth_found", 0.5, 0.4, 0.6),
+        metric("bg_nbd", "mean_absolute_error", 18.25, 17.0, 19.5),
+        metric("bg_nbd", "top_tenth_found", 0.6, 0.5, 0.7),
+        metric("bg_nbd", "total_ratio", 0.98, 0.9, 1.06),
+    ),
+)
+
+
+def texts(subject: Subject) -> list[str]:
+    (section,) = subject.sections
+    return [block.text for block in section.blocks if isinstance(block, Text)]
+
+
+def tables(subject: Subject) -> list[TextTable]:
+    (section,) = subject.sections
+    return [block for block in section.blocks if isinstance(block, TextTable)]
+
+
+def test_it_begins_with_what_is_expected_and_of_how_many_of_it() -> None:
+    subject = show_value(FACTS, STYLE)
+    assert texts(subject)[0] == (
+        "900 customers are expected to spend $10,000 in the next 28 days, 60% of it the tenth of "
+        "whom most is expected. Beyond what could be tested: $27,000 in 84 days."
+    )
+    assert subject.tiles[0].value == "$10,000"
+
+
+def test_tiers_come_best_first_with_their_shares() -> None:
+    tiers, first, quality = tables(show_value(FACTS, STYLE))
+    assert [list(row) for row in tiers.rows] == [
+        ["first 1 %", "9", "$3,000", "30%", "$250.00"],
+        ["next 25 %", "441", "$6,000", "60%", "$5.00"],
+        ["the other half", "450", "$1,000", "10%", "$0.00"],
+    ]
+    assert list(first.rows[0]) == ["ann", "$400", "$120 to $900", "3.25", "97%"]
+    assert list(quality.rows[0])[1:3] == ["$20.50 (19.00 to 22.00)", "50% (40% to 60%)"]
+    assert list(quality.rows[1])[3] == "98% (90% to 106%)"
+
+
+def test_where_a_rule_scores_there_are_no_columns_of_orders() -> None:
+    first = (Worth("ann", 400.0, None, None, None, None),)
+    table = tables(show_value(replace(FACTS, first=first), STYLE))[1]
+    assert list(table.columns) == ["Customer", "Expected spend", "80 % interval"]
+    assert list(table.rows[0]) == ["ann", "$400", ""]
+
+
+def test_where_nothing_is_expected_of_anybody_there_are_no_shares() -> None:
+    nothing = replace(
+        FACTS,
+        tiers=(Tier("rest", 900, 0.0, 0.0),),
+        concentration=(0.0,) * N_STEPS,
+        by_horizon=((28, 0.0),),
+        metrics=(),
+    )
+    subject = show_value(nothing, STYLE)
+    (section,) = subject.sections
+    assert not [block for block in section.blocks if isinstance(block, Picture)]
+    assert texts(subject) == ["900 customers are expected to spend $0 in the next 28 days."]
+    assert tables(subject)[0].rows[0][3] == ""
+
+
+def test_one_customer_is_one_on_the_page() -> None:
+    one = replace(FACTS, tiers=(Tier("top_1_percent", 1, 10.0, 10.0),), by_horizon=())
+    assert texts(show_value(one, STYLE))[0].startswith("1 customer is expected to spend")
+
+
+def test_the_console_shows_each_candidate_in_a_hundred_columns() -> None:
+    lines = show_value(FACTS, STYLE).lines
+    assert max(map(len, lines)) <= 100
+    assert "  bg_nbd                             18.25         60.0%         98.0%" in lines
+    assert lines[1] == "  900 customers are expected to spend $10,000 in the next 28 days"

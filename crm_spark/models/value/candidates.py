@@ -30,12 +30,13 @@ class Known:
     """What a candidate may know on a date: all histories, counted, and what came of earlier ones.
 
     `spend` is Gamma-Gamma, where it can be had; `usual_amount` is the mean net spend of an order
-    day; `closed` are customers of cut-offs whose outcome was known on the date.
+    day; `now` are customers of the date, `closed` of cut-offs whose outcome was known on it.
     """
 
     histories: Histories
     spend: SpendModel | None
     usual_amount: float
+    now: Customers
     closed: Sequence[Customers]
 
 
@@ -95,7 +96,7 @@ CANDIDATES: tuple[ValueCandidate, ...] = (
     ValueCandidate(
         "rfm_cell",
         True,
-        lambda known, params: fit_rfm_cells(known.closed, params.horizon_days),
+        lambda known, params: fit_rfm_cells(known.closed, known.now, params.horizon_days),
         _load_cells,
     ),
     _purchases("bg_nbd", lambda histories, _: fit(BG_NBD, histories)),

@@ -95,6 +95,7 @@ class ValueData:
                 history_cells(self.rows, day),
                 spend_of(amount_cells(self.rows, day)),
                 self.counts(day).usual_amount,
+                self.customers(day),
                 [self.customers(one) for one in self._closed(day)],
             )
         return self._known[day]

@@ -52,7 +52,7 @@ class OwnRate:
 class RfmCells:
     """A customer spends the mean of those in the same cell of silence, order days and spend.
 
-    `cuts` part each of the three into at most five; `means` are of `horizon_days`, cell by cell. A
+    `cuts` part each of the three into five; `means` are of `horizon_days`, cell by cell. A
     cell that nobody was in has the mean of all.
     """
 
@@ -72,22 +72,29 @@ class RfmCells:
         return asdict(self)
 
 
-def fit_rfm_cells(closed: Sequence[Customers], horizon_days: int) -> RfmCells:
-    """Fit the rule on customers of closed cut-offs. Raises ValueError without any."""
+def fit_rfm_cells(closed: Sequence[Customers], now: Customers, horizon_days: int) -> RfmCells:
+    """Fit the rule on customers of closed cut-offs, to be told of those of now.
+
+    Each cut-off is parted by cuts of its own, as spend and order days grow with the history. Raises
+    ValueError without any closed cut-off.
+    """
     if not sum(map(len, closed)):
         raise ValueError("no cut-off has closed that the means of cells could be of")
-    measures = [np.concatenate(values) for values in zip(*map(_measures, closed), strict=True)]
-    cuts = tuple(
-        tuple(float(cut) for cut in np.unique(np.quantile(values, np.arange(1, N_PARTS) / N_PARTS)))
-        for values in measures
-    )
-    cells = np.concatenate([_cell(one, cuts) for one in closed])
+    cells = np.concatenate([_cell(one, _cuts(one)) for one in closed])
     actual = np.concatenate([_actual(one) for one in closed])
-    n_cells = N_PARTS ** len(measures)
+    n_cells = N_PARTS ** len(_measures(now))
     n = np.bincount(cells, minlength=n_cells)
     total = np.bincount(cells, weights=actual, minlength=n_cells)
     means = np.where(n > 0, total / np.maximum(n, 1), actual.mean())
-    return RfmCells(cuts, tuple(float(mean) for mean in means), horizon_days)
+    return RfmCells(_cuts(now), tuple(float(mean) for mean in means), horizon_days)
+
+
+def _cuts(customers: Customers) -> tuple[tuple[float, ...], ...]:
+    """Give the cuts that part customers into fifths of each measure."""
+    shares = np.arange(1, N_PARTS) / N_PARTS
+    return tuple(
+        tuple(float(cut) for cut in np.quantile(values, shares)) for values in _measures(customers)
+    )
 
 
 def _actual(customers: Customers) -> Floats:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from crm_spark.errors import DataError
 from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs
+from crm_spark.words import counted
 
 # How many cut-offs a backtest walks over.
 N_WALKED = 6
@@ -90,6 +91,6 @@ def walk_over(
         raise DataError(
             f"value cannot be backtested as of {day}: the first order is of {first_order}, the "
             f"newest of {newest_order}: too little history for a first horizon of "
-            f"{params.horizon_days} days"
+            f"{counted(params.horizon_days, 'day')}"
         )
     return possible

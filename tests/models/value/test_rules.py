@@ -48,13 +48,26 @@ def test_a_cell_has_the_mean_of_those_in_it_and_an_empty_one_that_of_all() -> No
         amount=[10, 10, 900, 900],
     )  # fmt: skip
     closed = replace(closed, actual_amount=np.array([0.0, 2, 80, 120]))
-    cells = fit_rfm_cells([closed], 28)
+    cells = fit_rfm_cells([closed], closed, 28)
     assert cells.predict(closed, 28).amount == pytest.approx([1, 1, 100, 100])
     assert cells.predict(closed, 56).amount == pytest.approx([2, 2, 200, 200])
     other = customers(x=[0], silence_days=[0], tenure_days=[90], amount=[900])
     assert cells.predict(other, 28).amount == pytest.approx([50.5])
     with pytest.raises(ValueError, match="no cut-off has closed"):
-        fit_rfm_cells([], 28)
+        fit_rfm_cells([], closed, 28)
+
+
+def test_cells_are_fifths_of_their_own_date_however_much_longer_its_history_is() -> None:
+    before = customers(
+        x=[0, 1, 2, 3, 4], silence_days=[9] * 5, tenure_days=[90] * 5, amount=[1, 2, 3, 4, 5]
+    )
+    before = replace(before, actual_amount=np.array([0.0, 10, 20, 30, 40]))
+    now = customers(
+        x=[0, 10, 20, 30, 40], silence_days=[9] * 5, tenure_days=[900] * 5,
+        amount=[10, 20, 30, 40, 50],
+    )  # fmt: skip
+    cells = fit_rfm_cells([before], now, 28)
+    assert cells.predict(now, 28).amount.tolist() == [0, 10, 20, 30, 40]
 
 
 def test_money_of_a_year_later_is_worth_less_by_the_rate() -> None:
@@ -79,7 +92,7 @@ def known() -> Known:
     )
     is_repeater = x > 0
     spend = spend_of(Amounts.of(x[is_repeater], own[is_repeater]))
-    return Known(Histories.of(x, t_x, T), spend, 20.0, [closed])
+    return Known(Histories.of(x, t_x, T), spend, 20.0, closed, [closed])
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda one: one.name)
@@ -129,6 +142,6 @@ def test_equal_silence_is_equal_whatever_the_weeks_it_is_worked_out_from() -> No
 
 def test_cells_that_are_told_apart_by_nothing_are_one() -> None:
     alike = customers(x=[1, 1], silence_days=[3, 3], tenure_days=[9, 9], amount=[5, 5])
-    cells = fit_rfm_cells([replace(alike, actual_amount=np.array([1.0, 3.0]))], 28)
+    cells = fit_rfm_cells([replace(alike, actual_amount=np.array([1.0, 3.0]))], alike, 28)
     assert isinstance(cells, RfmCells)
     assert cells.predict(alike, 28).amount.tolist() == [2.0, 2.0]

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from scipy.optimize import minimize
 from scipy.special import betainc, betaln, gammaln, logsumexp, psi
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
 
 PARAMETERS = ("r", "alpha", "a", "b")
 # Beyond these a parameter stands for "all alike" or "none": the likelihood is flat there.
@@ -67,6 +69,11 @@ class Histories:
     T: Floats
     n: Floats
     log_gaps: float = 0.0
+
+    @cached_property
+    def order_days(self) -> tuple[Floats, Places]:
+        """The different x, and the place of each history's among them."""
+        return np.unique(self.x, return_inverse=True)
 
     @classmethod
     def of(
@@ -138,30 +145,33 @@ def branches(
     x: Floats,
     t_x: Floats,
     T: Floats,
+    *,
+    place: Places | None = None,
 ) -> Branches:
     """Explain histories: lost after the last order, or silent since by chance.
 
-    Both lack the factors that they share: alpha^r / Gamma(r) / B(a, b), and those of the gaps.
+    Both lack the factors that they share: alpha^r / Gamma(r) / B(a, b), and those of the gaps. With
+    `place`, x are different numbers of order days, and the place of each history's among them: what
+    depends on it alone is worked out once.
     """
     r, alpha, a, b = parameters
     k, d = kind.k, int(kind.drops_at_first)
-    shape = r + k * x
+    place = np.arange(len(x)) if place is None else place
     can_be_lost = (x > 0) | kind.drops_at_first
     survived = np.where(can_be_lost, b + x - 1 + d, 1.0)
-    lost = np.where(
-        can_be_lost,
-        betaln(a + 1, survived) + gammaln(shape) - shape * np.log(alpha + t_x),
-        -np.inf,
-    )
-    silent = T - t_x
+    lost = np.where(can_be_lost, betaln(a + 1, survived) + gammaln(r + k * x), -np.inf)[place]
+    kept, shape = betaln(a, b + x + d)[place], (r + k * x)[place]
     with np.errstate(divide="ignore"):
-        log_silent = np.log(silent)
-    steps = np.empty((k, len(x)))
+        log_silent = np.log(T - t_x)
+    log_known = np.log(alpha + T)
+    steps = np.empty((k, len(place)))
     for j in range(k):
         done = j * log_silent if j else 0.0
-        steps[j] = done - gammaln(j + 1) + gammaln(shape + j) - (shape + j) * np.log(alpha + T)
-    together = logsumexp(steps, axis=0)
-    return Branches(lost, betaln(a, b + x + d) + together, np.exp(steps - together))
+        ways = (gammaln(r + k * x + j) - gammaln(j + 1))[place]
+        steps[j] = done + ways - (shape + j) * log_known
+    together = logsumexp(steps, axis=0) if k > 1 else steps[0]
+    lost = lost - shape * np.log(alpha + t_x)
+    return Branches(lost, kept + together, np.exp(steps - together))
 
 
 def log_likelihood(model: PurchaseModel, histories: Histories) -> float:
@@ -178,9 +188,10 @@ def _of_gaps(kind: Kind, histories: Histories) -> float:
 def _value_and_gradient(kind: Kind, logs: Floats, histories: Histories) -> tuple[float, Floats]:
     """Give the log-likelihood without the gaps' terms, and its gradient by the logarithms."""
     r, alpha, a, b = parameters = np.exp(logs)
-    x, t_x, T, n = histories.x, histories.t_x, histories.T, histories.n
+    t_x, T, n = histories.t_x, histories.T, histories.n
+    x, place = histories.order_days
     k, d = kind.k, int(kind.drops_at_first)
-    found = branches(kind, parameters, x, t_x, T)
+    found = branches(kind, parameters, x, t_x, T, place=place)
     total = float(n.sum())
     value = float((n * found.total).sum()) + total * float(
         r * np.log(alpha) - gammaln(r) - betaln(a, b)
@@ -188,14 +199,15 @@ def _value_and_gradient(kind: Kind, logs: Floats, histories: Histories) -> tuple
     alive = found.alive_probability
     lost, shape = 1 - alive, r + k * x
     j = np.arange(k)[:, None]
-    digammas = (found.steps * psi(shape + j)).sum(axis=0)
-    mean_shape = (found.steps * (shape + j)).sum(axis=0)
-    by_r = lost * (psi(shape) - np.log(alpha + t_x)) + alive * (digammas - np.log(alpha + T))
-    by_alpha = -lost * shape / (alpha + t_x) - alive * mean_shape / (alpha + T)
-    both = psi(a + b + x + d)
-    survived = np.where(lost > 0, b + x - 1 + d, 1.0)
+    digammas = (found.steps * psi(shape + j)[:, place]).sum(axis=0)
+    mean_shape = (found.steps * (shape + j)[:, place]).sum(axis=0)
+    by_r = lost * (psi(shape)[place] - np.log(alpha + t_x)) + alive * (digammas - np.log(alpha + T))
+    by_alpha = -lost * shape[place] / (alpha + t_x) - alive * mean_shape / (alpha + T)
+    both = psi(a + b + x + d)[place]
+    # Nobody is lost who cannot be: whatever stands there counts for nothing.
+    survived = np.where((x > 0) | kind.drops_at_first, b + x - 1 + d, 1.0)
     by_a = lost * psi(a + 1) + alive * psi(a) - both
-    by_b = lost * psi(survived) + alive * psi(b + x + d) - both
+    by_b = lost * psi(survived)[place] + alive * psi(b + x + d)[place] - both
     gradient = np.array(
         [
             (n * by_r).sum() + total * (np.log(alpha) - psi(r)),

@@ -39,6 +39,11 @@ class ValueSection(BaseModel):
     most_regular_k: int = Field(default=4, ge=1, le=8)
     seed: int = 1
 
+    @field_validator("horizons_days", mode="before")
+    @classmethod
+    def _one_horizon_is_a_list_of_one(cls, value: object) -> object:
+        return (value,) if isinstance(value, int) else value
+
     @field_validator("horizons_days")
     @classmethod
     def _horizons_are_different(cls, value: tuple[int, ...]) -> tuple[int, ...]:

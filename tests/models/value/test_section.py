@@ -34,6 +34,10 @@ def test_horizons_that_make_no_sense_are_refused(horizons: list[int], fault: str
         ValueSection.model_validate({"horizons_days": horizons})
 
 
+def test_one_horizon_needs_no_brackets() -> None:
+    assert ValueSection.model_validate({"horizons_days": 56}).horizons_days == (56,)
+
+
 def test_a_test_is_closed_on_the_day_and_what_it_learns_from_was_closed_by_it() -> None:
     plan = Value().plan(PARAMS, date(2024, 9, 1), FIRST)
     test, wait = date(2024, 9, 1) - timedelta(days=30), timedelta(days=30)

@@ -11,9 +11,10 @@ from crm_spark.errors import DataError
 from crm_spark.features.orders import count_changes
 from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.lake.delta import Lake
-from crm_spark.models.churn.labels import LABEL, churn_labels, label_closings
+from crm_spark.models.churn.labels import LABEL, churn_labels
 from crm_spark.models.churn.section import ChurnSection
 from crm_spark.models.churn.verdicts import FEWEST_OF_A_CLASS, ChurnClasses
+from crm_spark.models.outcomes import closings
 from crm_spark.models.usability.data_facts import customers_by_class
 from crm_spark.tables.core import TRANSACTIONS
 
@@ -23,12 +24,12 @@ def labelled(
 ) -> DataFrame:
     """Give the active customers of these cut-offs with their labels."""
     orders = lake.read(CUSTOMER_ORDERS)
-    closings = label_closings(dates, horizon_days=params.horizon_days, grace_days=params.grace_days)
+    closed = closings(dates, horizon_days=params.horizon_days, grace_days=params.grace_days)
     return churn_labels(
         snapshot,
         orders,
         lake.read(TRANSACTIONS),
-        changes=count_changes(orders, dates=closings),
+        changes=count_changes(orders, dates=closed),
         dates=dates,
         horizon_days=params.horizon_days,
         grace_days=params.grace_days,

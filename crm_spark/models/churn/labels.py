@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.orders import OrderChanges, orders_as_of
+from crm_spark.features.orders import OrderChanges
+from crm_spark.models.outcomes import orders_in_horizon
 
 LABEL = "label"
 
@@ -33,18 +34,18 @@ def churn_labels(
     """Give the active customers of each cut-off with their label: 1.0 churned, 0.0 ordered again.
 
     Grain: customer_id, as_of_date. Reads features.customer_snapshot, features.customer_orders and
-    core.transactions; adds label, keeps the snapshot's columns. An order counts for the label when
-    its day lies in [T, T + horizon), as it was known before T + horizon + grace: what is learnt of
-    it later, such as its cancellation, changes no label. `changes` as in orders_as_of().
+    core.transactions; adds label, keeps the snapshot's columns. Orders that count, and `changes`,
+    as in orders_in_horizon().
     """
-    closings = label_closings(dates, horizon_days=horizon_days, grace_days=grace_days)
-    cutoff = F.date_sub("as_of_date", horizon_days + grace_days)
     ordered_again = (
-        orders_as_of(orders, lines, dates=closings, changes=changes)
-        .where("is_counted")
-        .select("customer_id", "order_date", cutoff.alias("as_of_date"))
-        .where(F.col("order_date") >= F.col("as_of_date"))
-        .where(F.col("order_date") < F.date_add("as_of_date", horizon_days))
+        orders_in_horizon(
+            orders,
+            lines,
+            dates=dates,
+            horizon_days=horizon_days,
+            grace_days=grace_days,
+            changes=changes,
+        )
         .groupBy("customer_id", "as_of_date")
         .agg(F.lit(0.0).alias("_ordered"))
     )
@@ -54,8 +55,3 @@ def churn_labels(
         .withColumn(LABEL, F.coalesce("_ordered", F.lit(1.0)).cast(T.DoubleType()))
         .drop("_ordered")
     )
-
-
-def label_closings(dates: Sequence[date], *, horizon_days: int, grace_days: int) -> list[date]:
-    """Give the dates from which the labels of these cut-offs stand."""
-    return [day + timedelta(days=horizon_days + grace_days) for day in sorted(set(dates))]

@@ -29,6 +29,7 @@ from crm_spark.models.contract import (
     Tested,
 )
 from crm_spark.models.cutoffs import plan_with_choice
+from crm_spark.models.outcomes import closings
 from crm_spark.models.records import rows_hash
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.models.value import purchases, spend
@@ -102,7 +103,8 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
 
     def read(self, run: ModelRun[ValueSection], plan: Plan) -> ValueData:
         """Give the histories of all cut-offs and of the date itself, with what came after."""
-        params, wait = run.section, closed_after(run.section)
+        params = run.section
+        window = {"horizon_days": params.horizon_days, "grace_days": params.grace_days}
         histories = _histories(run, sorted({run.day, *plan.dates}))
         orders, lines = run.lake.read(CUSTOMER_ORDERS), run.lake.read(TRANSACTIONS)
         rows = with_outcomes(
@@ -110,9 +112,8 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
             orders,
             lines,
             dates=plan.dates,
-            horizon_days=params.horizon_days,
-            grace_days=params.grace_days,
-            changes=count_changes(orders, dates=[one + wait for one in plan.dates]),
+            changes=count_changes(orders, dates=closings(plan.dates, **window)),
+            **window,
         )
         return ValueData(run.keep(rows), params, lambda day: closed_on(plan.dates, day, params))
 

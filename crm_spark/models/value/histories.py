@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 
 from crm_spark.features.lines import MINOR_UNITS
 from crm_spark.features.orders import OrderChanges, orders_as_of
+from crm_spark.models.outcomes import orders_in_horizon
 
 REPEATS, SPAN, TENURE = "n_repeat_days", "repeat_span_days", "tenure_days"
 AMOUNT, REPEAT_AMOUNT, LOG_GAPS = "net_amount", "repeat_amount", "log_gap_sum"
@@ -93,17 +94,17 @@ def with_outcomes(
     """Add what customers spent and on how many days they ordered in [T, T + horizon).
 
     Adds actual_amount and actual_order_days, 0 without an order, to the rows of `dates`; null for
-    those of other dates. Orders count as they were known before T + horizon + grace.
+    those of other dates. Orders that count, and `changes`, as in orders_in_horizon().
     """
-    wait = horizon_days + grace_days
-    closings = [day + timedelta(days=wait) for day in sorted(set(dates))]
-    cutoff = F.date_sub("as_of_date", wait)
     came = (
-        orders_as_of(orders, lines, dates=closings, changes=changes)
-        .where("is_counted")
-        .select("customer_id", cutoff.alias("as_of_date"), "order_date", "kept_amount_minor")
-        .where(F.col("order_date") >= F.col("as_of_date"))
-        .where(F.col("order_date") < F.date_add("as_of_date", horizon_days))
+        orders_in_horizon(
+            orders,
+            lines,
+            dates=dates,
+            horizon_days=horizon_days,
+            grace_days=grace_days,
+            changes=changes,
+        )
         .groupBy("customer_id", "as_of_date")
         .agg(
             _money(F.sum("kept_amount_minor")).alias("_amount"),

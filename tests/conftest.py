@@ -135,8 +135,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         "spark.master": "local[2]",
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "2",
-        # Rows of running tasks are told that often: a test of them need not take 10 s.
-        "spark.executor.heartbeatInterval": "1s",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.driver.memory": "2g",
         **QUICK_FOR_SMALL_TABLES,

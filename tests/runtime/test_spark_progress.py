@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import re
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from crm_spark.runtime.progress import stage
 from crm_spark.runtime.spark_progress import (
@@ -168,71 +165,3 @@ def test_a_stage_without_a_spark_context_is_told_all_the_same(
             pass
     assert caplog.messages[0] == "x ..."
     assert caplog.messages[-1].startswith("x: 0.")
-
-
-# --- Spark ---------------------------------------------------------------------------------------
-
-N_ROWS = 800
-
-
-def _slowly(rows: DataFrame, milliseconds: int) -> DataFrame:
-    sleep = F.reflect(F.lit("java.lang.Thread"), F.lit("sleep"), F.lit(milliseconds).cast("bigint"))
-    return rows.withColumn("slept", sleep)
-
-
-def _lines(caplog: pytest.LogCaptureFixture, spark: SparkSession, rows: DataFrame) -> list[str]:
-    """Give the lines that are told while rows are worked out."""
-    with caplog.at_level(logging.INFO, "crm_spark"), stage(spark, "x", seconds_between_lines=0.3):
-        spark.range(3).repartition(2).count()  # an execution before, as Delta has them
-        rows.write.format("noop").mode("overwrite").save()
-    return caplog.messages[1:-1]
-
-
-def _only_rises(numbers: list[int]) -> bool:
-    return numbers == sorted(numbers) and len(set(numbers)) > 1
-
-
-@pytest.fixture
-def adaptive(spark: SparkSession, request: pytest.FixtureRequest) -> None:
-    """Have Spark plan anew between stages, or not."""
-    key = "spark.sql.adaptive.enabled"
-    before = str(spark.conf.get(key))
-    request.addfinalizer(lambda: spark.conf.set(key, before))
-    spark.conf.set(key, request.param)
-
-
-@pytest.mark.parametrize(
-    ("adaptive", "place"),
-    [("false", "stage 2 of 2"), ("true", "stage 2")],
-    indirect=["adaptive"],
-)
-@pytest.mark.usefixtures("adaptive")
-def test_of_few_long_tasks_the_rows_are_told_of_those_that_were_written_for_them(
-    spark: SparkSession, caplog: pytest.LogCaptureFixture, place: str
-) -> None:
-    rows = spark.range(0, N_ROWS, 1, 2).repartition(2, "id")
-    lines = _lines(caplog, spark, _slowly(rows, 10))
-    pattern = rf"x: \d+ s, {place}, (\d+) rows? read of {N_ROWS}, 0 of 2 tasks"
-    found = [int(match[1]) for match in (re.fullmatch(pattern, line) for line in lines) if match]
-    assert _only_rises(found), lines
-    assert 0 < found[0] < found[-1] <= N_ROWS
-
-
-def test_rows_of_files_are_told_and_no_number_of_all(
-    spark: SparkSession, caplog: pytest.LogCaptureFixture, tmp_path: Any
-) -> None:
-    path = str(tmp_path / "rows")
-    spark.range(0, N_ROWS, 1, 2).write.csv(path)
-    lines = _lines(caplog, spark, _slowly(spark.read.csv(path), 10))
-    found = [re.fullmatch(r"x: \d+ s, stage 1, (\d+) rows read, 0 of \d tasks", x) for x in lines]
-    assert _only_rises([int(match[1]) for match in found if match]), lines
-
-
-def test_batches_of_a_cached_frame_are_not_told_as_rows(
-    spark: SparkSession, caplog: pytest.LogCaptureFixture
-) -> None:
-    rows = spark.range(0, N_ROWS, 1, 2).cache()
-    rows.count()
-    lines = _lines(caplog, spark, _slowly(rows, 5))
-    assert any("0 of 2 tasks" in line for line in lines), lines
-    assert not any("read" in line for line in lines), lines

@@ -56,6 +56,20 @@ class Ended:
         }
 
 
+def found_by(program: str, folder: Path, *, timeout: int) -> Any:
+    """Run a program of this folder in a process of its own, and give the JSON that it prints."""
+    ended = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name(program)), str(folder)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(REPOSITORY)},
+    )
+    assert ended.returncode == 0, ended.stderr[-4000:]
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
 def command(*arguments: str, timeout: int = 2400) -> Ended:
     """Run `python -m crm_spark ...` as a user would."""
     return ended([sys.executable, "-m", "crm_spark", *arguments], timeout=timeout)

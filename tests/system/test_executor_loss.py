@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
-from system.runs import REPOSITORY
+from system.runs import found_by
 
 pytestmark = pytest.mark.cluster
 
@@ -19,20 +15,8 @@ N_ROWS = 400
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Give what the writes of executor_loss counted."""
-    ended = subprocess.run(
-        [
-            sys.executable,
-            str(REPOSITORY / "tests/system/executor_loss.py"),
-            str(tmp_path_factory.mktemp("executor_loss")),
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(REPOSITORY)},
-    )
-    assert ended.returncode == 0, ended.stderr[-4000:]
-    found: dict[str, dict[str, Any]] = json.loads(ended.stdout.splitlines()[-1])
+    folder = tmp_path_factory.mktemp("executor_loss")
+    found: dict[str, dict[str, Any]] = found_by("executor_loss.py", folder, timeout=900)
     return found
 
 

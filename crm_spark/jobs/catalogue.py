@@ -32,6 +32,7 @@ JOBS = (
     "replay_rejected",
     "backtest_churn",
     "backtest_value",
+    "backtest_demand",
     "maintain_tables",
     "make_sample",
     "draft_config",

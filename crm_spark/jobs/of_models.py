@@ -38,7 +38,8 @@ class TrainJob:
     def targets(self, plan: DayPlan) -> Sequence[Target]:
         """Give what the job makes for a day."""
         section = plan.config.section_of(self.model)
-        return [training_target(self.model, section, plan.day, plan.first_order)]
+        mapped = plan.config.mapped
+        return [training_target(self.model, section, plan.day, plan.first_order, mapped)]
 
     def run(self, spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         """Leave ops.checks, ops.metrics, versions in MLflow and ops.model_decisions."""

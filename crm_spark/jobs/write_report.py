@@ -37,7 +37,7 @@ def targets(plan: DayPlan) -> Sequence[Target]:
     shown = [Output(PRODUCT_PRICES.name, day), Output(CUSTOMER_RFM.name, day)]
     for model in made_models(config):
         section = config.section_of(model)
-        training = training_target(model, section, day, plan.first_order)
+        training = training_target(model, section, day, plan.first_order, config.mapped)
         scores = score_targets(model, section, day, plan.first_order, plan.state, config.mapped)
         shown += [training.output, *[score.output for score in scores]]
     shown += [Output(rejected(table).name) for table in SOURCE_TABLES.values()]

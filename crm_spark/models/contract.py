@@ -112,7 +112,8 @@ class Model(ABC, Generic[S, D, M]):
     def learns_from(self, section: S, plan: Plan, day: date) -> Sequence[Read]:
         """Give the tables, with their dates, that training reads."""
 
-    # Tables of core that scoring reads where their source is mapped.
+    # Tables of core that training, and scoring, reads where their source is mapped.
+    learns_from_sources: ClassVar[tuple[Table, ...]] = ()
     scores_from_sources: ClassVar[tuple[Table, ...]] = ()
 
     @abstractmethod

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from crm_spark.features.tables import CUSTOMER_ORDERS
+from crm_spark.lake.contract import Table
 from crm_spark.lake.state import Output, OutputRow, State, Target
 from crm_spark.models.contract import AnyModel, Read
 from crm_spark.tables.core import TRANSACTIONS
@@ -18,10 +19,13 @@ from crm_spark.tables.mapped import Mapped
 _JUDGED = (Output(CUSTOMER_ORDERS.name), Output(TRANSACTIONS.name))
 
 
-def training_target(model: AnyModel, section: Any, day: date, first_order: date) -> Target:
+def training_target(
+    model: AnyModel, section: Any, day: date, first_order: date, mapped: Mapped
+) -> Target:
     """Give the target of a model's training as of a day."""
     plan = model.plan(section, day, first_order)
     reads = [*_JUDGED, *outputs_read(model.learns_from(section, plan, day), first_order, day)]
+    reads += _mapped_of(model.learns_from_sources, mapped)
     settings = _settings(section, model.not_learnt)
     output = Output(training_name(model, section), day)
     return Target(output, tuple(dict.fromkeys(reads)), settings, model.generation)
@@ -37,16 +41,16 @@ def score_targets(
     row = champion_row(state, training_name(model, section), day)
     training = row.output if row else Output(training_name(model, section), day)
     reads = [*outputs_read(model.scores_from(section, day), first_order, day), training]
-    reads += [
-        Output(table.name)
-        for table in model.scores_from_sources
-        if mapped.has(table.name.split(".")[1])
-    ]
+    reads += _mapped_of(model.scores_from_sources, mapped)
     settings = _settings(section, frozenset())
     return [
         Target(Output(table.name, day), tuple(dict.fromkeys(reads)), settings, model.generation)
         for table in model.tables
     ]
+
+
+def _mapped_of(tables: Iterable[Table], mapped: Mapped) -> list[Output]:
+    return [Output(table.name) for table in tables if mapped.has(table.name.split(".")[1])]
 
 
 def training_name(model: AnyModel, section: BaseModel) -> str:

@@ -47,7 +47,7 @@ def train(model: AnyModel, run: ModelRun[Any], tracking: TrackingSection) -> Non
     """
     lake_run = run.run
     first, _ = lake_run.order_dates()
-    target = training_target(model, run.section, run.day, first)
+    target = training_target(model, run.section, run.day, first, run.mapped)
     try:
         plan = model.plan(run.section, run.day, first)
         if not plan.is_possible:

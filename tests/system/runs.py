@@ -30,6 +30,8 @@ JOBS_OF_THE_DEMO = {
     "recommend_products",
     "train_value",
     "score_value",
+    "train_demand",
+    "forecast_demand",
     "write_report",
     "run_pipeline",
 }

@@ -1,0 +1,12 @@
+"""train_demand: fit what will be sold, test it on a later date, choose who forecasts."""
+
+from __future__ import annotations
+
+from crm_spark.jobs.of_models import TrainJob
+from crm_spark.models.registry import find_model
+
+_JOB = TrainJob(find_model("demand"))
+DESCRIPTION = _JOB.DESCRIPTION
+NEEDS_AS_OF = _JOB.NEEDS_AS_OF
+targets = _JOB.targets
+run = _JOB.run

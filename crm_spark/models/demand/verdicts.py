@@ -1,0 +1,82 @@
+"""What demand needs of the data: periods to learn from, and something that was sold."""
+
+from __future__ import annotations
+
+from crm_spark.models.cutoffs import Cutoffs
+from crm_spark.models.demand.data import View
+from crm_spark.models.demand.section import DemandSection
+from crm_spark.models.demand.series import PRODUCT
+from crm_spark.models.usability.data import data_verdicts
+from crm_spark.models.usability.facts import DataFacts
+from crm_spark.tables.checks import Level, Verdict
+from crm_spark.words import counted
+
+DEMAND = "demand"
+
+
+def demand_verdicts(
+    facts: DataFacts, *, params: DemandSection, cutoffs: Cutoffs, now: View | None
+) -> list[Verdict]:
+    """Give the verdicts for demand; without the series of the date, none on these."""
+    days = params.horizon_periods * params.period_days
+    return [
+        demand_history(facts, params, cutoffs),
+        *([something_sold(now), own_series(now, params)] if now is not None else []),
+        *data_verdicts(facts, DEMAND, cutoffs=cutoffs.all, horizon_days=days),
+    ]
+
+
+def demand_history(facts: DataFacts, params: DemandSection, cutoffs: Cutoffs) -> Verdict:
+    """Judge the history by the cut-offs that it leaves room for."""
+    wait, least = params.closed_after_periods, params.fewest_periods
+    fewest, enough = least + 2 * wait, least + 3 * wait
+    period = params.period
+    n_periods = facts.history_days // params.period_days
+    found = counted(n_periods, period)
+    if not facts.days or not cutoffs.training:
+        return Verdict(
+            "history",
+            DEMAND,
+            found,
+            f"at least {counted(fewest, period)}",
+            "error",
+            f"{facts.first_order}, and {counted(fewest, period)} of history are needed, to know "
+            f"series for {counted(least, period)} and to wait for what comes twice: choose a "
+            "later date or a smaller demand.horizon_periods",
+        )
+    n = len(cutoffs.training)
+    level: Level = "ok" if n > 1 else "warning"
+    message = f"{found} of history hold {counted(n, 'closed cut-off')} before the test of "
+    message += f"{cutoffs.test}"
+    if level == "warning":
+        todo = (
+            "raise demand.n_training_cutoffs"
+            if params.n_training_cutoffs == 1
+            else f"{counted(enough, period)} are needed for two"
+        )
+        message += f"; {todo}: with one the figures quoted choose, too"
+    needed = f"at least {counted(enough, period)} to choose on another cut-off than is quoted"
+    return Verdict("history", DEMAND, found, needed, level, message)
+
+
+def something_sold(now: View) -> Verdict:
+    """Judge whether anything was sold for money at all."""
+    sold = float(abs(now.sales["amount"].values[0]).sum()) if len(now.tree) else 0.0
+    if sold > 0:
+        return Verdict("sales", DEMAND, f"{sold:,.0f}", "more than 0", "ok", "something was sold")
+    message = (
+        "nothing was ever sold for money: look whether amount is mapped from the right column, and "
+        "whether lines are taken for returns"
+    )
+    return Verdict("sales", DEMAND, "0", "more than 0", "error", message)
+
+
+def own_series(now: View, params: DemandSection) -> Verdict:
+    """Say how many products have a series of their own, and why others have none."""
+    n = int(now.tree.of_level(PRODUCT).sum())
+    message = (
+        f"{counted(n, 'product')} {'has a series of its' if n == 1 else 'have series of their'} "
+        f"own: sold for at least {counted(params.fewest_periods, params.period)}, and "
+        f"among the first {params.products:,} by revenue of late; all others are forecast together"
+    )
+    return Verdict("own_series", DEMAND, f"{n:,}", "any number", "ok", message)

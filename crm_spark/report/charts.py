@@ -199,8 +199,12 @@ def lines(
     diagonal: str | None = None,
     ticks: Mapping[float, str] | None = None,
     are_shares: bool = False,
+    from_zero: bool = False,
 ) -> Chart:
-    """Draw lines with markers; `diagonal` names a reference from corner to corner."""
+    """Draw lines with markers; `diagonal` names a reference from corner to corner.
+
+    With `from_zero` heights are as the amounts are, and small changes look small.
+    """
 
     def draw(axes: Any) -> None:
         if diagonal:
@@ -230,6 +234,8 @@ def lines(
             axes.set_xticks(list(ticks), list(ticks.values()))
         else:
             label_ticks(axes.xaxis, is_share=are_shares)
+        if from_zero:
+            axes.set_ylim(bottom=0)
         label_ticks(axes.yaxis, is_share=are_shares)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)

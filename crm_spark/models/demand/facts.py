@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.features.product_names import with_product_names
@@ -97,12 +97,19 @@ def read_demand(
             for row in total
         ),
         _sums(rows.where(F.col("level") == DEPARTMENT), "department"),
-        _sums(products, "name"),
+        _sums(products.withColumn("name", _called()), "name"),
         n_series.get(PRODUCT, 0),
         n_series.get(REST, 0),
         quoted(metrics_of(request, train_job, decision)),
         decision,
     )
+
+
+def _called() -> Column:
+    """Give what a product is called with its id: several have the same name."""
+    has_name = F.col("name") != F.col("product_id")
+    with_id = F.concat("name", F.lit(" ("), "product_id", F.lit(")"))
+    return F.when(has_name, with_id).otherwise(F.col("product_id"))
 
 
 def _sums(rows: DataFrame, name: str) -> tuple[Expected, ...]:

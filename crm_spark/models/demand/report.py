@@ -38,7 +38,8 @@ Figures = Mapping[tuple[str, str], MetricRow]
 def show_demand(facts: DemandFacts, style: ReportSection) -> Subject:
     """Lay out what will be sold in all, by department and of which products."""
     figures = {(row.model_name, row.metric): row for row in facts.metrics}
-    window = f"the next {counted(len(facts.periods), _period(facts))}"
+    n = len(facts.periods)
+    window = f"the next {_period(facts) if n == 1 else counted(n, _period(facts))}"
     blocks: list[Block] = [
         Text(_lead(facts, style, window)),
         *_periods(facts, style),
@@ -83,7 +84,10 @@ def _lead(facts: DemandFacts, style: ReportSection, window: str) -> str:
             f"{money(style, first.amount_high)}, in eight of ten such {_period(facts)}s"
         )
     if facts.n_products:
-        words += f". {counted(facts.n_products, 'product')} have forecasts of their own"
+        own = (
+            "has a forecast of its own" if facts.n_products == 1 else "have forecasts of their own"
+        )
+        words += f". {counted(facts.n_products, 'product')} {own}"
         if facts.n_rests:
             words += "; those sold too little or too short a time are forecast together"
     return words + "."
@@ -112,6 +116,7 @@ def _periods(facts: DemandFacts, style: ReportSection) -> list[Block]:
         lines,
         x_label=f"{_period(facts)} that begins on",
         y_label="sales",
+        from_zero=True,
         ticks={
             place: f"{day.day} {day:%b}"
             for place, (day, _) in zip(places, facts.periods, strict=True)
@@ -174,17 +179,17 @@ def _quality(facts: DemandFacts, figures: Figures) -> list[Block]:
     if facts.decision:
         why = in_words(facts.decision.why, WORDS)
         blocks.append(Text(f"{why[:1].upper()}{why[1:]}.", is_verdict=True))
-    first = figures[names[0], "mase.total"]
+    first, of = figures[names[0], "mase.total"], _level(figures)
     caption = (
         f"{counted(len(facts.periods), _period(facts))} from {day_in_words(first.cutoff)} on, "
-        f"{unseen(facts.decision)}; a scaled error below 1 is better than the value before"
+        f"{unseen(facts.decision)}: scaled errors, below 1 better than repeating the value before; "
+        f"share missed and 80 % interval are of each {of}"
     )
     levels = [level for level in LEVELS if (names[0], f"mase.{level}") in figures]
-    columns = [(f"mase.{level}", f"Scaled error, {level}", False) for level in levels]
-    of = _level(figures)
+    columns = [(f"mase.{level}", f"Error, {level}", False) for level in levels]
     columns += [
-        (f"wape.{of}", f"Share missed, {of}", True),
-        (f"coverage_80_percent.{of}", f"In the 80 % interval, {of}", True),
+        (f"wape.{of}", "Share missed", True),
+        (f"coverage_80_percent.{of}", "In the interval", True),
     ]
     rows = [
         [

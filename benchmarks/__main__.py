@@ -14,6 +14,7 @@ from statistics import median
 
 from benchmarks import (
     cutoffs,
+    demand,
     executors,
     features,
     forest,
@@ -63,6 +64,7 @@ SECTIONS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
     ),
     "forest": lambda place, given: forest.measured(place, repeats=given.repeats),
     "value": lambda place, given: value.measured(place, repeats=given.repeats),
+    "demand": lambda place, given: demand.measured(place, repeats=given.repeats),
     "executors": _each_size(executors.measured, is_repeated=False),
     "pipeline": lambda place, given: pipeline.measured(
         place, sizes=given.customers or pipeline.SIZES

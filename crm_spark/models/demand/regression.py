@@ -53,11 +53,9 @@ class PooledRegression:
         found = np.zeros((len(tree), horizon))
         for name, rows in _groups(tree).items():
             of_group = _rows_of(sales, rows)
+            past = Past(of_group, sales.n_periods, self.season, self.usual_periods)
             for step in range(horizon):
-                columns = _features(
-                    of_group, sales.n_periods, step, self.season, self.usual_periods
-                )
-                found[rows, step] = columns @ self.coefficients[name][step]
+                found[rows, step] = past.features(step) @ self.coefficients[name][step]
         return np.maximum(found, 0.0) * usual[:, None]
 
     def spec(self) -> dict[str, Any]:
@@ -85,15 +83,12 @@ def fit_regression(
     """
     last = sales.n_periods - horizon
     first = max(usual_periods, last + 1 - max(_ROWS_PERIODS, horizon))
-    found = {}
-    for name, rows in _groups(tree).items():
-        of_group = _rows_of(sales, rows)
-        found[name] = np.array(
-            [
-                _fit_step(of_group, step, range(first, last + 1), season, usual_periods)
-                for step in range(horizon)
-            ]
+    found = {
+        name: _fit_group(
+            _rows_of(sales, rows), horizon, range(first, last + 1), season, usual_periods
         )
+        for name, rows in _groups(tree).items()
+    }
     return PooledRegression(found, season, usual_periods)
 
 
@@ -106,26 +101,33 @@ def _rows_of(sales: Sales, rows: Bools) -> Sales:
     return Sales(sales.values[rows], sales.log_prices[rows])
 
 
-def _fit_step(sales: Sales, step: int, past: range, season: int, usual_periods: int) -> Floats:
-    """Give the coefficients of one step ahead, from the sums over all rows."""
-    n_columns = _features(sales, sales.n_periods, step, season, usual_periods).shape[1]
-    products, with_target = np.zeros((n_columns, n_columns)), np.zeros(n_columns)
-    n = 0
-    for at in past:
-        usual = mean_of_last(sales.values[:, :at], usual_periods)
-        target = sales.values[:, at + step]
+def _fit_group(
+    sales: Sales, horizon: int, past_periods: range, season: int, usual_periods: int
+) -> Floats:
+    """Give the coefficients of each step ahead, from the sums over all rows."""
+    n_columns = Past(sales, sales.n_periods, season, usual_periods).features(0).shape[1]
+    products = np.zeros((horizon, n_columns, n_columns))
+    with_target = np.zeros((horizon, n_columns))
+    for at in past_periods:
+        past = Past(sales, at, season, usual_periods)
         # A series is learnt from once it is old enough to be forecast alone.
-        is_old = ~np.isnan(sales.values[:, at - usual_periods])
-        rows = is_old & (usual > 0) & ~np.isnan(target)
-        columns = _features(sales, at, step, season, usual_periods)[rows]
-        scaled = np.clip(target[rows] / usual[rows], 0.0, _MOST)
-        # Counts vary as their mean, and so their ratio to it as one by it. Weighed so, what is
-        # expected of all series together is what was sold of all.
-        weighted = columns * usual[rows, None]
-        products += weighted.T @ columns
-        with_target += weighted.T @ scaled
-        n += int(rows.sum())
-    if not n:  # nothing to learn from: the mean of late
+        is_old = ~np.isnan(sales.values[:, at - usual_periods]) & (past.usual > 0)
+        usual = past.usual[is_old]
+        for step in range(horizon):
+            columns = past.features(step)[is_old]
+            scaled = np.clip(sales.values[is_old, at + step] / usual, 0.0, _MOST)
+            # Counts vary as their mean, and so their ratio to it as one by it. Weighed so, what is
+            # expected of all series together is what was sold of all.
+            weighted = columns * usual[:, None]
+            products[step] += weighted.T @ columns
+            with_target[step] += weighted.T @ scaled
+    return np.array([_solved(*sums) for sums in zip(products, with_target, strict=True)])
+
+
+def _solved(products: Floats, with_target: Floats) -> Floats:
+    """Give the coefficients with the least penalised error; those of the mean of no rows."""
+    n_columns = len(with_target)
+    if not products[0, 0]:
         return np.eye(n_columns)[0]
     penalty = _PENALTY * np.maximum(np.diag(products), np.finfo(float).tiny)
     penalty[0] = 0.0
@@ -133,33 +135,42 @@ def _fit_step(sales: Sales, step: int, past: range, season: int, usual_periods: 
     return np.asarray(solved, np.float64)
 
 
-def _features(sales: Sales, at: int, step: int, season: int, usual_periods: int) -> Floats:
-    """Give what was known before period `at` of what is sold `step` periods on; 1 first.
+class Past:
+    """What was known of all series before the period `at`; `usual` is their mean of late."""
 
-    Lags; means of 4 periods, and of half a year of weeks or a quarter of days; what was sold a
-    season before the target, by the mean of that time; of days what the same weekday had of late;
-    the price of late by that of all periods. All by the mean of late, as a difference from 1; 0:
-    not known.
-    """
-    known = sales.values[:, :at]
-    usual = mean_of_last(known, usual_periods)
+    def __init__(self, sales: Sales, at: int, season: int, usual_periods: int) -> None:
+        self._known = sales.values[:, :at]
+        self._at, self._season, self._usual_periods = at, season, usual_periods
+        self.usual = mean_of_last(self._known, usual_periods)
+        long = _LONG_OF_DAYS if season == 7 else _LONG
+        self._of_all_steps = [
+            np.ones(len(self._known)),
+            *[self._by_usual(_period(self._known, at - lag)) for lag in range(1, N_LAGS + 1)],
+            *[self._by_usual(mean_of_last(self._known, n)) for n in (_SHORT, long)],
+            _price(sales.log_prices[:, :at]),
+        ]
 
-    def by_usual(values: Floats) -> Floats:
-        ratio = np.divide(values, usual, out=np.ones(len(values)), where=usual > 0)
+    def features(self, step: int) -> Floats:
+        """Give what tells of what is sold `step` periods on, a row a series; the first is 1.
+
+        Lags; means of 4 periods, and of half a year of weeks or a quarter of days; the price of
+        late by that of all periods; what was sold a season before the target, by the mean of that
+        time; of days what the same weekday had of late. All by the mean of late, as a difference
+        from 1; 0: not known.
+        """
+        of_step = [_seasonal(self._known, step, self._season, self._usual_periods)]
+        if self._season == 7:
+            before = [self._at + step % 7 - 7 * weeks for weeks in range(1, 5)]
+            same = np.stack([_period(self._known, one) for one in before], axis=1)
+            is_unknown = np.isnan(same).all(axis=1)
+            mean = np.where(is_unknown, np.nan, mean_of_last(same, len(before)))
+            of_step.append(self._by_usual(mean))
+        return np.stack([*self._of_all_steps, *of_step], axis=1)
+
+    def _by_usual(self, values: Floats) -> Floats:
+        ones = np.ones(len(values))
+        ratio = np.divide(values, self.usual, out=ones, where=self.usual > 0)
         return np.clip(np.nan_to_num(ratio, nan=1.0), 0.0, _MOST) - 1.0
-
-    columns = [np.ones(len(known))]
-    columns += [by_usual(_period(known, at - lag)) for lag in range(1, N_LAGS + 1)]
-    long = _LONG_OF_DAYS if season == 7 else _LONG
-    columns += [by_usual(mean_of_last(known, n)) for n in (_SHORT, long)]
-    columns.append(_seasonal(known, step, season, usual_periods))
-    if season == 7:
-        before = [_period(known, at + step % 7 - 7 * weeks) for weeks in range(1, 5)]
-        same = np.stack(before, axis=1)
-        is_unknown = np.isnan(same).all(axis=1)
-        columns.append(by_usual(np.where(is_unknown, np.nan, mean_of_last(same, len(before)))))
-    columns.append(_price(sales.log_prices[:, :at]))
-    return np.stack(columns, axis=1)
 
 
 def _period(known: Floats, place: int) -> Floats:

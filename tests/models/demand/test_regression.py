@@ -95,7 +95,7 @@ def test_coefficients_are_those_of_least_squares_with_a_penalty() -> None:
         columns, targets, weights = [], [], []
         # The last 52 periods whose horizon is over, each series older than eight periods.
         for at in range(70 - horizon - 51, 70 - horizon + 1):
-            features = regression._features(lower, at, step, 52, usual_periods)
+            features = regression.Past(lower, at, 52, usual_periods).features(step)
             for row in (one for one in range(60) if one not in (5, 6)):
                 usual = products[row, at - 8 : at].mean()
                 columns.append(features[row])
@@ -127,14 +127,14 @@ def test_features_are_by_the_mean_of_late() -> None:
     late = [v[64], v[63], v[62], v[61], mean(v[61:65]), mean(v[39:65])]
     year_ago = by(mean(v[5:13]), v[65 + 3 - 52])  # of the fourth week ahead
     price = mean(p[61:65]) - mean(p[:65])
-    found = regression._features(sales_of(values, prices), 65, 3, 52, 8)
-    assert found[0] == pytest.approx([1, *by(usual, *late), *year_ago, price])
+    found = regression.Past(sales_of(values, prices), 65, 52, 8).features(3)
+    assert found[0] == pytest.approx([1, *by(usual, *late), price, *year_ago])
 
     usual = mean(v[37:65])
     weekday = mean([v[65 + 9 - 7 * weeks] for weeks in (2, 3, 4, 5)])  # of the tenth day ahead
     late[-1] = mean(v[:65])  # of 91 days those that there are
-    found = regression._features(sales_of(values), 65, 9, 7, 28)
-    assert found[0] == pytest.approx([1, *by(usual, *late), 0, *by(usual, weekday), 0])
+    found = regression.Past(sales_of(values), 65, 7, 28).features(9)
+    assert found[0] == pytest.approx([1, *by(usual, *late), 0, 0, *by(usual, weekday)])
 
 
 @pytest.mark.parametrize("season", [7, 52])
@@ -146,11 +146,12 @@ def test_nothing_after_the_cut_off_is_looked_at(season: int, step: int) -> None:
     changed.values[:, 90:] = 1e6
     changed.log_prices[:, 90:] = 3
     one, other = (
-        regression._features(sales, 90, step, season, USUAL[season]) for sales in (before, changed)
+        regression.Past(sales, 90, season, USUAL[season]).features(step)
+        for sales in (before, changed)
     )
     assert np.array_equal(one, other)
     cut = Sales(before.values[:, :90], before.log_prices[:, :90])
-    assert np.array_equal(one, regression._features(cut, 90, step, season, USUAL[season]))
+    assert np.array_equal(one, regression.Past(cut, 90, season, USUAL[season]).features(step))
 
 
 @pytest.mark.parametrize("season", [7, 52])

@@ -116,6 +116,9 @@ class Model(ABC, Generic[S, D, M]):
     learns_from_sources: ClassVar[tuple[Table, ...]] = ()
     scores_from_sources: ClassVar[tuple[Table, ...]] = ()
 
+    # Names of earlier models' score tables whose rows of the date it reads where they are whole.
+    scores_beside: ClassVar[tuple[str, ...]] = ()
+
     @abstractmethod
     def scores_from(self, section: S, day: date) -> Sequence[Read]:
         """Give the tables, with their dates, that scoring reads."""

@@ -18,6 +18,7 @@ from crm_spark.features.families.family import Feature
 from crm_spark.lake.contract import Table
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.run import LakeRun
+from crm_spark.lake.state import Output
 from crm_spark.models.records import MetricRow
 from crm_spark.models.tracking import LoggedPipeline
 from crm_spark.tables.checks import Verdict
@@ -48,6 +49,8 @@ class ModelRun(Generic[S]):
     # Tables whose rows of past dates this run builds instead of reading them: a backtest's.
     built: Mapping[Table, Callable[[Sequence[date]], DataFrame]] = field(default_factory=dict)
     features: tuple[Feature, ...] = FEATURES
+    # The score tables of all models by name: a model reads those that it names.
+    score_tables: Mapping[str, Table] = field(default_factory=dict)
     _kept: list[DataFrame] = field(default_factory=list)
 
     @property
@@ -65,6 +68,12 @@ class ModelRun(Generic[S]):
         if table in self.built:
             return self.built[table](dates)
         return self.lake.read(table).where(F.col("as_of_date").isin(list(dates)))
+
+    def beside(self, name: str) -> DataFrame | None:
+        """Give the date's rows of another model's score table; None where there are none."""
+        if not self.run.has_rows(Output(name, self.day)):
+            return None
+        return self.lake.read_date(self.score_tables[name], self.day)
 
     def keep(self, df: DataFrame) -> DataFrame:
         """Keep a frame that is read more than once, until the run ends or it is released."""

@@ -43,8 +43,15 @@ def score_targets(
     reads = [*outputs_read(model.scores_from(section, day), first_order, day), training]
     reads += _mapped_of(model.scores_from_sources, mapped)
     settings = _settings(section, frozenset())
+    beside = tuple(Output(name, day) for name in model.scores_beside)
     return [
-        Target(Output(table.name, day), tuple(dict.fromkeys(reads)), settings, model.generation)
+        Target(
+            Output(table.name, day),
+            tuple(dict.fromkeys(reads)),
+            settings,
+            model.generation,
+            optional=beside,
+        )
         for table in model.tables
     ]
 

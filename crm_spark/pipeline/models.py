@@ -13,6 +13,7 @@ from crm_spark.errors import DataError
 from crm_spark.lake.contract import Table
 from crm_spark.models.backtest import backtest
 from crm_spark.models.contract import AnyModel, ModelRun
+from crm_spark.models.registry import MODELS
 from crm_spark.models.score import score
 from crm_spark.models.train import train
 from crm_spark.pipeline.lifecycle import Run, job_run
@@ -63,4 +64,5 @@ def model_run(job: Run, model: AnyModel, built: Built | None = None) -> ModelRun
     day = job.day()
     section = job.config.section_of(model)
     features = feature_settings(job.config).features
-    return ModelRun(job, section, day, job.config.mapped, built or {}, features)
+    tables = {table.name: table for one in MODELS for table in one.tables}
+    return ModelRun(job, section, day, job.config.mapped, built or {}, features, tables)

@@ -64,8 +64,8 @@ def _change(amount: float, usual: float) -> str:
     """Write how much more or less than usual is expected."""
     if usual <= 0:
         return "new"
-    change = amount / usual - 1
-    return f"{'+' if change > 0.0005 else ''}{decimal(100 * change)}%"
+    change = 100 * (amount / usual - 1)
+    return f"{'+' if round(change) > 0 else ''}{decimal(change)}%"
 
 
 def _lead(facts: DemandFacts, style: ReportSection, window: str) -> str:

@@ -47,7 +47,12 @@ from crm_spark.models.value.metrics import (
 )
 from crm_spark.models.value.model import Customers, ValueModel
 from crm_spark.models.value.report import GLOSSARY, show_value
-from crm_spark.models.value.scoring import score_customers, with_tiers
+from crm_spark.models.value.scoring import (
+    CHURN_SCORES,
+    score_customers,
+    with_tiers,
+    with_value_at_risk,
+)
 from crm_spark.models.value.section import ValueSection, closed_after, cutoffs_for_test, walk_over
 from crm_spark.models.value.tables import CUSTOMER_VALUE
 from crm_spark.models.value.verdicts import value_verdicts
@@ -96,6 +101,8 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
     def learns_from(self, section: ValueSection, plan: Plan, day: date) -> Sequence[Read]:
         """Give the orders: histories and outcomes are both of them."""
         return (Read(CUSTOMER_ORDERS),)
+
+    scores_beside = (CHURN_SCORES,)
 
     def scores_from(self, section: ValueSection, day: date) -> Sequence[Read]:
         """Give the orders."""
@@ -219,7 +226,7 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
     def score(self, run: ModelRun[ValueSection], fitted: ValueModel) -> Mapping[Table, DataFrame]:
         """Give what every customer is worth who has kept an order of before the date."""
         scored = run.keep(score_customers(fitted, _histories(run, [run.day])))
-        return {CUSTOMER_VALUE: with_tiers(scored)}
+        return {CUSTOMER_VALUE: with_value_at_risk(with_tiers(scored), run.beside(CHURN_SCORES))}
 
     def report(self, request: ReportRequest, section: ValueSection) -> Subject | None:
         """Give who is worth what, and how far to trust it."""

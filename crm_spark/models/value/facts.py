@@ -16,6 +16,7 @@ from crm_spark.models.value.tables import CUSTOMER_VALUE
 from crm_spark.report.subject import ReportRequest
 
 N_FIRST = 10
+AT_RISK = "value_at_risk_amount"
 # The concentration curve has so many points.
 N_STEPS = 20
 
@@ -43,10 +44,21 @@ class Worth:
 
 
 @dataclass(frozen=True)
+class AtRisk:
+    """A customer whose leaving would cost most: what is expected, and of it what is at risk."""
+
+    customer_id: str
+    expected: float
+    at_risk: float
+
+
+@dataclass(frozen=True)
 class ValueFacts:
     """What is known of value on a date.
 
-    `concentration` is the expected spend of each twentieth of the customers, the best first.
+    `concentration` is the expected spend of each twentieth of the customers, the best first;
+    `at_risk` the sum of what is at risk, of whom churn knows a score (None: of nobody), and
+    `first_at_risk` those with most of it.
     """
 
     horizon_days: int
@@ -56,6 +68,8 @@ class ValueFacts:
     by_horizon: tuple[tuple[int, float], ...]
     metrics: tuple[MetricRow, ...] = ()
     decision: Decision | None = None
+    at_risk: float | None = None
+    first_at_risk: tuple[AtRisk, ...] = ()
 
     @property
     def n(self) -> int:
@@ -86,14 +100,17 @@ def read_value(
         .orderBy("horizon_days")
         .collect()
     )
+    horizon, at_risk = rows.agg(F.max("horizon_days"), F.sum(AT_RISK)).collect()[0]
     return ValueFacts(
-        rows.agg(F.max("horizon_days")).collect()[0][0],
+        horizon,
         tiers,
         _concentration(rows),
         _first(rows),
         tuple((row["horizon_days"], row["amount"]) for row in horizons),
         quoted(metrics_of(request, train_job, decision)),
         decision,
+        at_risk,
+        _first_at_risk(rows),
     )
 
 
@@ -126,6 +143,13 @@ def _concentration(rows: DataFrame) -> tuple[float, ...]:
         .collect()
     }
     return tuple(found.get(place, 0.0) for place in range(1, N_STEPS + 1))
+
+
+def _first_at_risk(rows: DataFrame) -> tuple[AtRisk, ...]:
+    found = (
+        rows.where(F.col(AT_RISK) > 0).orderBy(F.desc(AT_RISK), "customer_id").limit(N_FIRST)
+    ).collect()
+    return tuple(AtRisk(row["customer_id"], row["expected_amount"], row[AT_RISK]) for row in found)
 
 
 def _first(rows: DataFrame) -> tuple[Worth, ...]:

@@ -51,6 +51,7 @@ def show_value(facts: ValueFacts, style: ReportSection) -> Subject:
         *_concentration(facts),
         _tiers_table(facts, style, window),
         _first_table(facts.first, style, window),
+        *_at_risk(facts, figures, style, window),
         *_quality(facts, figures, style),
     ]
     tile = Tile("Expected spend", money(style, facts.expected), f"in {window}")
@@ -139,6 +140,43 @@ def _first_table(first: Sequence[Worth], style: ReportSection, window: str) -> T
     return TextTable(f"Of whom most is expected in {window}", ["Customer", *names], rows, names)
 
 
+def _at_risk(facts: ValueFacts, figures: Figures, style: ReportSection, window: str) -> list[Block]:
+    """Say what is at risk in all, and whose leaving would cost most."""
+    if facts.at_risk is None or not facts.first_at_risk:
+        return []
+    words = (
+        f"{money(style, facts.at_risk)} of what is expected is at risk: each "
+        "customer's, times the probability of leaving"
+    )
+    low, high = _sum_at_risk(facts, figures)
+    if low is not None and high is not None:
+        words += (
+            f". As far as sums were off when it was tested, {money(style, low)} to "
+            f"{money(style, high)}"
+        )
+    numbers = ["Expected spend", "Probability of leaving", "At risk"]
+    rows = [
+        [
+            row.customer_id,
+            money(style, row.expected),
+            share(row.at_risk / row.expected),
+            money(style, row.at_risk),
+        ]
+        for row in facts.first_at_risk
+    ]
+    caption = f"Whose leaving would cost most in {window}: look after them first"
+    return [Text(words + "."), TextTable(caption, ["Customer", *numbers], rows, numbers)]
+
+
+def _sum_at_risk(facts: ValueFacts, figures: Figures) -> tuple[float | None, float | None]:
+    """Give what the sum at risk would be if sums were as far off as the champion's on the test."""
+    kind = facts.decision.kind if facts.decision else ""
+    ratio = figures.get((kind, "total_ratio"))
+    if facts.at_risk is None or ratio is None or not ratio.low or not ratio.high:
+        return None, None
+    return facts.at_risk / ratio.high, facts.at_risk / ratio.low
+
+
 def _quality(facts: ValueFacts, figures: Figures, style: ReportSection) -> list[Block]:
     """Show each candidate beside the rules on the rows that none had seen, and by tenths."""
     names = [name for name in WORDS if (name, "mean_absolute_error") in figures]
@@ -221,6 +259,10 @@ def _lines(
     top = _top_share(facts)
     if top is not None:
         lines.append(f"  the tenth of whom most is expected: {top:.0%} of it")
+    if facts.at_risk is not None:
+        lines.append(
+            f"  {money(style, facts.at_risk)} of it at risk: each times the probability of leaving"
+        )
     names = [name for name in WORDS if (name, "mean_absolute_error") in figures]
     if names:
         row = figures[names[0], "mean_absolute_error"]

@@ -24,6 +24,8 @@ TIERS = {
     "top_50_percent": 0.50,
 }
 REST = "rest"
+# The churn model's scores: models do not know one another, but may read earlier ones' tables.
+CHURN_SCORES = "scores.customer_churn"
 _OF_ALL = (
     "expected_amount_low",
     "expected_amount_high",
@@ -62,6 +64,19 @@ def with_tiers(scored: DataFrame) -> DataFrame:
     for name, share in reversed(TIERS.items()):
         tier = F.when(F.col("_rank") <= F.ceil(F.col("_n") * share), F.lit(name)).otherwise(tier)
     return ranked.withColumn("value_tier", tier).drop("_rank", "_n")
+
+
+def with_value_at_risk(scored: DataFrame, churn: DataFrame | None) -> DataFrame:
+    """Add value_at_risk_amount: churn_probability of `churn`, a row a customer, times the amount.
+
+    Null where churn has no score of the customer, as of one who has been silent for long.
+    """
+    if churn is None:
+        return scored.withColumn("value_at_risk_amount", F.lit(None).cast("double"))
+    leaves = churn.select("customer_id", "churn_probability")
+    at_risk = F.col("churn_probability") * F.col("expected_amount")
+    joined = scored.join(leaves, "customer_id", "left")
+    return joined.withColumn("value_at_risk_amount", at_risk).drop("churn_probability")
 
 
 def _of_horizon(days: int) -> Column:

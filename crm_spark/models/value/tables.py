@@ -78,6 +78,13 @@ CUSTOMER_VALUE = Table(
             "by expected_amount; ties by customer_id",
         ),
         Column(
+            "value_at_risk_amount",
+            T.DoubleType(),
+            "expected_amount times churn_probability of scores.customer_churn: what leaving would "
+            "cost; null where churn has no score of the customer",
+            minimum=0,
+        ),
+        Column(
             "by_horizon",
             T.ArrayType(HORIZON),
             "The same for each of value.horizons_days; only the first of them is tested",

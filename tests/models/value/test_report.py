@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
+from crm_spark.models.decisions import Decision
 from crm_spark.models.records import MetricRow
-from crm_spark.models.value.facts import N_STEPS, Tier, ValueFacts, Worth
+from crm_spark.models.value.facts import N_STEPS, AtRisk, Tier, ValueFacts, Worth
 from crm_spark.models.value.report import show_value
 from crm_spark.report.blocks import Picture, Text, TextTable
 from crm_spark.report.section import ReportSection
@@ -40,6 +41,13 @@ FACTS = ValueFacts(
         metric("bg_nbd", "top_tenth_found", 0.6, 0.5, 0.7),
         metric("bg_nbd", "total_ratio", 0.98, 0.9, 1.06),
     ),
+)
+
+
+AT_RISK = replace(
+    FACTS,
+    at_risk=1200.0,
+    first_at_risk=(AtRisk("bob", 380.0, 95.0), AtRisk("ann", 400.0, 40.0)),
 )
 
 
@@ -106,3 +114,39 @@ def test_the_console_shows_each_candidate_in_a_hundred_columns() -> None:
     assert max(map(len, lines)) <= 100
     assert "  bg_nbd                             18.25         60.0%         98.0%" in lines
     assert lines[1] == "  900 customers are expected to spend $10,000 in the next 28 days"
+
+
+def test_whose_leaving_would_cost_most_stands_first_with_the_sum_and_how_far_it_may_be_off() -> (
+    None
+):
+    decision = Decision(
+        model_name="crm_spark_value",
+        version="1",
+        kind="bg_nbd",
+        as_of=TEST,
+        is_champion=True,
+        why="it beats the rule",
+        chose_itself=False,
+        training_key="key",
+        training_run_id="run",
+        decided_at=datetime(2024, 6, 1, tzinfo=UTC),
+        run_id="run",
+    )
+    subject = show_value(replace(AT_RISK, decision=decision), STYLE)
+    # The sum on the test was .9 to 1.06 times what came.
+    said = next(text for text in texts(subject) if "at risk" in text)
+    assert said.startswith("$1,200 of what is expected is at risk")
+    assert said.endswith("$1,132 to $1,333.")
+    (section,) = subject.sections
+    table = next(
+        block
+        for block in section.blocks
+        if isinstance(block, TextTable) and "At risk" in block.columns
+    )
+    assert table.rows == [["bob", "$380", "25%", "$95"], ["ann", "$400", "10%", "$40"]]
+    assert any("$1,200 of it at risk" in line for line in subject.lines)
+
+
+def test_without_scores_of_churn_nothing_is_said_of_a_risk() -> None:
+    subject = show_value(FACTS, STYLE)
+    assert not any("at risk" in text for text in (*texts(subject), *subject.lines))

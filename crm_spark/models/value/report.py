@@ -23,10 +23,16 @@ WORDS = {
     "mbg_cnbd_k": "MBG/CNBD-k and Gamma-Gamma",
 }
 
+# How the words for a trivial rule begin.
+RULE = "rule:"
+# Of the best tenth, by how much more than the best rule is worth an A.
+MORE_FOR_A = 0.05
+
 GLOSSARY = (
     ("Expected spend", "What a customer spends in the days ahead on average, less what comes back"),
     ("Mean error", "How far what was expected lies from what was spent, on average, a customer"),
     ("Best tenth found", "Of the tenth who then spent most, the share that had been expected to"),
+    ("Grade", "A: at least 5 % more of the best tenth found than by any rule; B: more; C: no more"),
     ("80 % interval", "Eight of ten customers of whom as much was expected spent within it"),
 )
 
@@ -186,7 +192,10 @@ def _quality(facts: ValueFacts, figures: Figures, style: ReportSection) -> list[
     blocks: list[Block] = []
     if facts.decision:
         why = in_words(facts.decision.why, WORDS)
-        blocks.append(Text(f"{why[:1].upper()}{why[1:]}.", is_verdict=True))
+        verdict = f"{why[:1].upper()}{why[1:]}."
+        if grade := _grade_in_words(facts.decision.kind, figures):
+            verdict += f" {grade}."
+        blocks.append(Text(verdict, is_verdict=True))
     caption = (
         f"{counted(first.n, 'customer')} from {day_in_words(first.cutoff)} on, "
         f"{unseen(facts.decision)}; in brackets the 95 % interval"
@@ -205,6 +214,35 @@ def _quality(facts: ValueFacts, figures: Figures, style: ReportSection) -> list[
     blocks.append(TextTable(caption, ["Model", *numbers], rows, numbers))
     kind = facts.decision.kind if facts.decision else names[-1]
     return [*blocks, *_by_tenths(kind, figures)]
+
+
+def grade(found: float, of_best_rule: float) -> str:
+    """Give the grade of the share of the best tenth that is found, beside the best rule's.
+
+    A: at least 5 % more of them; B: more; C: no more, as where the rule itself scores.
+    """
+    if found <= of_best_rule:
+        return "C"
+    return "A" if found >= (1 + MORE_FOR_A) * of_best_rule else "B"
+
+
+def _grade_in_words(kind: str, figures: Figures) -> str | None:
+    """Say how many more of the best tenth the champion finds than the best rule; None: unknown."""
+    found = {
+        name: row.value
+        for name in WORDS
+        if (row := figures.get((name, "top_tenth_found"))) and row.value is not None
+    }
+    rules = [value for name, value in found.items() if WORDS[name].startswith(RULE)]
+    if kind not in found or not rules or max(rules) <= 0:
+        return None
+    best = max(rules)
+    letter = grade(found[kind], best)
+    if WORDS[kind].startswith(RULE):
+        return f"Grade {letter}: a rule scores"
+    change = found[kind] / best - 1
+    more = "more" if change >= 0 else "fewer"
+    return f"Grade {letter}: it finds {share(abs(change))} {more} of the best tenth than any rule"
 
 
 def _by_tenths(kind: str, figures: Figures) -> list[Block]:

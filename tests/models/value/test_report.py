@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
+import pytest
+
 from crm_spark.models.decisions import Decision
 from crm_spark.models.records import MetricRow
 from crm_spark.models.value.facts import N_STEPS, AtRisk, Tier, ValueFacts, Worth
-from crm_spark.models.value.report import show_value
+from crm_spark.models.value.report import grade, show_value
 from crm_spark.report.blocks import Picture, Text, TextTable
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import Subject
@@ -43,6 +45,20 @@ FACTS = ValueFacts(
     ),
 )
 
+
+DECISION = Decision(
+    model_name="crm_spark_value",
+    version="1",
+    kind="bg_nbd",
+    as_of=TEST,
+    is_champion=True,
+    why="it beats the rule",
+    chose_itself=False,
+    training_key="key",
+    training_run_id="run",
+    decided_at=datetime(2024, 6, 1, tzinfo=UTC),
+    run_id="run",
+)
 
 AT_RISK = replace(
     FACTS,
@@ -119,20 +135,7 @@ def test_the_console_shows_each_candidate_in_a_hundred_columns() -> None:
 def test_whose_leaving_would_cost_most_stands_first_with_the_sum_and_how_far_it_may_be_off() -> (
     None
 ):
-    decision = Decision(
-        model_name="crm_spark_value",
-        version="1",
-        kind="bg_nbd",
-        as_of=TEST,
-        is_champion=True,
-        why="it beats the rule",
-        chose_itself=False,
-        training_key="key",
-        training_run_id="run",
-        decided_at=datetime(2024, 6, 1, tzinfo=UTC),
-        run_id="run",
-    )
-    subject = show_value(replace(AT_RISK, decision=decision), STYLE)
+    subject = show_value(replace(AT_RISK, decision=DECISION), STYLE)
     # The sum on the test was .9 to 1.06 times what came.
     said = next(text for text in texts(subject) if "at risk" in text)
     assert said.startswith("$1,200 of what is expected is at risk")
@@ -145,6 +148,36 @@ def test_whose_leaving_would_cost_most_stands_first_with_the_sum_and_how_far_it_
     )
     assert table.rows == [["bob", "$380", "25%", "$95"], ["ann", "$400", "10%", "$40"]]
     assert any("$1,200 of it at risk" in line for line in subject.lines)
+
+
+@pytest.mark.parametrize(
+    ("found", "of_best_rule", "expected"),
+    [
+        (0.63, 0.6, "A"),
+        (0.62, 0.6, "B"),
+        (0.6, 0.6, "C"),
+        (0.5, 0.6, "C"),
+        (0.1, 0.0, "A"),
+        (0.0, 0.0, "C"),
+    ],
+)
+def test_an_a_takes_a_twentieth_more_of_the_best_tenth_than_any_rule(
+    found: float, of_best_rule: float, expected: str
+) -> None:
+    assert grade(found, of_best_rule) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        # It finds .6 of the best tenth, the rule .5.
+        ("bg_nbd", "Grade A: it finds 20% more of the best tenth than any rule."),
+        ("own_rate", "Grade C: a rule scores."),
+    ],
+)
+def test_the_verdict_ends_with_the_grade(kind: str, said: str) -> None:
+    subject = show_value(replace(FACTS, decision=replace(DECISION, kind=kind)), STYLE)
+    assert any(text.endswith(said) for text in texts(subject))
 
 
 def test_without_scores_of_churn_nothing_is_said_of_a_risk() -> None:

@@ -7,9 +7,9 @@ from datetime import date
 from typing import Any
 
 from crm_spark.lake.state import Output, Target
-from crm_spark.models.contract import AnyModel, Cutoffs, ModelRun, Plan, Tested
+from crm_spark.models.contract import AnyModel, Cutoffs, ModelRun, Plan, Read, Tested
 from crm_spark.models.records import MetricRow, write_metrics
-from crm_spark.models.targets import outputs_read
+from crm_spark.models.targets import mapped_tables, outputs_read
 from crm_spark.models.train import metric_rows
 from crm_spark.runtime.progress import log, stage
 
@@ -27,6 +27,7 @@ def backtest(model: AnyModel, run: ModelRun[Any]) -> None:
         plan = Plan(steps[-1], earlier=tuple(steps[:-1]))
         reads = model.learns_from(run.section, plan, run.day)
         stored = [read for read in reads if read.table not in run.built]
+        stored += [Read(table) for table in mapped_tables(model.learns_from_sources, run.mapped)]
         run.run.require(Target(Output(model.name), outputs_read(stored, first, run.day)))
         data = model.read(run, plan)
         model.require_learnable(run, plan, data)

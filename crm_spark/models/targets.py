@@ -25,7 +25,7 @@ def training_target(
     """Give the target of a model's training as of a day."""
     plan = model.plan(section, day, first_order)
     reads = [*_JUDGED, *outputs_read(model.learns_from(section, plan, day), first_order, day)]
-    reads += _mapped_of(model.learns_from_sources, mapped)
+    reads += [Output(table.name) for table in mapped_tables(model.learns_from_sources, mapped)]
     settings = _settings(section, model.not_learnt)
     output = Output(training_name(model, section), day)
     return Target(output, tuple(dict.fromkeys(reads)), settings, model.generation)
@@ -41,7 +41,7 @@ def score_targets(
     row = champion_row(state, training_name(model, section), day)
     training = row.output if row else Output(training_name(model, section), day)
     reads = [*outputs_read(model.scores_from(section, day), first_order, day), training]
-    reads += _mapped_of(model.scores_from_sources, mapped)
+    reads += [Output(table.name) for table in mapped_tables(model.scores_from_sources, mapped)]
     settings = _settings(section, frozenset())
     beside = tuple(Output(name, day) for name in model.scores_beside)
     return [
@@ -56,8 +56,9 @@ def score_targets(
     ]
 
 
-def _mapped_of(tables: Iterable[Table], mapped: Mapped) -> list[Output]:
-    return [Output(table.name) for table in tables if mapped.has(table.name.split(".")[1])]
+def mapped_tables(tables: Iterable[Table], mapped: Mapped) -> list[Table]:
+    """Give those tables of core whose source is mapped."""
+    return [table for table in tables if mapped.has(table.name.split(".")[1])]
 
 
 def training_name(model: AnyModel, section: BaseModel) -> str:

@@ -24,7 +24,7 @@ from crm_spark.models.contract import (
 )
 from crm_spark.models.decisions import conclude_training, reuse
 from crm_spark.models.records import MetricRow, input_versions, write_metrics
-from crm_spark.models.targets import training_target
+from crm_spark.models.targets import mapped_tables, training_target
 from crm_spark.models.tracking import ModelVersion, Tracker, TrackingSection
 from crm_spark.models.usability.read import data_facts
 from crm_spark.runtime.progress import log, stage
@@ -231,7 +231,8 @@ def _register(
     choice: Choice,
 ) -> dict[str, ModelVersion]:
     reads = model.learns_from(run.section, plan, run.day)
-    inputs = input_versions(run.lake, [read.table for read in reads])
+    sources = mapped_tables(model.learns_from_sources, run.mapped)
+    inputs = input_versions(run.lake, [*(read.table for read in reads), *sources])
     versions = {}
     for name in choice.registered:
         one = next(candidate for candidate in tested if candidate.name == name)

@@ -156,5 +156,5 @@ def test_a_walk_over_the_past_tells_every_candidate_at_four_cut_offs(
 def test_too_short_a_history_says_how_many_weeks_are_needed(
     spark: SparkSession, shop: Forecast
 ) -> None:
-    with pytest.raises(DataError, match="16 weeks of history are needed"):
+    with pytest.raises(DataError, match="17 weeks of history are needed"):
         train_demand.run(spark, shop.config, date(2024, 4, 1))

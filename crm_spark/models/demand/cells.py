@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.lines import known_at, midnight, minor_units
+from crm_spark.features.lines import day_begun, known_at, midnight, minor_units
 
 # Items are summed as thousandths, exact in any order, like money as minor units.
 MILLI_UNITS = 1000
@@ -25,14 +25,17 @@ NO_DEPARTMENT = "(none)"
 class Cells:
     """Sums by product and by department; a row of either is one period as known on some dates.
 
-    Both have periods_before (0: the last period before the newest date), known_from and known_to
-    (the first date by number on which a row counts, and the first on which it no longer does),
-    amount_minor and milli_units (null: unknown). `products` has the products with series of their
-    own alone, by product_id and department; `departments` all that was sold.
+    `chosen` are the products with series of their own on each date: its number as `place`, and
+    product_id. The sums have periods_before (0: the last period before the newest date),
+    known_from and known_to (the first date by number on which a row counts, and the first on which
+    it no longer does), amount_minor and milli_units (null: unknown); `products` has those of
+    products that are chosen on any date, by product_id and department, `departments` all that was
+    sold.
     """
 
     products: pd.DataFrame
     departments: pd.DataFrame
+    chosen: pd.DataFrame
 
 
 def sales_cells(
@@ -55,9 +58,10 @@ def sales_cells(
     counts as it was known before a date's midnight.
     """
     newest = F.lit(dates[-1])
-    periods = F.floor((F.datediff(newest, F.to_date("ordered_at")) - 1) / period_days)
+    periods = F.floor((F.datediff(newest, day_begun(F.col("ordered_at"))) - 1) / period_days)
     n_dates = len(dates)
-    oldest = history_periods + (dates[-1] - dates[0]).days // period_days
+    # One more than is learnt from: it says whether the one before it is whole.
+    oldest = history_periods + 1 + (dates[-1] - dates[0]).days // period_days
     summed = (
         lines.where(~F.col("is_return") & (F.col("ordered_at") < midnight(newest)))
         .select(
@@ -75,15 +79,17 @@ def sales_cells(
         .agg(F.sum(AMOUNT).alias(AMOUNT), F.sum(UNITS).alias(UNITS))
     )
     kept = _with_departments(summed, departments).persist()
+    chosen = _best_sellers(
+        kept,
+        [(dates[-1] - day).days // period_days for day in dates],
+        most_products=most_products,
+        ranked_periods=ranked_periods,
+        fewest_periods=fewest_periods,
+        history_periods=history_periods,
+    ).persist()
     try:
-        chosen = _best_sellers(
-            kept,
-            [(dates[-1] - day).days // period_days for day in dates],
-            most_products=most_products,
-            ranked_periods=ranked_periods,
-            fewest_periods=fewest_periods,
-        )
-        of_products = kept.join(F.broadcast(chosen), "product_id").orderBy(
+        ids = F.broadcast(chosen.select("product_id").distinct())
+        of_products = kept.join(ids, "product_id").orderBy(
             "department", "product_id", PERIOD, KNOWN_FROM, KNOWN_TO
         )
         of_departments = (
@@ -95,9 +101,14 @@ def sales_cells(
             .orderBy("department", PERIOD, KNOWN_FROM, KNOWN_TO)
         )
         # bounded by most_products and by the departments, times periods
-        return Cells(of_products.toPandas(), of_departments.toPandas())
+        return Cells(
+            of_products.toPandas(),
+            of_departments.toPandas(),
+            chosen.orderBy("place", "product_id").toPandas(),
+        )
     finally:
         kept.unpersist()
+        chosen.unpersist()
 
 
 def _first_date_after(at: Column, dates: Sequence[date]) -> Column:
@@ -123,17 +134,18 @@ def _best_sellers(
     most_products: int,
     ranked_periods: int,
     fewest_periods: int,
+    history_periods: int,
 ) -> DataFrame:
-    """Give the ids of the products that sold for most before any of the dates.
+    """Give the products that sold for most before each date: `place` of the date, product_id.
 
-    The dates are so many periods before the newest.
+    The dates are so many periods before the newest. What one chooses does not depend on the others.
     """
     found: DataFrame | None = None
     by_product = rows.where(F.col("product_id").isNotNull()).groupBy("product_id")
     columns = []
     for place, before in enumerate(periods_before):
         is_known = (F.col(KNOWN_FROM) <= place) & (F.col(KNOWN_TO) > place)
-        is_known &= F.col(PERIOD) >= before
+        is_known &= F.col(PERIOD).between(before, before + history_periods - 1)
         is_recent = is_known & (F.col(PERIOD) < before + ranked_periods)
         columns += [
             F.sum(F.when(is_recent, F.col(AMOUNT))).alias(f"_amount_{place}"),
@@ -146,8 +158,8 @@ def _best_sellers(
             summed.where((amount > 0) & (age >= fewest_periods))
             .orderBy(amount.desc(), "product_id")
             .limit(most_products)
-            .select("product_id")
+            .select(F.lit(place).alias("place"), "product_id")
         )
         found = best if found is None else found.union(best)
     assert found is not None, "there is a date"
-    return found.distinct()
+    return found

@@ -82,9 +82,9 @@ class DemandData:
 
     def content_hash(self) -> int:
         """Give a hash that changes with the sums, and with nothing else."""
-        frames = (self.cells.products, self.cells.departments)
+        frames = (self.cells.products, self.cells.departments, self.cells.chosen)
         hashes = [pd.util.hash_pandas_object(frame, index=False).sum() for frame in frames]
-        return int(hashes[0]) ^ (int(hashes[1]) << 1)
+        return sum(int(one) << place for place, one in enumerate(hashes))
 
     def fitted(self, candidate: DemandCandidate, day: date) -> DemandModel:
         """Give a candidate as a date allows, without intervals."""
@@ -122,42 +122,33 @@ class DemandData:
         departments = _known(self.cells.departments, place, before, n_periods)
         products = _known(self.cells.products, place, before, n_periods)
         names = _names(departments)
-        chosen = self._own_series(products, before)
+        chosen = self._own_series(products, place)
         window = (before + n_periods, n_periods)
         values = {
             measure: _stack(departments, products, names, chosen, window, measure)
             for measure in self.measures
         }
-        tree, rows = _tree(names, chosen, values["amount"])
+        tree, rows = _tree(names, chosen, values)
         log_prices = _log_prices(values)[rows]
         sales = {name: Sales(begun(value[rows]), log_prices) for name, value in values.items()}
         return View(tree, sales, self._actual(day, names, chosen, rows))
 
     def _n_periods(self, place: int, before: int) -> int:
-        """Give how many whole periods of history a date has: the first may have begun midway."""
+        """Give how many whole periods of history a date has: that of the data may begin midway."""
         n = self._params.history_periods
-        periods = _known(self.cells.departments, place, before, n)[PERIOD]
+        periods = _known(self.cells.departments, place, before, n + 1)[PERIOD]
         return min(n, max(1, int(periods.max()) - before)) if len(periods) else 1
 
     def _periods_before(self, day: date) -> int:
         return (self.dates[-1] - day).days // self._params.period_days
 
-    def _own_series(self, products: pd.DataFrame, before: int) -> pd.DataFrame:
-        """Give the products with a series of their own: sold long enough, and most of late."""
-        params = self._params
-        if not len(products):
-            return pd.DataFrame({"product_id": [], "department": []}, dtype=object)
-        recent = products[PERIOD] < before + ranked_periods(params)
-        grouped = products.assign(_recent=products[AMOUNT].where(recent, 0)).groupby(
-            ["product_id", "department"], sort=True
-        )
-        found = grouped.agg(_first=(PERIOD, "max"), _amount=("_recent", "sum")).reset_index()
-        is_old = found["_first"] - before + 1 >= params.fewest_periods
-        found = found[is_old & (found["_amount"] > 0)]
-        best = found.sort_values(["_amount", "product_id"], ascending=[False, True])
-        return best.head(params.products)[["product_id", "department"]].sort_values(
-            ["department", "product_id"], ignore_index=True
-        )
+    def _own_series(self, products: pd.DataFrame, place: int) -> pd.DataFrame:
+        """Give the products with a series of their own on a date, with their departments."""
+        chosen = self.cells.chosen
+        own = chosen.loc[chosen["place"] == place, "product_id"]
+        known = products[["product_id", "department"]].drop_duplicates()
+        found = known[known["product_id"].isin(own)]
+        return found.sort_values(["department", "product_id"], ignore_index=True)
 
     def _actual(
         self, day: date, names: list[str], chosen: pd.DataFrame, rows: Ints
@@ -229,7 +220,9 @@ def _stack(
     return np.concatenate([total, by_department, by_product, np.round(rest, 3)])
 
 
-def _tree(names: list[str], chosen: pd.DataFrame, amounts: Floats) -> tuple[Tree, Ints]:
+def _tree(
+    names: list[str], chosen: pd.DataFrame, values: Mapping[str, Floats]
+) -> tuple[Tree, Ints]:
     """Give the series that there are, and which rows of the stack they are.
 
     One department is the total, and has no series; nor has a rest in which nothing was ever sold.
@@ -243,8 +236,8 @@ def _tree(names: list[str], chosen: pd.DataFrame, amounts: Floats) -> tuple[Tree
     product_id = [None] * (1 + n) + list(chosen["product_id"]) + [None] * n
     parent = [-1] + [0] * n
     parent += [1 + place if has_departments else 0 for place in [*of_product, *range(n)]]
-    left = amounts[1 + n + n_products :]
-    has_rest = (left != 0).any(axis=1)
+    left = [of_measure[1 + n + n_products :] for of_measure in values.values()]
+    has_rest = np.any([(one != 0).any(axis=1) for one in left], axis=0)
     keep = np.array(
         [True, *[has_departments] * n, *[True] * n_products, *(has_rest & (n_products > 0))]
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pyspark.sql import DataFrame
 
+from crm_spark.errors import DataError
 from crm_spark.lake.contract import Table
 from crm_spark.lake.driver_rows import frame_of
 from crm_spark.models.contract import (
@@ -30,7 +31,7 @@ from crm_spark.models.contract import (
 )
 from crm_spark.models.cutoffs import plan_with_choice
 from crm_spark.models.demand.candidates import CANDIDATES, DemandCandidate
-from crm_spark.models.demand.cells import sales_cells
+from crm_spark.models.demand.cells import NO_DEPARTMENT, sales_cells
 from crm_spark.models.demand.data import DemandData, View, ranked_periods
 from crm_spark.models.demand.facts import read_demand
 from crm_spark.models.demand.metrics import MASE, RMSSE, demand_metrics, mean_or_none
@@ -39,7 +40,7 @@ from crm_spark.models.demand.report import GLOSSARY, show_demand
 from crm_spark.models.demand.section import DemandSection, cutoffs_for_test, walk_over
 from crm_spark.models.demand.series import mean_of_last
 from crm_spark.models.demand.tables import DEMAND_FORECAST, FORECASTS
-from crm_spark.models.demand.verdicts import demand_verdicts
+from crm_spark.models.demand.verdicts import demand_verdicts, something_sold
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.tables.checks import Verdict
 from crm_spark.tables.core import PRODUCTS, TRANSACTIONS
@@ -199,6 +200,9 @@ class Demand(Model[DemandSection, DemandData, DemandModel]):
     def score(self, run: ModelRun[DemandSection], fitted: DemandModel) -> Mapping[Table, DataFrame]:
         """Give what is expected of every series of the date in each period of the horizon."""
         view = _read(run, [run.day]).view(run.day)
+        sales = something_sold(view)
+        if sales.level == "error":
+            raise DataError(f"nothing can be forecast as of {run.day}: {sales.message}")
         rows = forecast_rows(fitted, view, run.day, run.section)
         return {DEMAND_FORECAST: frame_of(run.spark, FORECASTS, rows)}
 
@@ -213,7 +217,8 @@ def forecast_rows(
 ) -> list[dict[str, Any]]:
     """Give a row of scores.demand_forecast for each series and period: bounded by the series."""
     columns: dict[str, Any] = {}
-    for measure, sales in view.sales.items():
+    for measure in sorted(view.sales.keys() & model.forecasters.keys()):
+        sales = view.sales[measure]
         expected = model.forecast(measure, sales, view.tree)
         interval = model.interval(measure, sales, view.tree, expected)
         columns[f"expected_{measure}"] = expected
@@ -228,13 +233,17 @@ def forecast_rows(
             "period_start": day + step * length,
             "period_days": params.period_days,
             "level": view.tree.level[place],
-            "department": view.tree.department[place],
+            "department": _or_unknown(view.tree.department[place]),
             "product_id": view.tree.product_id[place],
             **{name: _or_none(values[place, step]) for name, values in columns.items()},
         }
         for place, series_id in enumerate(view.tree.ids)
         for step in range(model.horizon)
     ]
+
+
+def _or_unknown(department: str | None) -> str | None:
+    return None if department == NO_DEPARTMENT else department
 
 
 def _or_none(value: float) -> float | None:
@@ -255,7 +264,7 @@ def _read(
         period_days=params.period_days,
         history_periods=params.history_periods,
         most_products=params.products,
-        ranked_periods=ranked_periods(params),
+        ranked_periods=min(ranked_periods(params), params.history_periods),
         fewest_periods=params.fewest_periods,
     )
     return DemandData(cells, dates, params, chosen_on)

@@ -96,7 +96,10 @@ def read_demand(
             )
             for row in total
         ),
-        _sums(rows.where(F.col("level") == DEPARTMENT), "department"),
+        _sums(
+            rows.where(F.col("level") == DEPARTMENT).fillna({"department": "of no department"}),
+            "department",
+        ),
         _sums(products.withColumn("name", _called()), "name"),
         n_series.get(PRODUCT, 0),
         n_series.get(REST, 0),

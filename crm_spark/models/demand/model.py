@@ -34,7 +34,10 @@ class DemandModel:
     ends: Mapping[str, Ends] = field(default_factory=dict)
 
     def forecast(self, measure: str, sales: Sales, tree: Tree) -> Floats:
-        """Give what is expected of each series, a column a period, so that it adds up."""
+        """Give what is expected of each series, a column a period, so that it adds up.
+
+        `measure` is one of `forecasters`: a model knows those that there were when it was fitted.
+        """
         found = self.forecasters[measure].forecast(sales, tree, self.horizon)
         return reconcile(found, tree.parent, _variances(sales))
 

@@ -63,7 +63,7 @@ def _usual(facts: DemandFacts) -> str:
 def _change(amount: float, usual: float) -> str:
     """Write how much more or less than usual is expected."""
     if usual <= 0:
-        return "new"
+        return "not sold of late"
     change = 100 * (amount / usual - 1)
     return f"{'+' if round(change) > 0 else ''}{decimal(change)}%"
 

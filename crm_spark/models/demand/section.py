@@ -21,6 +21,8 @@ PERIOD_DAYS = {"day": 1, "week": 7}
 FEWEST_PERIODS = {"day": 56, "week": 8}
 # As many of the latest periods say what is usual.
 USUAL_PERIODS = {"day": 28, "week": 8}
+# Forecasts of products are made in one process: so many take about a gigabyte.
+MOST_FORECASTS = 1_000_000
 # After so many periods a year, or a week, comes again.
 SEASON_PERIODS = {"day": 7, "week": 52}
 
@@ -51,13 +53,18 @@ class DemandSection(BaseModel):
     n_training_cutoffs: int = Field(default=4, ge=1, le=24)
 
     @model_validator(mode="after")
-    def _history_holds_a_series_and_a_horizon(self) -> DemandSection:
+    def _sizes_are_possible(self) -> DemandSection:
         least = self.fewest_periods + self.horizon_periods
         if self.history_periods < least:
             raise ValueError(
                 f"history_periods: {counted(self.history_periods, self.period)} do not hold a "
                 f"series of {self.fewest_periods:,} and the {self.horizon_periods:,} ahead that it "
                 f"is learnt from: at least {least:,}"
+            )
+        if self.products * self.horizon_periods > MOST_FORECASTS:
+            raise ValueError(
+                f"products: {self.products:,} times {self.horizon_periods:,} periods are more than "
+                f"{MOST_FORECASTS:,} forecasts: fewer products, or a shorter horizon_periods"
             )
         return self
 
@@ -97,7 +104,8 @@ def cutoffs_for_test(params: DemandSection, test: date, first_order: date) -> Cu
 
     On each of them a series can be long enough for a forecast of its own.
     """
-    least = timedelta(days=params.fewest_periods * params.period_days)
+    # The first period of the data may have begun midway, and is left out.
+    least = timedelta(days=(params.fewest_periods + 1) * params.period_days)
     return closed_cutoffs(
         test,
         oldest=first_order + least,

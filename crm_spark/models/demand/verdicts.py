@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from crm_spark.models.cutoffs import Cutoffs
 from crm_spark.models.demand.data import View
 from crm_spark.models.demand.section import DemandSection
@@ -28,7 +30,8 @@ def demand_verdicts(
 
 def demand_history(facts: DataFacts, params: DemandSection, cutoffs: Cutoffs) -> Verdict:
     """Judge the history by the cut-offs that it leaves room for."""
-    wait, least = params.closed_after_periods, params.fewest_periods
+    # The first period of the data may have begun midway, and does not count.
+    wait, least = params.closed_after_periods, params.fewest_periods + 1
     fewest, enough = least + 2 * wait, least + 3 * wait
     period = params.period
     n_periods = facts.history_days // params.period_days
@@ -61,7 +64,7 @@ def demand_history(facts: DataFacts, params: DemandSection, cutoffs: Cutoffs) ->
 
 def something_sold(now: View) -> Verdict:
     """Judge whether anything was sold for money at all."""
-    sold = float(abs(now.sales["amount"].values[0]).sum()) if len(now.tree) else 0.0
+    sold = float(np.nansum(np.abs(now.sales["amount"].values[0])))
     if sold > 0:
         return Verdict("sales", DEMAND, f"{sold:,.0f}", "more than 0", "ok", "something was sold")
     message = (

@@ -61,7 +61,7 @@ def test_it_begins_with_what_will_be_sold_against_what_is_usual() -> None:
 def test_departments_and_products_have_their_change_and_items_to_order() -> None:
     departments, products, _ = tables_of(show_demand(FACTS, STYLE))
     assert departments.rows == [["FRUIT", "$1,500", "-6%", "30", "25 to 36"]]
-    assert products.rows == [["Apples (17)", "$800", "new", "12", ""]]
+    assert products.rows == [["Apples (17)", "$800", "not sold of late", "12", ""]]
 
 
 def test_every_candidate_stands_beside_the_rules_by_level() -> None:

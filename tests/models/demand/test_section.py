@@ -52,8 +52,9 @@ def test_an_outcome_is_known_after_whole_periods(grace: int, periods: int) -> No
     assert DAYS.closed_after == timedelta(days=14 + 3)
 
 
-def test_cut_offs_had_closed_by_the_next_and_have_eight_weeks_before_them() -> None:
-    test = FIRST + timedelta(weeks=8 + 2 * 6)
+def test_cut_offs_had_closed_by_the_next_and_have_eight_whole_weeks_before_them() -> None:
+    # The first week may have begun midway.
+    test = FIRST + timedelta(weeks=1 + 8 + 2 * 6)
     found = cutoffs_for_test(WEEKS, test, FIRST)
     assert found.training == (test - timedelta(weeks=6), test - timedelta(weeks=12))
     assert cutoffs_for_test(WEEKS, test + timedelta(weeks=52), FIRST).training[3:] == ()
@@ -80,7 +81,7 @@ def test_a_backtest_knows_nothing_after_its_day() -> None:
 
 
 def test_a_backtest_leaves_out_what_has_nothing_to_learn_from() -> None:
-    enough = FIRST + timedelta(weeks=8 + 2 * 6)
+    enough = FIRST + timedelta(weeks=1 + 8 + 2 * 6)
     steps = walk_over(WEEKS, enough, FIRST, enough)
     assert [one.test for one in steps] == [enough - timedelta(weeks=6)]
     early = enough - timedelta(days=1)
@@ -92,3 +93,8 @@ def test_a_history_that_holds_no_series_is_refused_with_how_long_it_has_to_be() 
     with pytest.raises(ValidationError, match="at least 60"):
         DemandSection(period="day", history_periods=59)
     assert DemandSection(period="day", history_periods=60).history_periods == 60
+
+
+def test_more_forecasts_than_one_process_holds_are_refused() -> None:
+    with pytest.raises(ValidationError, match="more than 1,000,000 forecasts"):
+        DemandSection(products=20_000, horizon_periods=51)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from crm_spark.models.demand.model import Forecaster
 from crm_spark.models.demand.regression import (
@@ -19,48 +19,20 @@ from crm_spark.models.demand.smoothing import exponential_smoothing
 
 
 @dataclass(frozen=True)
-class SeasonalNaive:
-    """What was sold a season earlier."""
+class OfHistory:
+    """What a series' own history gives by itself: nothing is learnt but by one setting."""
 
-    season: int
-
-    def forecast(self, sales: Sales, tree: Tree, horizon: int) -> Floats:
-        """Give what is expected of each series, a column a period."""
-        return seasonal_naive(sales, horizon, self.season)
-
-    def spec(self) -> dict[str, Any]:
-        """Give it as plain values."""
-        return {"season": self.season}
-
-
-@dataclass(frozen=True)
-class RecentMean:
-    """The mean of the latest periods."""
-
-    usual_periods: int
+    method: Callable[[Sales, int, int], Floats]
+    setting: Literal["season", "usual_periods"]
+    value: int
 
     def forecast(self, sales: Sales, tree: Tree, horizon: int) -> Floats:
         """Give what is expected of each series, a column a period."""
-        return recent_mean(sales, horizon, self.usual_periods)
+        return self.method(sales, horizon, self.value)
 
     def spec(self) -> dict[str, Any]:
         """Give it as plain values."""
-        return {"usual_periods": self.usual_periods}
-
-
-@dataclass(frozen=True)
-class Smoothing:
-    """Exponential smoothing, its settings found anew in each series."""
-
-    season: int
-
-    def forecast(self, sales: Sales, tree: Tree, horizon: int) -> Floats:
-        """Give what is expected of each series, a column a period."""
-        return exponential_smoothing(sales, horizon, self.season)
-
-    def spec(self) -> dict[str, Any]:
-        """Give it as plain values."""
-        return {"season": self.season}
+        return {self.setting: self.value}
 
 
 @dataclass(frozen=True)
@@ -68,7 +40,7 @@ class Regression:
     """The pooled regression; without its mean with smoothing, by itself."""
 
     fitted: PooledRegression
-    smoothing: Smoothing | None = None
+    smoothing: OfHistory | None = None
 
     def forecast(self, sales: Sales, tree: Tree, horizon: int) -> Floats:
         """Give what is expected of each series, a column a period."""
@@ -103,29 +75,32 @@ def _fit_regression(sales: Sales, tree: Tree, params: DemandSection) -> PooledRe
 
 
 def _mean_of_both(fitted: PooledRegression) -> Regression:
-    return Regression(fitted, Smoothing(fitted.season))
+    return Regression(fitted, OfHistory(exponential_smoothing, "season", fitted.season))
+
+
+def _of_history(
+    name: str,
+    method: Callable[[Sales, int, int], Floats],
+    setting: Literal["season", "usual_periods"],
+    *,
+    is_rule: bool,
+) -> DemandCandidate:
+    def with_setting(value: int) -> OfHistory:
+        return OfHistory(method, setting, value)
+
+    return DemandCandidate(
+        name,
+        is_rule,
+        lambda _, __, params: with_setting(getattr(params, setting)),
+        lambda spec: with_setting(spec[setting]),
+    )
 
 
 # The trivial rules first. A further kind is a further line.
 CANDIDATES: tuple[DemandCandidate, ...] = (
-    DemandCandidate(
-        "seasonal_naive",
-        True,
-        lambda _, __, params: SeasonalNaive(params.season),
-        lambda spec: SeasonalNaive(**spec),
-    ),
-    DemandCandidate(
-        "recent_mean",
-        True,
-        lambda _, __, params: RecentMean(params.usual_periods),
-        lambda spec: RecentMean(**spec),
-    ),
-    DemandCandidate(
-        "exponential_smoothing",
-        False,
-        lambda _, __, params: Smoothing(params.season),
-        lambda spec: Smoothing(**spec),
-    ),
+    _of_history("seasonal_naive", seasonal_naive, "season", is_rule=True),
+    _of_history("recent_mean", recent_mean, "usual_periods", is_rule=True),
+    _of_history("exponential_smoothing", exponential_smoothing, "season", is_rule=False),
     DemandCandidate(
         "pooled_regression",
         False,

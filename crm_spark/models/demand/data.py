@@ -71,6 +71,7 @@ class DemandData:
         self.chosen_on = chosen_on
         self._views: dict[date, View] = {}
         self._fitted: dict[tuple[str, date], DemandModel] = {}
+        self._forecasts: dict[tuple[str, date, str], Floats] = {}
         has_units = cells.departments[UNITS].notna().any()
         self.measures: tuple[str, ...] = MEASURES if has_units else MEASURES[:1]
 
@@ -100,6 +101,15 @@ class DemandData:
             )
         return self._fitted[key]
 
+    def forecast(self, candidate: DemandCandidate, day: date, measure: str) -> Floats:
+        """Give what a candidate expects as of a date: a cut-off is tested, and gives intervals."""
+        key = (candidate.name, day, measure)
+        if key not in self._forecasts:
+            view = self.view(day)
+            model = self.fitted(candidate, day)
+            self._forecasts[key] = model.forecast(measure, view.sales[measure], view.tree)
+        return self._forecasts[key]
+
     def with_intervals(
         self, model: DemandModel, candidate: DemandCandidate, closed: Sequence[date]
     ) -> DemandModel:
@@ -110,9 +120,8 @@ class DemandData:
             for day in closed:
                 view = self.view(day)
                 assert view.actual is not None, "the cut-off has closed"
-                sales = view.sales[measure]
-                forecasts = self.fitted(candidate, day).forecast(measure, sales, view.tree)
-                tested.append((view.tree, sales, forecasts, view.actual[measure]))
+                forecasts = self.forecast(candidate, day, measure)
+                tested.append((view.tree, view.sales[measure], forecasts, view.actual[measure]))
             ends[measure] = interval_ends(tested, self._params.season)
         return replace(model, ends=ends)
 
@@ -159,13 +168,13 @@ class DemandData:
         if closed not in self.dates:
             return None
         place, end = self.dates.index(closed), self._periods_before(day)
-        window = (end, params.horizon_periods)
-        found = {}
-        for measure in self.measures:
-            departments = _known(self.cells.departments, place, end - window[1], window[1])
-            products = _known(self.cells.products, place, end - window[1], window[1])
-            found[measure] = _stack(departments, products, names, chosen, window, measure)[rows]
-        return found
+        n = params.horizon_periods
+        departments = _known(self.cells.departments, place, end - n, n)
+        products = _known(self.cells.products, place, end - n, n)
+        return {
+            measure: _stack(departments, products, names, chosen, (end, n), measure)[rows]
+            for measure in self.measures
+        }
 
 
 def ranked_periods(params: DemandSection) -> int:

@@ -38,7 +38,7 @@ from crm_spark.models.demand.metrics import MASE, RMSSE, demand_metrics, mean_or
 from crm_spark.models.demand.model import DemandModel
 from crm_spark.models.demand.report import GLOSSARY, show_demand
 from crm_spark.models.demand.section import DemandSection, cutoffs_for_test, walk_over
-from crm_spark.models.demand.series import mean_of_last
+from crm_spark.models.demand.series import Floats, mean_of_last
 from crm_spark.models.demand.tables import DEMAND_FORECAST, FORECASTS
 from crm_spark.models.demand.verdicts import demand_verdicts, something_sold
 from crm_spark.models.usability.facts import DataFacts
@@ -147,7 +147,8 @@ class Demand(Model[DemandSection, DemandData, DemandModel]):
         for day in cutoffs:
             model = fitted if day == step.test else data.fitted(candidate, day)
             for measure in data.measures:
-                measured = _measured(model, data.view(day), measure)
+                forecasts = data.forecast(candidate, day, measure)
+                measured = _measured(model, data.view(day), measure, forecasts)
                 decisive += [one for one in measured if one.name in (MASE, RMSSE)]
                 if day == step.test:
                     found += [_named(one, measure) for one in measured]
@@ -274,10 +275,9 @@ def _candidate(name: str) -> DemandCandidate:
     return next(candidate for candidate in CANDIDATES if candidate.name == name)
 
 
-def _measured(model: DemandModel, view: View, measure: str) -> list[Measured]:
+def _measured(model: DemandModel, view: View, measure: str, forecasts: Floats) -> list[Measured]:
     assert view.actual is not None, "the cut-off has closed"
     sales = view.sales[measure]
-    forecasts = model.forecast(measure, sales, view.tree)
     return demand_metrics(
         view.tree,
         forecasts,

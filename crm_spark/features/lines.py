@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -39,3 +42,15 @@ def day_begun(at: Column) -> Column:
 def minor_units(amount: Column) -> Column:
     """Money as a count of minor units: exact in any order of summation."""
     return (amount * MINOR_UNITS).cast(T.LongType())
+
+
+def first_midnight_after(at: Column, days: Sequence[date]) -> Column:
+    """Give the place of the first of some days, in order, whose midnight is later than an instant.
+
+    From it on a line is known that came at the instant; as many as there are days if none is later.
+    """
+    passed = [F.when(midnight(F.lit(day)) <= at, 1).otherwise(0) for day in days]
+    total = passed[0]
+    for one in passed[1:]:
+        total = total + one
+    return total.cast(T.IntegerType())

@@ -33,6 +33,7 @@ JOBS = (
     "backtest_churn",
     "backtest_value",
     "backtest_demand",
+    "backtest_propensity",
     "maintain_tables",
     "make_sample",
     "draft_config",

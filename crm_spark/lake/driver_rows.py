@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
 
 from crm_spark.lake.contract import ContractError, Table
 
@@ -38,3 +39,13 @@ def frame_of(spark: SparkSession, table: Table, rows: Sequence[Mapping[str, Any]
 def _in_utc(moment: datetime) -> datetime:
     """Read a moment without a zone as Spark gives it: in the zone of this process."""
     return moment.astimezone(UTC)
+
+
+def small_frame(spark: SparkSession, schema: str, rows: Sequence[tuple[Any, ...]]) -> DataFrame:
+    """Give a few rows as a frame of a schema in words, by way of Arrow like frame_of()."""
+    fields = StructType.fromDDL(schema)
+    assert isinstance(fields, StructType)
+    arrow = to_arrow_schema(fields)
+    columns = [[row[place] for row in rows] for place in range(len(arrow))]
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, arrow, strict=True)]
+    return spark.createDataFrame(pa.Table.from_arrays(arrays, schema=arrow), fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 from crm_spark.models.decisions import Decision, deciding
@@ -39,3 +40,8 @@ def unseen(decision: Decision | None) -> str:
     if decision and decision.chose_itself:
         return "which no model had seen, but which chose the kind, too, for want of earlier ones"
     return "which no model had seen"
+
+
+def unseen_on_console(of: str, decision: Decision | None) -> list[str]:
+    """Say the same of a table of the console, in lines that fit."""
+    return textwrap.wrap(f"{of}, {unseen(decision)}", 98, subsequent_indent="  ")

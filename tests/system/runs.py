@@ -32,6 +32,8 @@ JOBS_OF_THE_DEMO = {
     "score_value",
     "train_demand",
     "forecast_demand",
+    "train_propensity",
+    "score_propensity",
     "write_report",
     "run_pipeline",
 }

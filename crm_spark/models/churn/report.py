@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from crm_spark.features.words import feature_in_words
-from crm_spark.models.candidate_report import unseen
+from crm_spark.models.candidate_report import unseen_on_console
 from crm_spark.models.churn.facts import MODEL, ChurnFacts, FirstToCall, Reason
 from crm_spark.models.churn.quality_report import CHURN_METRICS, quality_section
 from crm_spark.report import charts
@@ -67,8 +67,10 @@ def _quality_lines(facts: ChurnFacts) -> tuple[str, ...]:
         return ()
     value = {(row.model_name, row.metric): row.value for row in rows}
     lines = [
-        f"How good churn is: {counted(rows[0].n, 'customer')} on {rows[0].cutoff}, "
-        + unseen(facts.decision),
+        *unseen_on_console(
+            f"How good churn is: {counted(rows[0].n, 'customer')} on {rows[0].cutoff}",
+            facts.decision,
+        ),
         "  " + " " * 26 + "".join(f"{title:>14}" for title in _SHORT),
     ]
     for model in sorted({row.model_name for row in rows}):

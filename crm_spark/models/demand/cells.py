@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from datetime import date
 
 import pandas as pd
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from crm_spark.features.lines import day_begun, known_at, midnight, minor_units
+from crm_spark.features.lines import (
+    day_begun,
+    first_midnight_after,
+    known_at,
+    midnight,
+    minor_units,
+)
 
 # Items are summed as thousandths, exact in any order, like money as minor units.
 MILLI_UNITS = 1000
@@ -67,9 +73,9 @@ def sales_cells(
         .select(
             "product_id",
             periods.cast(T.IntegerType()).alias(PERIOD),
-            _first_date_after(known_at(), dates).alias(KNOWN_FROM),
+            first_midnight_after(known_at(), dates).alias(KNOWN_FROM),
             F.when(F.col("superseded_at").isNull(), n_dates)
-            .otherwise(_first_date_after(F.col("superseded_at"), dates))
+            .otherwise(first_midnight_after(F.col("superseded_at"), dates))
             .alias(KNOWN_TO),
             minor_units(F.col("amount")).alias(AMOUNT),
             (F.col("quantity") * MILLI_UNITS).cast(T.LongType()).alias(UNITS),
@@ -109,15 +115,6 @@ def sales_cells(
     finally:
         kept.unpersist()
         chosen.unpersist()
-
-
-def _first_date_after(at: Column, dates: Sequence[date]) -> Column:
-    """Give the number of the first date whose midnight is later; as many as there are if none."""
-    passed = [F.when(midnight(F.lit(day)) <= at, 1).otherwise(0) for day in dates]
-    total = passed[0]
-    for one in passed[1:]:
-        total = total + one
-    return total.cast(T.IntegerType())
 
 
 def _with_departments(rows: DataFrame, departments: DataFrame | None) -> DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crm_spark.models.candidate_report import unseen
+from crm_spark.models.candidate_report import unseen, unseen_on_console
 from crm_spark.models.demand.facts import DemandFacts, Expected
 from crm_spark.models.demand.series import DEPARTMENT, LEVELS, PRODUCT, TOTAL
 from crm_spark.models.records import MetricRow
@@ -221,7 +221,7 @@ def _lines(
         row = figures[names[0], "mase.total"]
         of = _level(figures)
         lines += [
-            f"How good demand is: {of} series on {row.cutoff}, {unseen(facts.decision)}",
+            *unseen_on_console(f"How good demand is: {of} series on {row.cutoff}", facts.decision),
             "  " + " " * 26 + f"{'scaled error':>14}{'share missed':>14}{'in interval':>14}",
         ]
         for name in names:

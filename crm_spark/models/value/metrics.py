@@ -11,17 +11,10 @@ from crm_spark.models.value.purchases import Floats
 
 TOP = 0.1
 N_DECILES = 10
-N_RESAMPLES = 200
 
 MEAN_ABSOLUTE_ERROR = "mean_absolute_error"
 ROOT_MEAN_SQUARED_ERROR = "root_mean_squared_error"
 TOP_TENTH_FOUND = "top_tenth_found"
-
-
-def resamples(n: int, *, seed: int) -> Floats:
-    """Give the weights of customers in resamples, a row each, the same for all candidates."""
-    random = np.random.default_rng(seed)
-    return np.asarray(random.multinomial(n, np.full(n, 1 / n), size=N_RESAMPLES) / n, np.float32)
 
 
 def value_metrics(

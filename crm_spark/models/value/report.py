@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crm_spark.models.candidate_report import unseen
+from crm_spark.models.candidate_report import unseen, unseen_on_console
 from crm_spark.models.records import MetricRow
 from crm_spark.models.value.facts import N_STEPS, ValueFacts, Worth
 from crm_spark.report import charts
@@ -305,8 +305,9 @@ def _lines(
     if names:
         row = figures[names[0], "mean_absolute_error"]
         lines += [
-            f"How good value is: {counted(row.n, 'customer')} on {row.cutoff}, "
-            + unseen(facts.decision),
+            *unseen_on_console(
+                f"How good value is: {counted(row.n, 'customer')} on {row.cutoff}", facts.decision
+            ),
             "  " + " " * 26 + f"{'mean error':>14}{'best tenth':>14}{'of what came':>14}",
         ]
         for name in names:

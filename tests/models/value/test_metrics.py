@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from crm_spark.models.resampling import resamples
 from crm_spark.models.value.intervals import AlikeGroup, alike_groups, interval_of
-from crm_spark.models.value.metrics import order_metrics, resamples, value_metrics
+from crm_spark.models.value.metrics import order_metrics, value_metrics
 
 
 def figures(

@@ -1,0 +1,126 @@
+"""What propensity needs of the data: closed horizons, customers, and something that many buy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crm_spark.models.cutoffs import Cutoffs
+from crm_spark.models.propensity.section import PropensitySection
+from crm_spark.models.propensity.targets import DEPARTMENT, PRODUCT, Targets
+from crm_spark.models.usability.data import data_verdicts
+from crm_spark.models.usability.facts import DataFacts
+from crm_spark.tables.checks import Level, Verdict
+from crm_spark.words import are, counted
+
+PROPENSITY = "propensity"
+
+# Our convention: of fewer customers than 50 there are hardly any buyers to learn from, and of fewer
+# than 500 average precisions are known to within some ten points only.
+FEWEST_CUSTOMERS, ENOUGH_CUSTOMERS = 50, 500
+
+
+def propensity_verdicts(
+    facts: DataFacts,
+    *,
+    params: PropensitySection,
+    cutoffs: Cutoffs,
+    targets: Targets | None,
+    at_test: Targets | None,
+    learnt: Sequence[Targets],
+    n_customers: int | None,
+) -> list[Verdict]:
+    """Give the verdicts; without targets, as nothing has closed, none on these."""
+    of_targets = []
+    if targets is not None and at_test is not None:
+        of_targets = [propensity_targets(targets, at_test, learnt, cutoffs, params)]
+    n = facts.n_customers if n_customers is None else n_customers
+    return [
+        propensity_history(facts, params, cutoffs),
+        propensity_customers(n, cutoffs),
+        *of_targets,
+        *data_verdicts(facts, PROPENSITY, cutoffs=cutoffs.all, horizon_days=params.horizon_days),
+    ]
+
+
+def propensity_history(facts: DataFacts, params: PropensitySection, cutoffs: Cutoffs) -> Verdict:
+    """Judge the history by the cut-offs that it leaves room for."""
+    wait, known = params.closed_after.days, 2 * params.horizon_days
+    fewest, enough = known + 2 * wait, known + 3 * wait
+    found = counted(facts.history_days, "day")
+    if not facts.days or not cutoffs.training:
+        return Verdict(
+            "history",
+            PROPENSITY,
+            found,
+            f"at least {counted(fewest, 'day')}",
+            "error",
+            f"{facts.first_order}, and {fewest:,} days of history are needed, to know customers "
+            f"for {counted(known, 'day')} and to wait twice for what they buy: choose a later date "
+            "or a shorter propensity.horizon_days",
+        )
+    needed = f"at least {counted(enough, 'day')} to choose on another cut-off than is quoted"
+    level: Level = "ok" if len(cutoffs.training) > 1 else "warning"
+    message = f"{found} of history hold {counted(len(cutoffs.training), 'closed cut-off')} before "
+    message += f"the test of {cutoffs.test}"
+    if level == "warning":
+        todo = (
+            "raise propensity.n_training_cutoffs"
+            if params.n_training_cutoffs == 1
+            else f"{enough:,} days are needed for two"
+        )
+        message += f"; {todo}: with one the figures quoted choose, too"
+    return Verdict("history", PROPENSITY, found, needed, level, message)
+
+
+def propensity_customers(n: int, cutoffs: Cutoffs) -> Verdict:
+    """Judge the number of customers at the test cut-off."""
+    found = f"{counted(n, 'customer')} at the test cut-off {cutoffs.test}"
+    level: Level = "error" if n < FEWEST_CUSTOMERS else "warning" if n < ENOUGH_CUSTOMERS else "ok"
+    needed = f"at least {ENOUGH_CUSTOMERS}; below {FEWEST_CUSTOMERS} is an error"
+    if level == "ok":
+        message = f"{found} are enough"
+    elif level == "warning":
+        message = (
+            f"{found} {are(n)} few: who buys what is known roughly only; {ENOUGH_CUSTOMERS} are "
+            "enough"
+        )
+    else:
+        message = (
+            f"{found} {are(n)} too few to say who will buy what: at least {FEWEST_CUSTOMERS} are "
+            "needed: load more customers, or look whether customer_id is mapped from the right "
+            "column"
+        )
+    return Verdict("customers", PROPENSITY, f"{n:,}", needed, level, message)
+
+
+def propensity_targets(
+    now: Targets,
+    at_test: Targets,
+    learnt: Sequence[Targets],
+    cutoffs: Cutoffs,
+    params: PropensitySection,
+) -> Verdict:
+    """Judge whether enough customers buy the same thing: now, at the test, and to learn from."""
+    window = f"{counted(params.horizon_days, 'day')}"
+    needed = f"at least 1 that {counted(params.fewest_buyers, 'customer')} bought in {window}"
+    most_learnt = max((len(one) for one in learnt), default=0)
+    for n, day in (
+        (len(now), "the date"),
+        (len(at_test), f"the test cut-off {cutoffs.test}"),
+        (most_learnt, "any cut-off to learn from"),
+    ):
+        if not n:
+            message = (
+                f"no department and no product has {counted(params.fewest_buyers, 'buyer')} in the "
+                f"{window} before {day}: lower propensity.fewest_buyers, raise "
+                "propensity.departments or propensity.products from 0, or look whether product_id "
+                "and department are mapped from the right columns"
+            )
+            return Verdict("targets", PROPENSITY, "0", needed, "error", message)
+    by_level = {level: sum(one.level == level for one in now) for level in (DEPARTMENT, PRODUCT)}
+    message = (
+        f"{counted(by_level[DEPARTMENT], 'department')} and {counted(by_level[PRODUCT], 'product')}"
+        f" have at least {counted(params.fewest_buyers, 'buyer')} in the {window} before the date, "
+        "and are the first by them"
+    )
+    return Verdict("targets", PROPENSITY, f"{len(now):,}", needed, "ok", message)

@@ -1,0 +1,53 @@
+"""Purchases whose truth is known: where nothing is to be learnt, and where there are tastes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from models.propensity.planted import (
+    PARAMS,
+    STEP,
+    alike,
+    compared,
+    own_tastes,
+    trials_of,
+)
+
+from crm_spark.models.propensity.choice import better_for_sure
+from crm_spark.models.propensity.definition import Propensity
+from crm_spark.models.propensity.model import candidate
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_where_all_customers_are_alike_nothing_beats_the_rule(seed: int) -> None:
+    found = compared(trials_of(alike(400, 8), seed=seed))
+    choice = better_for_sure(found, Propensity.criteria)
+    assert choice.champion != "pooled_regression"
+    assert "does not beat" in choice.why
+
+
+def test_probabilities_are_the_true_ones_of_customers_with_tastes() -> None:
+    chances = own_tastes(800, 8, seed=5)
+    trials = trials_of(chances, seed=5)
+    truth = 1 - (1 - chances) ** PARAMS.horizon_days
+    customers = trials.customers(STEP.test)
+    fitted = trials.fitted(candidate("pooled_regression"), STEP.training)
+    probability = fitted.probability(customers)
+    assert np.corrcoef(probability.ravel(), truth.ravel())[0, 1] > 0.95
+    # By bins of the probability: the true chances of those of whom so much is said.
+    order = np.argsort(probability.ravel())
+    for part in np.array_split(order, 10):
+        said, true = probability.ravel()[part].mean(), truth.ravel()[part].mean()
+        assert said == pytest.approx(true, abs=0.04)
+    values = {one.name: one.value for one in compared(trials)[-1].metrics}
+    assert values["calibration_error"] is not None
+    assert values["calibration_error"] < 0.02
+
+
+def test_a_customers_own_rate_beats_what_is_usual() -> None:
+    rules = {one.name: one for one in compared(trials_of(own_tastes(300, 6, seed=9), seed=9))}
+    own, usual = rules["own_rate"], rules["usual_share"]
+    own_value, usual_value = own.value("average_precision"), usual.value("average_precision")
+    assert own_value is not None
+    assert usual_value is not None
+    assert own_value > usual_value + 0.2

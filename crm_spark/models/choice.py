@@ -30,7 +30,7 @@ class Criterion:
     def shown(self, tested: Tested[Any]) -> str:
         """Write the value with its title."""
         found = tested.value(self.metric)
-        return f"{self.title} {'unknown' if found is None else f'{found:.4f}'}"
+        return f"{self.title} {_figure(found)}"
 
 
 @dataclass(frozen=True)
@@ -78,3 +78,35 @@ def best_rule_or_challenger(tested: Sequence[Tested[Any]], criteria: Sequence[Cr
         registered=(rule.name, challenger.name),
         why=f"the {challenger.name} {outcome} the best rule: {figures}",
     )
+
+
+def better_for_sure(
+    tested: Sequence[Tested[Any]], criteria: Sequence[Criterion], *, gain: str
+) -> Choice:
+    """Make the best challenger the champion where it is better, and the gain not chance.
+
+    It has to beat the best rule by every criterion, and the 95 % interval of its metric `gain` over
+    the best rule, by resamples of the same rows for both, has to lie above 0: else the rule
+    scores.
+    """
+    choice = best_rule_or_challenger(tested, criteria)
+    champion = next(one for one in tested if one.name == choice.champion)
+    if champion.is_rule:
+        return choice
+    measured = next((one for one in champion.metrics if one.name == gain), None)
+    if measured is None or None in (measured.value, measured.low, measured.high):
+        gained, is_sure = "gain unknown", False
+    else:
+        assert measured.low is not None
+        ends = f"{_figure(measured.low)} to {_figure(measured.high)}"
+        gained = f"gain {_figure(measured.value)}, 95 % interval {ends}"
+        is_sure = measured.low > 0
+    if is_sure:
+        return Choice(choice.champion, choice.registered, f"{choice.why}; {gained}")
+    rule = next(name for name in choice.registered if name != champion.name)
+    why = choice.why.replace(" beats ", " does not surely beat ", 1)
+    return Choice(rule, choice.registered, f"{why}; {gained}")
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}"

@@ -18,8 +18,9 @@ from models.propensity.planted import (
     trials_of,
 )
 
-from crm_spark.models.propensity.choice import better_for_sure
+from crm_spark.models.choice import better_for_sure
 from crm_spark.models.propensity.definition import Propensity
+from crm_spark.models.propensity.metrics import GAIN
 from crm_spark.models.propensity.model import candidate
 
 N_TARGETS = 8
@@ -37,6 +38,7 @@ def by_chance(times: int, seed: int) -> list[str]:
             better_for_sure(
                 compared(trials_of(alike(n_customers, N_TARGETS), seed=seed + turn)),
                 Propensity.criteria,
+                gain=GAIN,
             ).champion
             == CHALLENGER
             for turn in range(times)

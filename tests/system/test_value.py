@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from crm_spark.config import Config, load_config
 from crm_spark.jobs import build_features, ingest_sources, score_value, train_value
 from crm_spark.lake.delta import Lake
-from crm_spark.models.value.tables import CUSTOMER_VALUE
+from crm_spark.models.value.tables import CUSTOMER_VALUE, VALUE_VALIDATION
 from crm_spark.runtime.run import RunSummary
 from crm_spark.runtime.session import session_settings
 
@@ -30,8 +30,15 @@ class Cdnow:
     config: Config
     trained: RunSummary
     scored: RunSummary
-    metrics: dict[tuple[str, str], Row]
+    all_metrics: list[Row]
+    champion: str
     scores: dict[str, Row]
+    validation: list[Row]
+
+    @property
+    def metrics(self) -> dict[tuple[str, str], Row]:
+        """The figures by model and name."""
+        return {(row["model_name"], row["metric"]): row for row in self.all_metrics}
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +61,18 @@ def cdnow(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iter
         scored = score_value.run(spark, config, AS_OF)
         lake = Lake(spark, config.storage, "test")
         metrics = spark.read.format("delta").load(f"{folder}/lake/ops/metrics").collect()
+        decisions = spark.read.format("delta").load(f"{folder}/lake/ops/model_decisions")
+        (champion,) = [row["kind"] for row in decisions.where("is_champion").collect()]
         scores = lake.read_date(CUSTOMER_VALUE, AS_OF).collect()
+        validation = lake.read_date(VALUE_VALIDATION, AS_OF).collect()
     yield Cdnow(
         config,
         trained,
         scored,
-        {(row["model_name"], row["metric"]): row for row in metrics},
+        metrics,
+        champion,
         {row["customer_id"]: row for row in scores},
+        validation,
     )
 
 
@@ -100,6 +112,29 @@ def test_the_orders_of_39_weeks_are_expected_as_published(cdnow: Cdnow) -> None:
     ahead = cdnow.metrics["bg_nbd", "ahead.expected_order_days.273d"]
     assert ahead["value"] == pytest.approx(1653, abs=2)
     assert ahead["n"] == 2357
+
+
+def test_what_was_expected_of_each_customer_lies_open_beside_what_came(cdnow: Cdnow) -> None:
+    rows = cdnow.validation
+    quoted = max(row["cutoff_date"] for row in cdnow.all_metrics)
+    assert {(row["cutoff_date"], row["horizon_days"]) for row in rows} == {(quoted, 28)}
+    figures = {
+        (row["model_name"], row["metric"]): row
+        for row in cdnow.all_metrics
+        if row["cutoff_date"] == quoted
+    }
+    came = [row["actual_amount"] for row in rows]
+    assert sum(came) == pytest.approx(figures["bg_nbd", "actual_total"]["value"])
+    columns = {
+        cdnow.champion: [row["expected_amount"] for row in rows],
+        "carried_forward": [row["carried_forward_amount"] for row in rows],
+    }
+    assert len(columns) == 2
+    for name, expected in columns.items():
+        tested = figures[name, "mean_absolute_error"]
+        error = sum(abs(one - actual) for one, actual in zip(expected, came, strict=True))
+        assert len(rows) == tested["n"]
+        assert error / len(rows) == pytest.approx(tested["value"])
 
 
 def test_tiers_hold_the_shares_that_they_are_named_by(cdnow: Cdnow) -> None:

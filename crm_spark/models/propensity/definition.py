@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from crm_spark.errors import DataError
 from crm_spark.lake.contract import Table
 from crm_spark.lake.driver_rows import frame_of
+from crm_spark.models.choice import better_for_sure
 from crm_spark.models.contract import (
     Artifact,
     Choice,
@@ -29,10 +30,9 @@ from crm_spark.models.contract import (
 )
 from crm_spark.models.cutoffs import plan_with_choice
 from crm_spark.models.propensity.candidates import CANDIDATES, PropensityCandidate
-from crm_spark.models.propensity.choice import better_for_sure
 from crm_spark.models.propensity.data import PropensityData
 from crm_spark.models.propensity.facts import read_propensity
-from crm_spark.models.propensity.metrics import AVERAGE_PRECISION, LOG_LOSS
+from crm_spark.models.propensity.metrics import AVERAGE_PRECISION, GAIN, LOG_LOSS
 from crm_spark.models.propensity.model import PropensityModel, candidate
 from crm_spark.models.propensity.purchases import (
     bought_lines,
@@ -176,7 +176,7 @@ class Propensity(Model[PropensitySection, PropensityData, PropensityModel]):
         self, section: PropensitySection, tested: Sequence[Tested[PropensityModel]]
     ) -> Choice:
         """Choose the challenger only where it ranks better than the best rule for sure."""
-        return better_for_sure(tested, self.criteria)
+        return better_for_sure(tested, self.criteria, gain=GAIN)
 
     def compose(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from pyspark.sql import DataFrame
@@ -12,6 +13,8 @@ from crm_spark.errors import DataError
 from crm_spark.features.orders import count_changes
 from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.lake.contract import Table
+from crm_spark.lake.driver_rows import frame_of
+from crm_spark.models.choice import better_for_sure
 from crm_spark.models.contract import (
     Artifact,
     Choice,
@@ -39,22 +42,25 @@ from crm_spark.models.value.data import ValueData, closed_on
 from crm_spark.models.value.facts import read_value
 from crm_spark.models.value.histories import value_histories, with_outcomes
 from crm_spark.models.value.metrics import (
+    GAIN,
     MEAN_ABSOLUTE_ERROR,
     ROOT_MEAN_SQUARED_ERROR,
     TOP_TENTH_FOUND,
+    error_gain,
     order_metrics,
     value_metrics,
 )
-from crm_spark.models.value.model import Customers, ValueModel
+from crm_spark.models.value.model import Customers, TestedOn, ValueModel
 from crm_spark.models.value.report import GLOSSARY, show_value
 from crm_spark.models.value.scoring import (
     CHURN_SCORES,
     score_customers,
+    validation_rows,
     with_tiers,
     with_value_at_risk,
 )
 from crm_spark.models.value.section import ValueSection, closed_after, cutoffs_for_test, walk_over
-from crm_spark.models.value.tables import CUSTOMER_VALUE
+from crm_spark.models.value.tables import CUSTOMER_VALUE, VALIDATION, VALUE_VALIDATION
 from crm_spark.models.value.verdicts import value_verdicts
 from crm_spark.runtime.progress import stage
 from crm_spark.tables.checks import Verdict
@@ -67,12 +73,13 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
     name = "value"
     section = ValueSection
     section_name = "value"
+    generation = 2
     training_in_words = (
         "Fit what customers will order and spend, test it beside trivial rules, and name the "
         "champion."
     )
     scoring_in_words = "Say what every customer of the date is worth, and put them into tiers."
-    tables = (CUSTOMER_VALUE,)
+    tables = (CUSTOMER_VALUE, VALUE_VALIDATION)
     glossary = GLOSSARY
     # What is expected is a mean, which has the least squared error; the least absolute one is that
     # of the median, and so of saying 0 wherever most customers do not order.
@@ -111,17 +118,7 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
     def read(self, run: ModelRun[ValueSection], plan: Plan) -> ValueData:
         """Give the histories of all cut-offs and of the date itself, with what came after."""
         params = run.section
-        window = {"horizon_days": params.horizon_days, "grace_days": params.grace_days}
-        histories = _histories(run, sorted({run.day, *plan.dates}))
-        orders, lines = run.lake.read(CUSTOMER_ORDERS), run.lake.read(TRANSACTIONS)
-        rows = with_outcomes(
-            histories,
-            orders,
-            lines,
-            dates=plan.dates,
-            changes=count_changes(orders, dates=closings(plan.dates, **window)),
-            **window,
-        )
+        rows = _with_outcomes(run, _histories(run, sorted({run.day, *plan.dates})), plan.dates)
         return ValueData(run.keep(rows), params, lambda day: closed_on(plan.dates, day, params))
 
     def content(self, run: ModelRun[ValueSection], plan: Plan, data: ValueData) -> Sequence[object]:
@@ -158,12 +155,16 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
     def evaluate(
         self, run: ModelRun[ValueSection], fitted: ValueModel, step: Cutoffs, data: ValueData
     ) -> Sequence[Measured]:
-        """Measure totals, errors, ranking and intervals on the test cut-off."""
+        """Measure totals, errors, ranking and intervals on the test cut-off.
+
+        Of a challenger the gain over the best rule besides, with its interval.
+        """
         customers = data.customers(step.test)
         if not len(customers):
             raise DataError(f"nobody had an order before {step.test} that was not taken back whole")
         # What is tested is what is spent, not what that is worth now.
-        expected = fitted.undiscounted().predict(customers, run.section.horizon_days)
+        horizon = run.section.horizon_days
+        expected = fitted.undiscounted().predict(customers, horizon)
         assert customers.actual_amount is not None and customers.actual_order_days is not None
         found = value_metrics(
             expected.amount,
@@ -171,9 +172,23 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
             draws=data.draws(step.test),
             interval=fitted.interval(expected.amount),
         )
+        if not _candidate(fitted.kind).is_rule:
+            by_rules = [
+                _fitted(data, rule, step.test).undiscounted().predict(customers, horizon).amount
+                for rule in self.candidates(run.section)
+                if rule.is_rule
+            ]
+            draws = data.draws(step.test)
+            found.append(
+                error_gain(expected.amount, by_rules, customers.actual_amount, draws=draws)
+            )
         if expected.order_days is not None:
             found += order_metrics(expected.order_days, customers.actual_order_days)
         return found
+
+    def choose(self, section: ValueSection, tested: Sequence[Tested[ValueModel]]) -> Choice:
+        """Choose a challenger only where it is better than the best rule for sure."""
+        return better_for_sure(tested, self.criteria, gain=GAIN)
 
     def compose(
         self,
@@ -192,6 +207,8 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
         for one in tested:
             with stage(run.spark, f"fit {one.name} on all that is known on {run.day}"):
                 fitted = _fitted(data, _candidate(one.name), run.day)
+                tested_on = TestedOn(step.test, one.fitted.predictor)
+                fitted = replace(fitted, tested=tested_on)
                 ahead = _ahead(fitted, data.customers(run.day))
             metrics = (*one.metrics, *ahead, *_parameters(fitted, data.counts(run.day).n))
             found.append(Tested(one.name, one.is_rule, fitted, metrics))
@@ -221,12 +238,13 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
     def load(self, stored: StoredVersion) -> ValueModel:
         """Put a model together again."""
         spec = stored.spec()
-        return ValueModel.of(spec, _candidate(spec["kind"]).load(spec["predictor"]))
+        return ValueModel.of(spec, _candidate(spec["kind"]).load)
 
     def score(self, run: ModelRun[ValueSection], fitted: ValueModel) -> Mapping[Table, DataFrame]:
         """Give what every customer is worth who has kept an order of before the date."""
         scored = run.keep(score_customers(fitted, _histories(run, [run.day])))
-        return {CUSTOMER_VALUE: with_value_at_risk(with_tiers(scored), run.beside(CHURN_SCORES))}
+        of_date = with_value_at_risk(with_tiers(scored), run.beside(CHURN_SCORES))
+        return {CUSTOMER_VALUE: of_date, VALUE_VALIDATION: _validated(run, fitted.tested)}
 
     def report(self, request: ReportRequest, section: ValueSection) -> Subject | None:
         """Give who is worth what, and how far to trust it."""
@@ -243,6 +261,29 @@ def _histories(run: ModelRun[ValueSection], dates: Sequence[date]) -> DataFrame:
         horizons_days=run.section.horizons_days,
         changes=count_changes(orders, dates=dates),
     )
+
+
+def _with_outcomes(
+    run: ModelRun[ValueSection], histories: DataFrame, dates: Sequence[date]
+) -> DataFrame:
+    params, orders = run.section, run.lake.read(CUSTOMER_ORDERS)
+    window = {"horizon_days": params.horizon_days, "grace_days": params.grace_days}
+    return with_outcomes(
+        histories,
+        orders,
+        run.lake.read(TRANSACTIONS),
+        dates=dates,
+        changes=count_changes(orders, dates=closings(dates, **window)),
+        **window,
+    )
+
+
+def _validated(run: ModelRun[ValueSection], tested: TestedOn | None) -> DataFrame:
+    """Give what was expected of each customer when the model was tested, beside what came."""
+    if tested is None:  # trained before versions had it
+        return frame_of(run.spark, VALIDATION, [])
+    rows = _with_outcomes(run, _histories(run, [tested.cutoff]), [tested.cutoff])
+    return validation_rows(tested, run.keep(rows), run.section.horizon_days)
 
 
 def _candidate(name: str) -> ValueCandidate:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from datetime import date
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pandas as pd
@@ -95,14 +96,28 @@ class Predictor(Protocol):
 
 
 @dataclass(frozen=True)
+class TestedOn:
+    """The cut-off that a kind was tested on, and the predictor that what was known then made."""
+
+    __test__: ClassVar[bool] = False  # no test, whatever pytest makes of its name
+
+    cutoff: date
+    predictor: Predictor
+
+
+@dataclass(frozen=True)
 class ValueModel:
-    """A predictor with its name and settings, and how far it was off when it was last tested."""
+    """A predictor with its name and settings, and how far it was off when it was last tested.
+
+    `tested` is the same kind as it was tested; None before it is.
+    """
 
     kind: str
     predictor: Predictor
     horizons_days: tuple[int, ...]
     discount_rate: float = 0.0
     groups: tuple[AlikeGroup, ...] = ()
+    tested: TestedOn | None = None
 
     def predict(self, customers: Customers, horizon_days: int) -> Predicted:
         """Give what is expected in a horizon."""
@@ -124,17 +139,26 @@ class ValueModel:
             "horizons_days": list(self.horizons_days),
             "discount_rate": self.discount_rate,
             "groups": [asdict(group) for group in self.groups],
+            "tested": self.tested
+            and {
+                "cutoff": self.tested.cutoff.isoformat(),
+                "predictor": self.tested.predictor.spec(),
+            },
         }
 
     @classmethod
-    def of(cls, spec: Mapping[str, Any], predictor: Predictor) -> ValueModel:
-        """Put a model together again from its spec and its loaded predictor."""
+    def of(
+        cls, spec: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Predictor]
+    ) -> ValueModel:
+        """Put a model together again from its spec; `load` does so with a predictor."""
+        tested = spec.get("tested")
         return cls(
             spec["kind"],
-            predictor,
+            load(spec["predictor"]),
             tuple(spec["horizons_days"]),
             spec["discount_rate"],
             tuple(AlikeGroup(**group) for group in spec["groups"]),
+            tested and TestedOn(date.fromisoformat(tested["cutoff"]), load(tested["predictor"])),
         )
 
 

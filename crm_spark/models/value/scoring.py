@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.ranks import add_ranks
 from crm_spark.models.value.buy_till_you_die import BuyTillYouDie
-from crm_spark.models.value.histories import LOG_GAPS
-from crm_spark.models.value.model import Customers, ValueModel
+from crm_spark.models.value.histories import ACTUAL_AMOUNT, LOG_GAPS, recent_amount
+from crm_spark.models.value.model import Customers, TestedOn, ValueModel
 from crm_spark.models.value.purchases import Floats
 
 # Shares of customers, the best first, as the field cuts them.
@@ -53,6 +53,40 @@ def score_customers(model: ValueModel, histories: DataFrame) -> DataFrame:
         *[F.col(_named(name, first)).alias(name) for name in _OF_HORIZON],
         *_OF_ALL,
         F.array(*map(_of_horizon, model.horizons_days)).alias("by_horizon"),
+    )
+
+
+def validation_rows(tested: TestedOn, rows: DataFrame, horizon_days: int) -> DataFrame:
+    """Give of each customer what was expected on the cut-off of the test, and what came.
+
+    Reads with_outcomes() of that cut-off. Gives the columns of scores.value_validation but for what
+    the runner adds.
+    """
+
+    def predict(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            customers = Customers.of(batch.to_pandas(), (horizon_days,))
+            amount = tested.predictor.predict(customers, horizon_days).amount
+            yield pa.RecordBatch.from_arrays(
+                [batch["customer_id"].cast(pa.string()), _as_column(amount, len(customers))],
+                names=["customer_id", "expected_amount"],
+            )
+
+    expected = rows.drop("as_of_date", LOG_GAPS).mapInArrow(
+        predict, "customer_id string, expected_amount double"
+    )
+    came = rows.select(
+        "customer_id",
+        F.col(recent_amount(horizon_days)).alias("carried_forward_amount"),
+        F.col(ACTUAL_AMOUNT).alias("actual_amount"),
+    )
+    return expected.join(came, "customer_id").select(
+        "customer_id",
+        F.lit(tested.cutoff).alias("cutoff_date"),
+        F.lit(horizon_days).alias("horizon_days"),
+        "expected_amount",
+        "carried_forward_amount",
+        "actual_amount",
     )
 
 

@@ -1,6 +1,8 @@
-"""The score table of value."""
+"""The score tables of value."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from pyspark.sql import types as T
 
@@ -91,5 +93,42 @@ CUSTOMER_VALUE = Table(
         ),
         IS_BACKFILLED,
         *SCORED_BY,
+    ),
+)
+
+VALUE_VALIDATION = Table(
+    name="scores.value_validation",
+    comment=(
+        "What the kind that scores expected of each customer on the cut-off of its test, which it "
+        "had not seen, beside what came and the naive rule."
+    ),
+    key=("customer_id", "as_of_date"),
+    partition_by=("as_of_date",),
+    columns=(
+        CUSTOMER_ID,
+        AS_OF_DATE,
+        Column("cutoff_date", T.DateType(), "Cut-off of the test: what was known before this day"),
+        Column("horizon_days", T.IntegerType(), "Days from the cut-off that the amounts are of"),
+        Column("expected_amount", T.DoubleType(), "Net spend that was expected, not discounted"),
+        Column(
+            "carried_forward_amount",
+            T.DoubleType(),
+            "Net spend of as many days before the cut-off: the naive rule",
+        ),
+        Column("actual_amount", T.DoubleType(), "Net spend that came"),
+        IS_BACKFILLED,
+        *SCORED_BY,
+    ),
+)
+
+# Its rows as they are made: what the runner adds is left out.
+VALIDATION = replace(
+    VALUE_VALIDATION,
+    key=("customer_id",),
+    partition_by=(),
+    columns=tuple(
+        column
+        for column in VALUE_VALIDATION.columns
+        if column not in (AS_OF_DATE, IS_BACKFILLED, *SCORED_BY)
     ),
 )

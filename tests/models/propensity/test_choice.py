@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from crm_spark.models.propensity.choice import better_for_sure
+from crm_spark.models.choice import better_for_sure
 from crm_spark.models.propensity.definition import Propensity
+from crm_spark.models.propensity.metrics import GAIN
 from crm_spark.models.results import Measured, Tested
 
 CRITERIA = Propensity.criteria
@@ -24,7 +25,7 @@ def candidate(
         Measured("log_loss", log_loss, 100),
     ]
     if gain:
-        metrics.append(Measured("average_precision_gain", 0.1, 100, *gain))
+        metrics.append(Measured(GAIN, 0.1, 100, *gain))
     return Tested(name, gain is None, None, tuple(metrics))
 
 
@@ -44,7 +45,7 @@ def pooled(
 
 
 def test_a_challenger_with_better_figures_and_a_gain_for_sure_wins() -> None:
-    choice = better_for_sure([*RULES, pooled()], CRITERIA)
+    choice = better_for_sure([*RULES, pooled()], CRITERIA, gain=GAIN)
     assert choice.champion == "pooled_regression"
     assert choice.registered == ("decayed_counts", "pooled_regression")
     assert choice.why == (
@@ -58,7 +59,7 @@ def test_a_challenger_with_better_figures_and_a_gain_for_sure_wins() -> None:
 def test_a_gain_that_may_be_chance_leaves_the_best_rule(
     gain: tuple[float | None, float | None],
 ) -> None:
-    choice = better_for_sure([*RULES, pooled(gain=gain)], CRITERIA)
+    choice = better_for_sure([*RULES, pooled(gain=gain)], CRITERIA, gain=GAIN)
     assert choice.champion == "decayed_counts"
     assert set(choice.registered) == {"decayed_counts", "pooled_regression"}
     assert choice.why.startswith(
@@ -77,20 +78,20 @@ def test_a_gain_that_may_be_chance_leaves_the_best_rule(
 def test_a_challenger_that_is_worse_in_anything_does_not_win_whatever_its_gain(
     precision: float | None, log_loss: float | None
 ) -> None:
-    choice = better_for_sure([*RULES, pooled(precision, log_loss)], CRITERIA)
+    choice = better_for_sure([*RULES, pooled(precision, log_loss)], CRITERIA, gain=GAIN)
     assert choice.champion == "decayed_counts"
     assert set(choice.registered) == {"decayed_counts", "pooled_regression"}
     assert "the pooled_regression does not beat the best rule: " in choice.why
 
 
 def test_a_rule_alone_scores() -> None:
-    choice = better_for_sure(RULES, CRITERIA)
+    choice = better_for_sure(RULES, CRITERIA, gain=GAIN)
     assert (choice.champion, choice.registered) == ("decayed_counts", ("decayed_counts",))
 
 
 def test_where_nobody_bought_anything_a_rule_scores() -> None:
     rules = [candidate("usual_share", None, 0.3), candidate("own_rate", None, 0.4)]
-    choice = better_for_sure([*rules, pooled(None, 0.1, (None, None))], CRITERIA)
+    choice = better_for_sure([*rules, pooled(None, 0.1, (None, None))], CRITERIA, gain=GAIN)
     assert choice.champion == "usual_share"
 
 

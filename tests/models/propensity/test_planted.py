@@ -13,15 +13,16 @@ from models.propensity.planted import (
     trials_of,
 )
 
-from crm_spark.models.propensity.choice import better_for_sure
+from crm_spark.models.choice import better_for_sure
 from crm_spark.models.propensity.definition import Propensity
+from crm_spark.models.propensity.metrics import GAIN
 from crm_spark.models.propensity.model import candidate
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_where_all_customers_are_alike_nothing_beats_the_rule(seed: int) -> None:
     found = compared(trials_of(alike(400, 8), seed=seed))
-    choice = better_for_sure(found, Propensity.criteria)
+    choice = better_for_sure(found, Propensity.criteria, gain=GAIN)
     assert choice.champion != "pooled_regression"
     assert "does not beat" in choice.why
 

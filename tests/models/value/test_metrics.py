@@ -7,7 +7,7 @@ import pytest
 
 from crm_spark.models.resampling import resamples
 from crm_spark.models.value.intervals import AlikeGroup, alike_groups, interval_of
-from crm_spark.models.value.metrics import order_metrics, value_metrics
+from crm_spark.models.value.metrics import error_gain, order_metrics, value_metrics
 
 
 def figures(
@@ -133,3 +133,26 @@ def test_within_a_group_intervals_go_with_what_is_expected() -> None:
 
 def test_too_few_customers_have_no_intervals() -> None:
     assert alike_groups(np.ones(49), np.ones(49)) == ()
+
+
+def test_a_gain_is_over_the_rule_with_the_least_error_on_the_same_customers() -> None:
+    draw = np.random.default_rng(4)
+    actual = draw.gamma(1.0, 50.0, size=400)
+    good, fair, bad = (actual + draw.normal(0, spread, 400) for spread in (10.0, 20.0, 60.0))
+    draws = resamples(400, seed=1)
+    gained = error_gain(good, [bad, fair], actual, draws=draws)
+    errors = [float(np.sqrt(((one - actual) ** 2).mean())) for one in (good, fair)]
+    assert gained.value == pytest.approx(errors[1] - errors[0])
+    assert gained.low is not None
+    assert gained.high is not None
+    assert 0 < gained.low < gained.value < gained.high
+    lost = error_gain(fair, [bad, good], actual, draws=draws)
+    assert lost.high is not None
+    assert lost.high < 0
+
+
+def test_nothing_is_gained_over_the_same_expectations() -> None:
+    actual = np.array([0.0, 10.0, 30.0, 5.0])
+    expected = np.array([1.0, 12.0, 20.0, 6.0])
+    gained = error_gain(expected, [expected], actual, draws=resamples(4, seed=1))
+    assert (gained.value, gained.low, gained.high) == (0.0, 0.0, 0.0)

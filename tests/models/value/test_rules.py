@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
 
 from crm_spark.models.value.candidates import CANDIDATES, Known, spend_of
-from crm_spark.models.value.model import Customers, ValueModel, mean_present_value
+from crm_spark.models.value.model import Customers, TestedOn, ValueModel, mean_present_value
 from crm_spark.models.value.purchases import Histories
 from crm_spark.models.value.rules import CarriedForward, OwnRate, RfmCells, fit_rfm_cells
 from crm_spark.models.value.section import ValueSection
@@ -100,9 +101,14 @@ def test_every_candidate_says_the_same_after_it_was_stored(candidate: object) ->
     params = ValueSection(horizons_days=(28, 84), discount_rate=0.1, most_regular_k=2)
     fitted = candidate.fit(known(), params)  # type: ignore[attr-defined]
     model = ValueModel(candidate.name, fitted, (28, 84), 0.1)  # type: ignore[attr-defined]
+    model = replace(model, tested=TestedOn(date(2024, 3, 1), fitted))
     spec = json.loads(json.dumps(model.spec()))
-    loaded = ValueModel.of(spec, candidate.load(spec["predictor"]))  # type: ignore[attr-defined]
+    loaded = ValueModel.of(spec, candidate.load)  # type: ignore[attr-defined]
+    assert loaded.tested is not None
+    assert loaded.tested.cutoff == date(2024, 3, 1)
     (closed,) = known().closed
+    tested = loaded.tested.predictor.predict(closed, 28).amount
+    assert np.array_equal(tested, fitted.predict(closed, 28).amount)
     for days in (28, 84):
         said, again = model.predict(closed, days), loaded.predict(closed, days)
         assert (said.amount >= 0).all() and said.amount.max() > 0

@@ -16,6 +16,7 @@ from crm_spark.models.registry import find_model
 from crm_spark.models.targets import score_targets
 from crm_spark.models.value.scoring import CHURN_SCORES, with_value_at_risk
 from crm_spark.models.value.section import ValueSection
+from crm_spark.models.value.tables import CUSTOMER_VALUE
 from crm_spark.tables.mapped import Mapped
 
 DAY = date(2024, 7, 1)
@@ -57,7 +58,8 @@ def test_another_models_scores_are_those_of_the_date_where_they_are_whole(has_ro
 
 def test_scores_of_value_are_made_anew_where_those_of_churn_change() -> None:
     state: Any = SimpleNamespace(outputs=lambda name: ())
-    (target,) = score_targets(
+    targets = score_targets(
         find_model("value"), ValueSection(), DAY, date(2023, 1, 1), state, Mapped()
     )
+    (target,) = [one for one in targets if one.output.name == CUSTOMER_VALUE.name]
     assert target.optional == (Output(CUSTOMER_CHURN.name, DAY),)

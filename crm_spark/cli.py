@@ -11,6 +11,7 @@ import crm_spark
 from crm_spark.config import Config, load_config, load_local_config, parse_date
 from crm_spark.errors import ConfigError, CrmSparkError, nearest
 from crm_spark.jobs.catalogue import JOBS, Job, job_of, needs_config
+from crm_spark.runtime.executors import missing_on_executors
 from crm_spark.runtime.progress import configure_logging, log, redact
 from crm_spark.runtime.run import RunSummary
 
@@ -37,7 +38,7 @@ def main(job: str | None = None) -> None:
     except KeyboardInterrupt as error:
         _fail(error, getattr(error, "summary", summary))
     except Exception as error:  # noqa: BLE001 - the one place that turns errors into exit codes
-        _fail(error, getattr(error, "summary", summary))
+        _fail(missing_on_executors(error) or error, getattr(error, "summary", summary))
     _print_summary(summary)
 
 

@@ -90,10 +90,11 @@ def better_for_sure(
     scores.
     """
     choice = best_rule_or_challenger(tested, criteria)
-    champion = next(one for one in tested if one.name == choice.champion)
-    if champion.is_rule:
+    rule, *challengers = choice.registered
+    if not challengers:
         return choice
-    measured = next((one for one in champion.metrics if one.name == gain), None)
+    challenger = next(one for one in tested if one.name == challengers[0])
+    measured = next((one for one in challenger.metrics if one.name == gain), None)
     if measured is None or None in (measured.value, measured.low, measured.high):
         gained, is_sure = "gain unknown", False
     else:
@@ -101,11 +102,11 @@ def better_for_sure(
         ends = f"{_figure(measured.low)} to {_figure(measured.high)}"
         gained = f"gain {_figure(measured.value)}, 95 % interval {ends}"
         is_sure = measured.low > 0
-    if is_sure:
-        return Choice(choice.champion, choice.registered, f"{choice.why}; {gained}")
-    rule = next(name for name in choice.registered if name != champion.name)
-    why = choice.why.replace(" beats ", " does not surely beat ", 1)
-    return Choice(rule, choice.registered, f"{why}; {gained}")
+    why = choice.why
+    if choice.champion != rule and not is_sure:
+        why = why.replace(" beats ", " does not surely beat ", 1)
+    champion = choice.champion if is_sure else rule
+    return Choice(champion, choice.registered, f"{why}; {gained}")
 
 
 def _figure(value: float | None) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from pyspark.errors import PySparkException
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException, PySparkImportError
 
 from crm_spark.errors import EnvironmentFault
 
@@ -15,7 +16,10 @@ _MISSING_PACKAGE = re.compile(r"\[PACKAGE_NOT_INSTALLED\] (\w+)")
 
 def missing_on_executors(error: BaseException) -> EnvironmentFault | None:
     """Give the fault where a worker ended as its Python lacks a module; None for other errors."""
-    if not isinstance(error, PySparkException):
+    # The driver's own lack is no fault of theirs; what Spark cannot name comes as Java's error.
+    if isinstance(error, PySparkImportError) or not isinstance(
+        error, (PySparkException, Py4JJavaError)
+    ):
         return None
     found = _MISSING_MODULE.search(str(error)) or _MISSING_PACKAGE.search(str(error))
     if found is None:

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from crm_spark.config import Config, load_config
 from crm_spark.jobs import build_features, ingest_sources, score_value, train_value
 from crm_spark.lake.delta import Lake
+from crm_spark.models.registry import find_model
 from crm_spark.models.value.tables import CUSTOMER_VALUE, VALUE_VALIDATION
 from crm_spark.runtime.run import RunSummary
 from crm_spark.runtime.session import session_settings
@@ -117,7 +118,8 @@ def test_the_orders_of_39_weeks_are_expected_as_published(cdnow: Cdnow) -> None:
 def test_what_was_expected_of_each_customer_lies_open_beside_what_came(cdnow: Cdnow) -> None:
     rows = cdnow.validation
     quoted = max(row["cutoff_date"] for row in cdnow.all_metrics)
-    assert {(row["cutoff_date"], row["horizon_days"]) for row in rows} == {(quoted, 28)}
+    first_horizon = cdnow.config.section_of(find_model("value")).horizons_days[0]  # type: ignore[attr-defined]
+    assert {(row["cutoff_date"], row["horizon_days"]) for row in rows} == {(quoted, first_horizon)}
     figures = {
         (row["model_name"], row["metric"]): row
         for row in cdnow.all_metrics
@@ -159,3 +161,12 @@ def test_a_second_training_keeps_the_version_and_a_second_scoring_the_rows(
         total = rows.agg(F.sum("expected_amount")).collect()[0][0]
     assert again.models == cdnow.trained.models
     assert total == pytest.approx(sum(row["expected_amount"] for row in cdnow.scores.values()))
+
+
+def test_a_date_before_the_test_had_closed_has_no_outcomes_of_later(
+    spark: SparkSession, cdnow: Cdnow
+) -> None:
+    past = date(1997, 8, 1)  # the test's cut-off lies before it, its horizon ends after it
+    scored = score_value.run(spark, cdnow.config, past)
+    assert scored.tables[CUSTOMER_VALUE.name].rows_written > 0
+    assert scored.tables[VALUE_VALIDATION.name].rows_written == 0

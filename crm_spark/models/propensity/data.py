@@ -16,9 +16,9 @@ from crm_spark.models.propensity.targets import Targets
 from crm_spark.models.propensity.trials import Trials
 from crm_spark.models.rows import sampled_customers
 
-# Of more pairs of customer and target a date than these, those of a sample of the customers by hash
-# are learnt from, and say how good a candidate is: matrices of some 60 MB a date.
-MOST_PAIRS = 400_000
+# Of more pairs of customer and target a date, or more customers, those of a sample of the customers
+# by hash are learnt from, and say how good a candidate is: matrices of some 60 MB a date.
+MOST_PAIRS, MOST_CUSTOMERS = 400_000, 20_000
 
 
 class PropensityData:
@@ -49,10 +49,11 @@ class PropensityData:
 
     @cached_property
     def trials(self) -> Trials:
-        """What candidates make of all customers, or of a sample: about MOST_PAIRS a date."""
+        """What candidates make of all customers, or of a sample of them by hash."""
         n_customers = max(self.n_customers.values())
         n_targets = max(1, *(len(one) for one in self.targets.values()))
-        sample = sampled_customers(self.rows, n_rows=n_customers, most=MOST_PAIRS // n_targets)
+        most = min(MOST_CUSTOMERS, MOST_PAIRS // n_targets)
+        sample = sampled_customers(self.rows, n_rows=n_customers, most=most)
         table = sample.orderBy("customer_id").select(EVENTS).toArrow()  # bounded by the sample
         histories = Histories.of(table, self.moments, self.targets, self.n_customers)
         return Trials(histories, self._closes, self._params)

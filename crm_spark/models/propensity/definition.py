@@ -239,7 +239,7 @@ class Propensity(Model[PropensitySection, PropensityData, PropensityModel]):
                 "propensity.fewest_buyers, and train again"
             )
         with stage(run.spark, "probabilities and audiences"):
-            reached = run.keep(with_reach(run.keep(score_customers(fitted, data, run.day))))
+            reached = with_reach(run.keep(score_customers(fitted, data, run.day)))
             rows = audience_rows(reached, fitted, targets)
         return {
             CUSTOMER_PROPENSITY: customer_rows(reached, fitted, targets),

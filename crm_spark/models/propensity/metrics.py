@@ -26,6 +26,10 @@ AVERAGE_PRECISION, LOG_LOSS = "average_precision", "log_loss"
 GAIN = "average_precision_gain"
 # With fewer buyers in the test, one more or less decides the average precision of a target.
 FEWEST_TESTED = 10
+# Resamples are looked at in pieces that fit a processor's cache.
+_AT_ONCE = 100_000
+
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,9 @@ class Precision:
 def precision_of(probability: Floats, is_buyer: NDArray[np.bool_], draws: Floats) -> Precision:
     """Rank the customers of each target, a column each, and give the average precision.
 
-    The mean over buyers of the share of buyers among the customers up to them, as
-    binary_metrics.average_precision() has it; customers with the same probability stand together.
+    The mean over buyers of the share of buyers among the customers up to them. Customers with the
+    same probability are taken in the mean of all their orders: where they stood together, as
+    scikit-learn has it, a rule of few distinct values would lose to itself with noise added.
     `draws` are weights of customers, a row a resample. Targets with fewer than FEWEST_TESTED buyers
     have none. A customer drawn twice is a buyer above himself, so that resamples come out higher
     than what they resample: they are moved by as much as their mean is off.
@@ -54,10 +59,12 @@ def precision_of(probability: Floats, is_buyer: NDArray[np.bool_], draws: Floats
     enough = is_buyer.sum(axis=0) >= FEWEST_TESTED
     by_target = np.full(is_buyer.shape[1], np.nan)
     of_draws = []
+    n = len(is_buyer)
+    once, counts = np.ones((1, n), np.int64), np.rint(draws * n).astype(np.int64)
     for at in np.flatnonzero(enough):
         one = (probability[:, at], is_buyer[:, at])
-        by_target[at] = _average_precision(*one, np.ones((1, len(is_buyer))))[0]
-        of_draws.append(_average_precision(*one, draws))
+        by_target[at] = _average_precision(*one, once)[0]
+        of_draws.append(_average_precision(*one, counts))
     if not of_draws:
         return Precision(by_target, np.full(len(draws), np.nan))
     means = _mean_known(np.array(of_draws))
@@ -71,20 +78,42 @@ def _mean_known(values: Floats) -> Floats:
     return np.where(n > 0, total / np.maximum(n, 1), np.nan)
 
 
-def _average_precision(probability: Floats, is_buyer: NDArray[np.bool_], weights: Floats) -> Floats:
-    """Give the average precision by each row of weights; NaN where none of them is a buyer's."""
+def _average_precision(probability: Floats, is_buyer: NDArray[np.bool_], counts: Ints) -> Floats:
+    """Give the average precision by each row of counts of customers; NaN where no buyer is in it.
+
+    Of m customers with one probability, k of them buyers, after N customers with P buyers, each of
+    the places N + 1 to N + m is a buyer's with the chance k / m, and has then P + 1 buyers up to it
+    and on average (k - 1) / (m - 1) more for each place of the m before it.
+    """
     order, ends = _by_rank(probability)
-    sorted_weights = weights[:, order]
-    customers = np.cumsum(sorted_weights, axis=1)[:, ends]
-    buyers = np.cumsum(sorted_weights * is_buyer[order], axis=1)[:, ends]
-    gained = np.diff(buyers, axis=1, prepend=0.0)
-    precision = np.divide(buyers, customers, out=np.zeros_like(buyers), where=customers > 0)
+    # Sums of 1 / place over the places of groups are differences of these.
+    harmonic = np.append(0.0, np.cumsum(1 / np.arange(1, counts.sum(axis=1).max() + 1)))
+    rows = max(1, _AT_ONCE // len(order))
+    pieces = [
+        _of_rows(counts[start : start + rows, order], is_buyer[order], ends, harmonic)
+        for start in range(0, len(counts), rows)
+    ]
+    return np.concatenate(pieces)
+
+
+def _of_rows(
+    sorted_counts: Ints, is_buyer: NDArray[np.bool_], ends: Ints, harmonic: Floats
+) -> Floats:
+    customers = np.cumsum(sorted_counts, axis=1)[:, ends]
+    buyers = np.cumsum(sorted_counts * is_buyer, axis=1)[:, ends]
+    m = np.diff(customers, axis=1, prepend=0)
+    k = np.diff(buyers, axis=1, prepend=0)
+    before, buyers_before = customers - m, buyers - k
+    more = (k - 1) / np.maximum(m - 1, 1)
+    summed = more * m + (buyers_before + 1 - more * (before + 1)) * (
+        harmonic[customers] - harmonic[before]
+    )
+    gained = np.where(m > 0, k / np.maximum(m, 1) * summed, 0.0).sum(axis=1)
     total = buyers[:, -1]
-    summed = (precision * gained).sum(axis=1)
-    return np.divide(summed, total, out=np.full(len(total), np.nan), where=total > 0)
+    return np.divide(gained, total, out=np.full(len(total), np.nan), where=total > 0)
 
 
-def _by_rank(probability: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _by_rank(probability: Floats) -> tuple[Ints, Ints]:
     """Give the order of falling probability, and the last place of each distinct one."""
     order = np.argsort(-probability, kind="stable")
     changes = np.flatnonzero(np.diff(probability[order]) != 0)
@@ -186,7 +215,8 @@ def _counts(probability: Floats, is_buyer: NDArray[np.bool_]) -> ScoreCounts:
 def gain(precision: Precision, rules: Sequence[Precision], n: int) -> Measured:
     """Give how much a challenger's average precision is above that of the best rule.
 
-    With its interval from the same resamples of customers for both. None where nobody bought.
+    With its interval from the same resamples of customers for both. None where too few bought
+    anything.
     """
     best = max(rules, key=lambda rule: -1.0 if rule.mean is None else rule.mean)
     if precision.mean is None or best.mean is None:

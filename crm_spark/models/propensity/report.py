@@ -84,9 +84,9 @@ def _lead(facts: PropensityFacts, window: str) -> str:
         if of:
             narrow = min(of, key=lambda one: one.sizes[_SHOWN_REACH])
             sentences.append(
-                f"{share(_mean_size(of, _SHOWN_REACH))} of the customers are expected to hold "
-                f"{_SHOWN_REACH}% of those who will buy {_thing(level)} in {window}, the mean of "
-                f"{counted(len(of), level)}; fewest are needed for {narrow.name}: "
+                f"{share(_mean_size(of, _SHOWN_REACH))} of today's customers are expected to hold "
+                f"{_SHOWN_REACH}% of those among them who will buy {_thing(level)} in {window}, "
+                f"the mean of {counted(len(of), level)}; fewest are needed for {narrow.name}: "
                 f"{counted(narrow.sizes[_SHOWN_REACH], 'customer')}."
             )
     return " ".join(sentences)
@@ -135,8 +135,8 @@ def _columns(figures: Figures) -> list[tuple[str, str, bool]]:
     columns += [("buyers_off", "Buyers off", True)]
     level = next((one for one in LEVELS if f"reached_{_SHOWN_REACH}_percent.{one}" in known), "")
     columns += [
-        (f"audience_{_SHOWN_REACH}_percent.{level}", f"Held {_SHOWN_REACH}%", True),
-        (f"reached_{_SHOWN_REACH}_percent.{level}", f"In the {_SHOWN_REACH}% audience", True),
+        (f"audience_{_SHOWN_REACH}_percent.{level}", f"Held {_SHOWN_REACH}%, {level}s", True),
+        (f"reached_{_SHOWN_REACH}_percent.{level}", f"In the audience, {level}s", True),
     ]
     return [column for column in columns if column[0] in known]
 

@@ -90,11 +90,13 @@ PROPENSITY_AUDIENCES = Table(
         Column(
             "tested_average_precision",
             T.DoubleType(),
-            "Average precision of the model on the cut-off it was tested on; null: not a target "
-            "then, or nobody bought it",
+            "Average precision of the model on the cut-off of its test; null: not a target then, "
+            "or fewer than ten of the customers tested bought it",
         ),
         Column(
-            "rule_average_precision", T.DoubleType(), "The same of the best rule, to compare with"
+            "rule_average_precision",
+            T.DoubleType(),
+            "The same of the rule that the model was compared with when the kind was chosen",
         ),
         IS_BACKFILLED,
         *SCORED_BY,

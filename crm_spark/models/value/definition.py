@@ -62,7 +62,7 @@ from crm_spark.models.value.scoring import (
 from crm_spark.models.value.section import ValueSection, closed_after, cutoffs_for_test, walk_over
 from crm_spark.models.value.tables import CUSTOMER_VALUE, VALIDATION, VALUE_VALIDATION
 from crm_spark.models.value.verdicts import value_verdicts
-from crm_spark.runtime.progress import stage
+from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.checks import Verdict
 from crm_spark.tables.core import TRANSACTIONS
 
@@ -279,8 +279,20 @@ def _with_outcomes(
 
 
 def _validated(run: ModelRun[ValueSection], tested: TestedOn | None) -> DataFrame:
-    """Give what was expected of each customer when the model was tested, beside what came."""
-    if tested is None:  # trained before versions had it
+    """Give what was expected of each customer when the model was tested, beside what came.
+
+    None where that had not come by the date, as a later champion scores it.
+    """
+    if tested is None:  # a version that was stored before it held what it was tested by
+        log.warning("scores.value_validation stays empty until train_value runs again")
+        return frame_of(run.spark, VALIDATION, [])
+    if tested.cutoff + closed_after(run.section) > run.day:
+        log.info(
+            "scores.value_validation of %s stays empty: the model was tested on %s, which had not "
+            "closed by then",
+            run.day,
+            tested.cutoff,
+        )
         return frame_of(run.spark, VALIDATION, [])
     rows = _with_outcomes(run, _histories(run, [tested.cutoff]), [tested.cutoff])
     return validation_rows(tested, run.keep(rows), run.section.horizon_days)

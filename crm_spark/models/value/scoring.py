@@ -77,7 +77,7 @@ def validation_rows(tested: TestedOn, rows: DataFrame, horizon_days: int) -> Dat
     )
     came = rows.select(
         "customer_id",
-        F.col(recent_amount(horizon_days)).alias("carried_forward_amount"),
+        F.greatest(F.col(recent_amount(horizon_days)), F.lit(0.0)).alias("carried_forward_amount"),
         F.col(ACTUAL_AMOUNT).alias("actual_amount"),
     )
     return expected.join(came, "customer_id").select(

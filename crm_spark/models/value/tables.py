@@ -100,7 +100,7 @@ VALUE_VALIDATION = Table(
     name="scores.value_validation",
     comment=(
         "What the kind that scores expected of each customer on the cut-off of its test, which it "
-        "had not seen, beside what came and the naive rule."
+        "had not seen, beside what came and the naive rule; none where that cut-off had not closed."
     ),
     key=("customer_id", "as_of_date"),
     partition_by=("as_of_date",),
@@ -113,7 +113,7 @@ VALUE_VALIDATION = Table(
         Column(
             "carried_forward_amount",
             T.DoubleType(),
-            "Net spend of as many days before the cut-off: the naive rule",
+            "Net spend of as many days before the cut-off, 0 where it is less: the naive rule",
         ),
         Column("actual_amount", T.DoubleType(), "Net spend that came"),
         IS_BACKFILLED,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.metrics import log_loss as reference_log_loss
 
 from crm_spark.models.binary_metrics import Floats
+from crm_spark.models.propensity import metrics
 from crm_spark.models.propensity.metrics import (
     FEWEST_TESTED,
     GAIN,
@@ -36,11 +39,21 @@ def drawn(n: int, n_targets: int, *, decimals: int = 9) -> tuple[Floats, Flags]:
     return np.round(probability, decimals), random.random((n, n_targets)) < probability
 
 
+def of_one(probability: Floats, is_buyer: Flags) -> float:
+    """Give the average precision in the mean of all orders of equals, place by place."""
+    total, before, buyers_before = 0.0, 0, 0
+    for value in sorted(set(probability), reverse=True):
+        among = is_buyer[probability == value]
+        m, k = len(among), int(among.sum())
+        for place in range(1, m + 1):
+            others = (k - 1) * (place - 1) / (m - 1) if m > 1 else 0.0
+            total += k / m * (buyers_before + 1 + others) / (before + place)
+        before, buyers_before = before + m, buyers_before + k
+    return total / buyers_before
+
+
 def reference(probability: Floats, is_buyer: Flags) -> list[float]:
-    return [
-        average_precision_score(is_buyer[:, at], probability[:, at])
-        for at in range(is_buyer.shape[1])
-    ]
+    return [of_one(probability[:, at], is_buyer[:, at]) for at in range(is_buyer.shape[1])]
 
 
 def flags(*columns: list[int]) -> Flags:
@@ -52,25 +65,62 @@ def alike(n: int) -> Floats:
     return np.full((1, n), 1 / n, np.float32)
 
 
-def tenfold(probability: Floats, is_buyer: Flags, draws: Floats) -> Precision:
-    """Rank ten of each customer, which are as many buyers as it takes and the same shares."""
-    customers, buyers = np.repeat(probability, 10, axis=0), np.repeat(is_buyer, 10, axis=0)
-    return precision_of(customers, buyers, np.repeat(draws, 10, axis=1))
+@pytest.fixture
+def any_buyers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take targets with few buyers, too, which are worked out by hand."""
+    monkeypatch.setattr(metrics, "FEWEST_TESTED", 1)
 
 
-@pytest.mark.parametrize("decimals", [9, 2, 1, 0])
-def test_precision_is_that_of_scikit_learn_for_each_target_ties_too(decimals: int) -> None:
-    probability, is_buyer = drawn(300, 4, decimals=decimals)
+def test_precision_is_that_of_scikit_learn_where_no_two_are_alike() -> None:
+    probability, is_buyer = drawn(300, 4)
     found = precision_of(probability, is_buyer, alike(300))
-    assert found.by_target == pytest.approx(reference(probability, is_buyer), abs=1e-12)
-    assert found.mean == pytest.approx(np.mean(reference(probability, is_buyer)), abs=1e-12)
+    expected = [average_precision_score(is_buyer[:, at], probability[:, at]) for at in range(4)]
+    assert found.by_target == pytest.approx(expected, abs=1e-12)
+    assert found.mean == pytest.approx(np.mean(expected), abs=1e-12)
 
 
-def test_precision_worked_out_by_hand() -> None:
-    # Buyers are first and third: (1/1 + 2/3) / 2. With all alike it is the share of buyers.
+@pytest.mark.parametrize("decimals", [2, 1, 0])
+def test_equals_are_ranked_in_the_mean_of_all_their_orders(decimals: int) -> None:
+    probability, is_buyer = drawn(300, 4, decimals=decimals)
+    found = precision_of(probability, is_buyer, alike(300)).by_target
+    assert found == pytest.approx(reference(probability, is_buyer), abs=1e-12)
+    random = np.random.default_rng(3)
+    orders = [
+        average_precision_score(is_buyer[:, 0], probability[:, 0] + 1e-6 * random.random(300))
+        for _ in range(400)
+    ]
+    assert found[0] == pytest.approx(np.mean(orders), abs=4 * np.std(orders) / 20 + 1e-6)
+
+
+def test_all_orders_of_a_few_customers_worked_out_one_by_one(any_buyers: None) -> None:
+    probability = np.array([0.9, 0.5, 0.5, 0.5, 0.1])
+    is_buyer = np.array([False, True, False, True, True])
+    ranked = [
+        average_precision_score(is_buyer[[0, *middle, 4]], [5, 4, 3, 2, 1])
+        for middle in permutations([1, 2, 3])
+    ]
+    found = precision_of(probability[:, None], is_buyer[:, None], alike(5))
+    assert found.by_target == pytest.approx([np.mean(ranked)], abs=1e-12)
+
+
+def test_a_rule_of_few_values_does_not_lose_to_itself_with_noise_added() -> None:
+    random = np.random.default_rng(5)
+    gains = []
+    for seed in range(20):
+        probability, is_buyer = drawn(400 + seed, 6, decimals=1)
+        draws = resamples(400 + seed, seed=1)
+        noisy = probability + 1e-9 * random.random(probability.shape)
+        rule = precision_of(probability, is_buyer, draws)
+        gains.append(gain(precision_of(noisy, is_buyer, draws), [rule], 400))
+    assert sum(one.low is not None and one.low > 0 for one in gains) <= 2
+    assert abs(np.mean([one.value or 0.0 for one in gains])) < 0.003
+
+
+def test_precision_worked_out_by_hand(any_buyers: None) -> None:
+    # Buyers are first and third: (1/1 + 2/3) / 2. With all alike, one is at each of four places.
     probability = np.array([[0.9, 0.5], [0.8, 0.5], [0.7, 0.5], [0.6, 0.5]])
-    found = tenfold(probability, flags([1, 0, 1, 0], [1, 0, 0, 0]), alike(4))
-    assert found.by_target == pytest.approx([5 / 6, 1 / 4])
+    found = precision_of(probability, flags([1, 0, 1, 0], [1, 0, 0, 0]), alike(4))
+    assert found.by_target == pytest.approx([5 / 6, (1 + 1 / 2 + 1 / 3 + 1 / 4) / 4])
 
 
 def test_the_order_of_customers_changes_nothing() -> None:
@@ -81,9 +131,11 @@ def test_the_order_of_customers_changes_nothing() -> None:
     )
 
 
-def test_a_target_that_nobody_bought_is_unknown_and_left_out_of_the_mean() -> None:
+def test_a_target_that_nobody_bought_is_unknown_and_left_out_of_the_mean(
+    any_buyers: None,
+) -> None:
     probability = np.array([[0.9, 0.9], [0.1, 0.2]])
-    found = tenfold(probability, flags([0, 0], [0, 1]), alike(2))
+    found = precision_of(probability, flags([0, 0], [0, 1]), alike(2))
     assert np.isnan(found.by_target[0])
     assert found.mean == pytest.approx(0.5)
     assert found.draws == pytest.approx([0.5])
@@ -101,8 +153,7 @@ def test_of_fewer_than_ten_buyers_the_precision_is_not_told() -> None:
 @pytest.mark.parametrize("decimals", [9, 1])
 def test_resamples_in_which_all_weigh_the_same_give_the_figure_itself(decimals: int) -> None:
     probability, is_buyer = drawn(500, 3, decimals=decimals)
-    draws = np.array([[1.0] * 500, [0.25] * 500, [7.0] * 500])
-    found = precision_of(probability, is_buyer, draws)
+    found = precision_of(probability, is_buyer, np.repeat(alike(500), 3, axis=0))
     assert found.draws == pytest.approx([found.mean] * 3, abs=1e-9)
 
 
@@ -129,20 +180,20 @@ def test_resamples_are_around_the_figure_though_who_is_there_twice_is_above_hims
         assert found.draws.std() > 0
 
 
-def test_a_resample_without_the_buyers_of_a_target_leaves_it_out() -> None:
+def test_a_resample_without_the_buyers_of_a_target_leaves_it_out(any_buyers: None) -> None:
     probability = np.array([[0.9, 0.1], [0.8, 0.5], [0.7, 0.9]])
     is_buyer = flags([1, 0, 0], [0, 1, 0])
-    draws = np.array([[1.0, 1.0, 1.0], [0.0, 1.0, 2.0], [0.0, 0.0, 3.0]])
-    found = tenfold(probability, is_buyer, draws).draws
+    draws = np.array([[1.0, 1.0, 1.0], [0.0, 1.0, 2.0], [0.0, 0.0, 3.0]]) / 3
+    found = precision_of(probability, is_buyer, draws).draws
     # All there: 1 and 1/2. The first missing: only 1/3 is known, its buyer after two of the third.
     assert found[0] - found[1] == pytest.approx(0.75 - 1 / 3)
     assert np.isnan(found[2])
 
 
-def test_customers_first_of_whom_nobody_was_drawn_do_no_harm() -> None:
+def test_customers_first_of_whom_nobody_was_drawn_do_no_harm(any_buyers: None) -> None:
     probability = np.array([[0.9], [0.8], [0.7]])
-    draws = np.array([[1.0, 1.0, 1.0], [0.0, 1.0, 1.0]])
-    found = tenfold(probability, flags([1, 0, 1]), draws).draws
+    draws = np.array([[1.0, 1.0, 1.0], [0.0, 1.0, 1.0]]) / 3
+    found = precision_of(probability, flags([1, 0, 1]), draws).draws
     # All there: (1 + 2/3) / 2. Without the first: the second of two.
     assert found[0] - found[1] == pytest.approx(5 / 6 - 1 / 2)
 

@@ -90,16 +90,16 @@ def test_it_begins_with_how_few_customers_hold_most_of_the_buyers() -> None:
     # Of departments 1,000 and 200 of 2,000 customers: 50 and 10 %.
     departments, products, _ = texts(subject)[0].text.split(".")
     for part in (
-        "30% of the customers",
-        "70% of those who will buy of a department",
+        "30% of today's customers",
+        "70% of those among them who will buy of a department",
         "next 28 days",
     ):
         assert part in departments
     assert departments.endswith(
         "the mean of 2 departments; fewest are needed for FRUIT: 200 customers"
     )
-    assert "3% of the customers" in products
-    assert "70% of those who will buy a product in the next 28 days" in products
+    assert "3% of today's customers" in products
+    assert "70% of those among them who will buy a product in the next 28 days" in products
     assert products.endswith(
         "the mean of 1 product; fewest are needed for Apples (17): 60 customers"
     )
@@ -151,7 +151,7 @@ def test_of_many_the_first_are_shown_and_it_is_said(n: int, words: str) -> None:
 def test_one_department_alone_says_nothing_of_products() -> None:
     subject = show_propensity(PropensityFacts((FRUIT,)), 28)
     (lead,) = texts(subject)
-    assert lead.text.startswith("10% of the customers")
+    assert lead.text.startswith("10% of today's customers")
     assert "the mean of 1 department; fewest are needed for FRUIT: 200 customers." in lead.text
     assert "product" not in lead.text
     (departments,) = tables(subject)
@@ -172,7 +172,7 @@ def test_one_of_anything_is_written_so() -> None:
     subject = show_propensity(PropensityFacts((one,)), 1)
     (lead,) = texts(subject)
     assert "in the next 1 day, " in lead.text
-    assert lead.text.startswith("100% of the customers")
+    assert lead.text.startswith("100% of today's customers")
     assert lead.text.endswith("the mean of 1 department; fewest are needed for FRUIT: 1 customer.")
     (table,) = tables(subject)
     assert "how many of 1 customer to address" in table.caption
@@ -186,8 +186,8 @@ def test_every_candidate_stands_beside_the_rules_those_first() -> None:
         "Precision, departments",
         "Precision, products",
         "Buyers off",
-        "Held 70%",
-        "In the 70% audience",
+        "Held 70%, departments",
+        "In the audience, departments",
     ]
     assert quality.rows == [
         ["rule: the usual share of customers", "0.250", "", "3%", "", ""],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+
+from crm_spark.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -76,3 +79,20 @@ def plan_with_choice(quoted: Cutoffs, *, closes_after: timedelta) -> Plan:
     chosen_on, *earlier = quoted.training
     closed = tuple(day for day in earlier if day + closes_after <= chosen_on)
     return Plan(quoted, Cutoffs(chosen_on, closed) if closed else None)
+
+
+def steps_to_walk(
+    steps: Iterable[Cutoffs], *, subject: str, day: date, known: tuple[date, date], needs: str
+) -> list[Cutoffs]:
+    """Give the steps of a backtest that have cut-offs to learn from.
+
+    `known` are the days of the first and the newest order. Raises DataError where there are none.
+    """
+    possible = [step for step in steps if step.training]
+    if not possible:
+        first, newest = known
+        raise DataError(
+            f"{subject} cannot be backtested as of {day}: the first order is of {first}, the "
+            f"newest of {newest}: too little history for {needs}"
+        )
+    return possible

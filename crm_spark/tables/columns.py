@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pyspark.sql import types as T
 
-from crm_spark.lake.contract import Column
+from crm_spark.lake.contract import Column, Table
 
 CUSTOMER_ID = Column("customer_id", T.StringType(), "Customer", nullable=False)
 AS_OF_DATE = Column(
@@ -24,3 +26,14 @@ SCORED_BY = (
     Column("model_version", T.StringType(), "Its version", provenance=True),
     *WRITTEN_BY,
 )
+
+
+def as_made(table: Table) -> Table:
+    """Give a score table as a model makes its rows: without what the runner adds."""
+    added = (AS_OF_DATE, IS_BACKFILLED, *SCORED_BY)
+    return replace(
+        table,
+        key=tuple(name for name in table.key if name != AS_OF_DATE.name),
+        partition_by=(),
+        columns=tuple(column for column in table.columns if column not in added),
+    )

@@ -7,8 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from crm_spark.errors import DataError
-from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs
+from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs, steps_to_walk
 from crm_spark.words import counted
 
 # How many cut-offs a backtest walks over.
@@ -127,11 +126,10 @@ def walk_over(
     newest = day - timedelta(days=n_open * params.period_days)
     walked = [newest - index * params.closed_after for index in range(1, N_WALKED + 1)]
     steps = [cutoffs_for_test(params, test, first_order) for test in sorted(walked)]
-    possible = [step for step in steps if step.training]
-    if not possible:
-        raise DataError(
-            f"demand cannot be backtested as of {day}: the first order is of {first_order}, the "
-            f"newest of {newest_order}: too little history for a horizon of "
-            f"{counted(params.horizon_periods, params.period)}"
-        )
-    return possible
+    return steps_to_walk(
+        steps,
+        subject="demand",
+        day=day,
+        known=(first_order, newest_order),
+        needs=f"a horizon of {counted(params.horizon_periods, params.period)}",
+    )

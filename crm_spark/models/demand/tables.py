@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pyspark.sql import types as T
 
 from crm_spark.lake.contract import Column, Table
-from crm_spark.tables.columns import AS_OF_DATE, IS_BACKFILLED, SCORED_BY
+from crm_spark.tables.columns import AS_OF_DATE, IS_BACKFILLED, SCORED_BY, as_made
 
 
 def _sold(name: str, comment: str) -> Column:
@@ -49,14 +47,4 @@ DEMAND_FORECAST = Table(
     ),
 )
 
-# Its rows as they are made: what the runner adds is left out.
-FORECASTS = replace(
-    DEMAND_FORECAST,
-    key=("series_id", "period_start"),
-    partition_by=(),
-    columns=tuple(
-        column
-        for column in DEMAND_FORECAST.columns
-        if column not in (AS_OF_DATE, IS_BACKFILLED, *SCORED_BY)
-    ),
-)
+FORECASTS = as_made(DEMAND_FORECAST)

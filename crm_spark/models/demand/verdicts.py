@@ -10,7 +10,8 @@ from crm_spark.models.demand.section import DemandSection
 from crm_spark.models.demand.series import PRODUCT
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import DataFacts
-from crm_spark.tables.checks import Level, Verdict
+from crm_spark.models.usability.history import history_of_cutoffs
+from crm_spark.tables.checks import Verdict
 from crm_spark.words import counted
 
 DEMAND = "demand"
@@ -32,34 +33,18 @@ def demand_history(facts: DataFacts, params: DemandSection, cutoffs: Cutoffs) ->
     """Judge the history by the cut-offs that it leaves room for."""
     # The first period of the data may have begun midway, and does not count.
     wait, least = params.closed_after_periods, params.fewest_periods + 1
-    fewest, enough = least + 2 * wait, least + 3 * wait
-    period = params.period
-    n_periods = facts.history_days // params.period_days
-    found = counted(n_periods, period)
-    if not facts.days or not cutoffs.training:
-        return Verdict(
-            "history",
-            DEMAND,
-            found,
-            f"at least {counted(fewest, period)}",
-            "error",
-            f"{facts.first_order}, and {counted(fewest, period)} of history are needed, to know "
-            f"series for {counted(least, period)} and to wait for what comes twice: choose a "
-            "later date or a smaller demand.horizon_periods",
-        )
-    n = len(cutoffs.training)
-    level: Level = "ok" if n > 1 else "warning"
-    message = f"{found} of history hold {counted(n, 'closed cut-off')} before the test of "
-    message += f"{cutoffs.test}"
-    if level == "warning":
-        todo = (
-            "raise demand.n_training_cutoffs"
-            if params.n_training_cutoffs == 1
-            else f"{counted(enough, period)} are needed for two"
-        )
-        message += f"; {todo}: with one the figures quoted choose, too"
-    needed = f"at least {counted(enough, period)} to choose on another cut-off than is quoted"
-    return Verdict("history", DEMAND, found, needed, level, message)
+    return history_of_cutoffs(
+        facts,
+        DEMAND,
+        cutoffs,
+        found=facts.history_days // params.period_days,
+        fewest=least + 2 * wait,
+        enough=least + 3 * wait,
+        unit=params.period,
+        why=f"series for {counted(least, params.period)} and to wait for what comes twice",
+        todo="a smaller demand.horizon_periods",
+        n_wanted=params.n_training_cutoffs,
+    )
 
 
 def something_sold(now: View) -> Verdict:

@@ -6,8 +6,7 @@ from datetime import date, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from crm_spark.errors import DataError
-from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs
+from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs, steps_to_walk
 from crm_spark.words import counted
 
 # How many cut-offs a backtest walks over.
@@ -63,11 +62,10 @@ def walk_over(
     known_to = min(day, newest_order + timedelta(days=1))
     walked = [known_to - index * params.closed_after for index in range(1, N_WALKED + 1)]
     steps = [cutoffs_for_test(params, test, first_order) for test in sorted(walked)]
-    possible = [step for step in steps if step.training]
-    if not possible:
-        raise DataError(
-            f"propensity cannot be backtested as of {day}: the first order is of {first_order}, "
-            f"the newest of {newest_order}: too little history for a horizon of "
-            f"{counted(params.horizon_days, 'day')}"
-        )
-    return possible
+    return steps_to_walk(
+        steps,
+        subject="propensity",
+        day=day,
+        known=(first_order, newest_order),
+        needs=f"a horizon of {counted(params.horizon_days, 'day')}",
+    )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pyspark.sql import types as T
 
 from crm_spark.lake.contract import Column, Table
-from crm_spark.tables.columns import AS_OF_DATE, IS_BACKFILLED, SCORED_BY
+from crm_spark.tables.columns import AS_OF_DATE, IS_BACKFILLED, SCORED_BY, as_made
 
 # Shares of the buyers that audiences are made to reach, in per cent.
 REACHES = (50, 70, 90)
@@ -103,14 +101,4 @@ PROPENSITY_AUDIENCES = Table(
     ),
 )
 
-# Its rows as they are made: what the runner adds is left out.
-AUDIENCES = replace(
-    PROPENSITY_AUDIENCES,
-    key=("target_id",),
-    partition_by=(),
-    columns=tuple(
-        column
-        for column in PROPENSITY_AUDIENCES.columns
-        if column not in (AS_OF_DATE, IS_BACKFILLED, *SCORED_BY)
-    ),
-)
+AUDIENCES = as_made(PROPENSITY_AUDIENCES)

@@ -9,6 +9,7 @@ from crm_spark.models.propensity.section import PropensitySection
 from crm_spark.models.propensity.targets import DEPARTMENT, PRODUCT, Targets
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import DataFacts
+from crm_spark.models.usability.history import history_of_cutoffs
 from crm_spark.tables.checks import Level, Verdict
 from crm_spark.words import are, counted
 
@@ -45,31 +46,18 @@ def propensity_verdicts(
 def propensity_history(facts: DataFacts, params: PropensitySection, cutoffs: Cutoffs) -> Verdict:
     """Judge the history by the cut-offs that it leaves room for."""
     wait, known = params.closed_after.days, 2 * params.horizon_days
-    fewest, enough = known + 2 * wait, known + 3 * wait
-    found = counted(facts.history_days, "day")
-    if not facts.days or not cutoffs.training:
-        return Verdict(
-            "history",
-            PROPENSITY,
-            found,
-            f"at least {counted(fewest, 'day')}",
-            "error",
-            f"{facts.first_order}, and {fewest:,} days of history are needed, to know customers "
-            f"for {counted(known, 'day')} and to wait twice for what they buy: choose a later date "
-            "or a shorter propensity.horizon_days",
-        )
-    needed = f"at least {counted(enough, 'day')} to choose on another cut-off than is quoted"
-    level: Level = "ok" if len(cutoffs.training) > 1 else "warning"
-    message = f"{found} of history hold {counted(len(cutoffs.training), 'closed cut-off')} before "
-    message += f"the test of {cutoffs.test}"
-    if level == "warning":
-        todo = (
-            "raise propensity.n_training_cutoffs"
-            if params.n_training_cutoffs == 1
-            else f"{enough:,} days are needed for two"
-        )
-        message += f"; {todo}: with one the figures quoted choose, too"
-    return Verdict("history", PROPENSITY, found, needed, level, message)
+    return history_of_cutoffs(
+        facts,
+        PROPENSITY,
+        cutoffs,
+        found=facts.history_days,
+        fewest=known + 2 * wait,
+        enough=known + 3 * wait,
+        unit="day",
+        why=f"customers for {counted(known, 'day')} and to wait twice for what they buy",
+        todo="a shorter propensity.horizon_days",
+        n_wanted=params.n_training_cutoffs,
+    )
 
 
 def propensity_customers(n: int, cutoffs: Cutoffs) -> Verdict:

@@ -7,8 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from crm_spark.errors import DataError
-from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs
+from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs, steps_to_walk
 from crm_spark.words import counted
 
 # How many cut-offs a backtest walks over.
@@ -91,11 +90,10 @@ def walk_over(
     wait = closed_after(params)
     walked = [known_to - index * wait for index in range(1, N_WALKED + 1)]
     steps = [cutoffs_for_test(params, test, first_order) for test in sorted(walked)]
-    possible = [step for step in steps if step.training]
-    if not possible:
-        raise DataError(
-            f"value cannot be backtested as of {day}: the first order is of {first_order}, the "
-            f"newest of {newest_order}: too little history for a first horizon of "
-            f"{counted(params.horizon_days, 'day')}"
-        )
-    return possible
+    return steps_to_walk(
+        steps,
+        subject="value",
+        day=day,
+        known=(first_order, newest_order),
+        needs=f"a first horizon of {counted(params.horizon_days, 'day')}",
+    )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pyspark.sql import types as T
 
 from crm_spark.lake.contract import Column, Table
-from crm_spark.tables.columns import AS_OF_DATE, CUSTOMER_ID, IS_BACKFILLED, SCORED_BY
+from crm_spark.tables.columns import AS_OF_DATE, CUSTOMER_ID, IS_BACKFILLED, SCORED_BY, as_made
 
 HORIZON = T.StructType(
     [
@@ -121,14 +119,4 @@ VALUE_VALIDATION = Table(
     ),
 )
 
-# Its rows as they are made: what the runner adds is left out.
-VALIDATION = replace(
-    VALUE_VALIDATION,
-    key=("customer_id",),
-    partition_by=(),
-    columns=tuple(
-        column
-        for column in VALUE_VALIDATION.columns
-        if column not in (AS_OF_DATE, IS_BACKFILLED, *SCORED_BY)
-    ),
-)
+VALIDATION = as_made(VALUE_VALIDATION)

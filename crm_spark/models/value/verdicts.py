@@ -5,6 +5,7 @@ from __future__ import annotations
 from crm_spark.models.cutoffs import Cutoffs
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import DataFacts
+from crm_spark.models.usability.history import history_of_cutoffs
 from crm_spark.models.value.candidates import FEWEST_REPEATERS
 from crm_spark.models.value.data import CustomerCounts
 from crm_spark.models.value.section import ValueSection
@@ -40,32 +41,19 @@ def value_verdicts(
 
 def value_history(facts: DataFacts, params: ValueSection, cutoffs: Cutoffs) -> Verdict:
     """Judge the history by the cut-offs that it leaves room for."""
-    wait = params.horizon_days + params.grace_days
-    fewest, enough = params.horizon_days + 2 * wait, params.horizon_days + 3 * wait
-    found = counted(facts.history_days, "day")
-    if not facts.days or not cutoffs.training:
-        return Verdict(
-            "history",
-            VALUE,
-            found,
-            f"at least {counted(fewest, 'day')}",
-            "error",
-            f"{facts.first_order}, and {fewest:,} days of history are needed, to know customers "
-            f"for {counted(params.horizon_days, 'day')} and to wait for what they do twice: choose "
-            "a later date or a shorter first horizon in value.horizons_days",
-        )
-    needed = f"at least {counted(enough, 'day')} to choose on another cut-off than is quoted"
-    level: Level = "ok" if len(cutoffs.training) > 1 else "warning"
-    message = f"{found} of history hold {counted(len(cutoffs.training), 'closed cut-off')} before "
-    message += f"the test of {cutoffs.test}"
-    if level == "warning":
-        todo = (
-            "raise value.n_training_cutoffs"
-            if params.n_training_cutoffs == 1
-            else f"{enough:,} days are needed for two"
-        )
-        message += f"; {todo}: with one the figures quoted choose, too"
-    return Verdict("history", VALUE, found, needed, level, message)
+    wait, known = params.horizon_days + params.grace_days, counted(params.horizon_days, "day")
+    return history_of_cutoffs(
+        facts,
+        VALUE,
+        cutoffs,
+        found=facts.history_days,
+        fewest=params.horizon_days + 2 * wait,
+        enough=params.horizon_days + 3 * wait,
+        unit="day",
+        why=f"customers for {known} and to wait twice for what they do",
+        todo="a shorter first horizon in value.horizons_days",
+        n_wanted=params.n_training_cutoffs,
+    )
 
 
 def value_customers(n: int, cutoffs: Cutoffs) -> Verdict:

@@ -128,15 +128,21 @@ def _names(figures: Figures) -> list[str]:
     return [name for name in WORDS if (name, "average_precision") in figures]
 
 
+def _shown_level(figures: Figures) -> str:
+    """Give the level that audiences are shown of: departments, where there are any."""
+    known = {metric for _, metric in figures}
+    return next((one for one in LEVELS if f"reached_{_SHOWN_REACH}_percent.{one}" in known), "")
+
+
 def _columns(figures: Figures) -> list[tuple[str, str, bool]]:
     """Give metrics, their titles, and whether they are shares."""
     known = {metric for _, metric in figures}
-    columns = [(f"average_precision.{level}", f"Precision, {level}s", False) for level in LEVELS]
+    columns = [(f"average_precision.{level}", f"{level.capitalize()}s", False) for level in LEVELS]
     columns += [("buyers_off", "Buyers off", True)]
-    level = next((one for one in LEVELS if f"reached_{_SHOWN_REACH}_percent.{one}" in known), "")
+    level = _shown_level(figures)
     columns += [
-        (f"audience_{_SHOWN_REACH}_percent.{level}", f"Held {_SHOWN_REACH}%, {level}s", True),
-        (f"reached_{_SHOWN_REACH}_percent.{level}", f"In the audience, {level}s", True),
+        (f"audience_{_SHOWN_REACH}_percent.{level}", f"Held {_SHOWN_REACH}%", True),
+        (f"reached_{_SHOWN_REACH}_percent.{level}", "Reached", True),
     ]
     return [column for column in columns if column[0] in known]
 
@@ -150,12 +156,12 @@ def _quality(facts: PropensityFacts, figures: Figures, horizon_days: int) -> lis
     if facts.decision:
         why = in_words(facts.decision.why, WORDS)
         blocks.append(Text(f"{why[:1].upper()}{why[1:]}.", is_verdict=True))
-    first = figures[names[0], "average_precision"]
+    first, level = figures[names[0], "average_precision"], _shown_level(figures)
     caption = (
         f"{counted(horizon_days, 'day')} from {day_in_words(first.cutoff)} on, "
-        f"{unseen(facts.decision)}: average precision, by how many buyers targets were off, which "
-        f"share of customers held {_SHOWN_REACH}% of the buyers, and which share of the buyers the "
-        f"audience had that was expected to hold {_SHOWN_REACH}%"
+        f"{unseen(facts.decision)}: average precision by level; by how many buyers targets were "
+        f"off; and, mean of {level}s, which share of customers held {_SHOWN_REACH}% of the buyers, and "
+        f"which share of the buyers the audience had that was expected to hold {_SHOWN_REACH}%"
     )
     columns = _columns(figures)
     rows = [

@@ -183,11 +183,11 @@ def test_every_candidate_stands_beside_the_rules_those_first() -> None:
     *_, quality = tables(show_propensity(FACTS, 28))
     assert quality.columns == [
         "Model",
-        "Precision, departments",
-        "Precision, products",
+        "Departments",
+        "Products",
         "Buyers off",
-        "Held 70%, departments",
-        "In the audience, departments",
+        "Held 70%",
+        "Reached",
     ]
     assert quality.rows == [
         ["rule: the usual share of customers", "0.250", "", "3%", "", ""],

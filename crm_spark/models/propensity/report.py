@@ -160,8 +160,8 @@ def _quality(facts: PropensityFacts, figures: Figures, horizon_days: int) -> lis
     caption = (
         f"{counted(horizon_days, 'day')} from {day_in_words(first.cutoff)} on, "
         f"{unseen(facts.decision)}: average precision by level; by how many buyers targets were "
-        f"off; and, mean of {level}s, which share of customers held {_SHOWN_REACH}% of the buyers, and "
-        f"which share of the buyers the audience had that was expected to hold {_SHOWN_REACH}%"
+        f"off; and, mean of {level}s, which share of customers held {_SHOWN_REACH}% of the buyers, "
+        f"and which share of the buyers the audience had that was expected to hold {_SHOWN_REACH}%"
     )
     columns = _columns(figures)
     rows = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.lake.delta import Lake
@@ -20,3 +20,10 @@ def with_product_names(lake: Lake, rows: DataFrame, mapped: Mapped) -> DataFrame
     return rows.join(names, "product_id", "left").withColumn(
         "name", F.when(F.col("product_name").isNotNull(), called).otherwise(F.col("product_id"))
     )
+
+
+def name_with_id() -> Column:
+    """Give what with_product_names() calls a product with its id: several have the same name."""
+    has_name = F.col("name") != F.col("product_id")
+    with_id = F.concat("name", F.lit(" ("), "product_id", F.lit(")"))
+    return F.when(has_name, with_id).otherwise(F.col("product_id"))

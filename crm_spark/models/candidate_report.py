@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from crm_spark.models.decisions import Decision, deciding
 from crm_spark.models.records import MetricRow, read_metrics
 from crm_spark.report.subject import ReportRequest
+from crm_spark.report.words import figure, share
 
 
 def decision_of(request: ReportRequest, model_name: str) -> Decision | None:
@@ -45,3 +46,10 @@ def unseen(decision: Decision | None) -> str:
 def unseen_on_console(of: str, decision: Decision | None) -> list[str]:
     """Say the same of a table of the console, in lines that fit."""
     return textwrap.wrap(f"{of}, {unseen(decision)}", 98, subsequent_indent="  ")
+
+
+def figure_of(row: MetricRow | None, *, is_share: bool) -> str:
+    """Write a figure of a table of candidates; nothing where it is not known."""
+    if row is None or row.value is None:
+        return ""
+    return share(row.value) if is_share else figure(row.value, 3)

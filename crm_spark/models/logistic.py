@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,9 +102,8 @@ def fit_logistic(
     )
 
 
-def _moments(pieces: Iterable[tuple[Floats, Floats]]) -> tuple[Floats, Floats, float]:
+def _moments(pieces: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, float]:
     """Give mean and standard deviation of the columns, and the share of hits, kept from 0 and 1."""
-    pieces = list(pieces)
     n = sum(len(hits) for _, hits in pieces)
     if not n:
         raise ValueError("there are no rows to learn from")

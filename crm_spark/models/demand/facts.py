@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from crm_spark.features.product_names import with_product_names
+from crm_spark.features.product_names import name_with_id, with_product_names
 from crm_spark.models.candidate_report import decision_of, metrics_of, quoted
 from crm_spark.models.decisions import Decision
 from crm_spark.models.demand.series import DEPARTMENT, PRODUCT, REST, TOTAL
@@ -100,19 +100,12 @@ def read_demand(
             rows.where(F.col("level") == DEPARTMENT).fillna({"department": "of no department"}),
             "department",
         ),
-        _sums(products.withColumn("name", _called()), "name"),
+        _sums(products.withColumn("name", name_with_id()), "name"),
         n_series.get(PRODUCT, 0),
         n_series.get(REST, 0),
         quoted(metrics_of(request, train_job, decision)),
         decision,
     )
-
-
-def _called() -> Column:
-    """Give what a product is called with its id: several have the same name."""
-    has_name = F.col("name") != F.col("product_id")
-    with_id = F.concat("name", F.lit(" ("), "product_id", F.lit(")"))
-    return F.when(has_name, with_id).otherwise(F.col("product_id"))
 
 
 def _sums(rows: DataFrame, name: str) -> tuple[Expected, ...]:

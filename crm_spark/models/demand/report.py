@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crm_spark.models.candidate_report import unseen, unseen_on_console
+from crm_spark.models.candidate_report import figure_of, unseen, unseen_on_console
 from crm_spark.models.demand.facts import DemandFacts, Expected
 from crm_spark.models.demand.series import DEPARTMENT, LEVELS, PRODUCT, TOTAL
 from crm_spark.models.records import MetricRow
@@ -12,7 +12,7 @@ from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable, Tile
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import Subject
-from crm_spark.report.words import day_in_words, decimal, figure, in_words, money, share
+from crm_spark.report.words import day_in_words, decimal, in_words, money, share
 from crm_spark.words import counted
 
 WORDS = {
@@ -194,18 +194,15 @@ def _quality(facts: DemandFacts, figures: Figures) -> list[Block]:
     rows = [
         [
             WORDS[name],
-            *[_figure(figures.get((name, one)), is_share) for one, _, is_share in columns],
+            *[
+                figure_of(figures.get((name, one)), is_share=is_share)
+                for one, _, is_share in columns
+            ],
         ]
         for name in names
     ]
     numbers = [title for _, title, _ in columns]
     return [*blocks, TextTable(caption, ["Model", *numbers], rows, numbers)]
-
-
-def _figure(row: MetricRow | None, is_share: bool) -> str:
-    if row is None or row.value is None:
-        return ""
-    return share(row.value) if is_share else figure(row.value, 3)
 
 
 def _lines(

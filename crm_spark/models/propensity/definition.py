@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from pyspark.sql import DataFrame
@@ -196,7 +197,7 @@ class Propensity(Model[PropensitySection, PropensityData, PropensityModel]):
             with stage(run.spark, f"fit {one.name} on all that has closed by {run.day}"):
                 again = _fitted(data, kind, step.all)
             by_target = data.trials.by_target(kind, rule, step)
-            model = PropensityModel(again.kind, again.regression, again.horizon_days, by_target)
+            model = replace(again, tested=by_target)
             found.append(Tested(one.name, one.is_rule, model, one.metrics))
         return tuple(found)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-from crm_spark.features.product_names import with_product_names
+from crm_spark.features.product_names import name_with_id, with_product_names
 from crm_spark.models.candidate_report import decision_of, metrics_of, quoted
 from crm_spark.models.decisions import Decision
 from crm_spark.models.propensity.tables import PROPENSITY_AUDIENCES, REACHES, audience
@@ -51,6 +51,7 @@ def read_propensity(
     if rows is None:
         return None
     named = with_product_names(request.lake, rows, request.mapped)
+    named = named.withColumn("name", name_with_id())
     # bounded by the targets of the section
     found = named.orderBy(F.desc("expected_buyers"), "target_id").collect()
     if not found:
@@ -64,7 +65,7 @@ def read_propensity(
 def _audience(row: Row) -> Audience:
     return Audience(
         row["level"],
-        row["department"] if row["level"] == DEPARTMENT else _called(row),
+        row["department"] if row["level"] == DEPARTMENT else row["name"],
         row["n_customers"],
         row["expected_buyers"],
         row["recent_buyers"],
@@ -72,9 +73,3 @@ def _audience(row: Row) -> Audience:
         row["tested_average_precision"],
         row["rule_average_precision"],
     )
-
-
-def _called(row: Row) -> str:
-    """Give what a product is called with its id: several have the same name."""
-    name, product_id = row["name"], row["product_id"]
-    return str(product_id) if name == product_id else f"{name} ({product_id})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crm_spark.models.candidate_report import unseen, unseen_on_console
+from crm_spark.models.candidate_report import figure_of, unseen, unseen_on_console
 from crm_spark.models.propensity.facts import Audience, PropensityFacts
 from crm_spark.models.propensity.tables import REACHES
 from crm_spark.models.propensity.targets import DEPARTMENT, LEVELS
@@ -167,18 +167,15 @@ def _quality(facts: PropensityFacts, figures: Figures, horizon_days: int) -> lis
     rows = [
         [
             WORDS[name],
-            *[_figure(figures.get((name, one)), is_share) for one, _, is_share in columns],
+            *[
+                figure_of(figures.get((name, one)), is_share=is_share)
+                for one, _, is_share in columns
+            ],
         ]
         for name in names
     ]
     numbers = [title for _, title, _ in columns]
     return [*blocks, TextTable(caption, ["Model", *numbers], rows, numbers)]
-
-
-def _figure(row: MetricRow | None, is_share: bool) -> str:
-    if row is None or row.value is None:
-        return ""
-    return share(row.value) if is_share else figure(row.value, 3)
 
 
 def _lines(facts: PropensityFacts, figures: Figures, window: str) -> tuple[str, ...]:

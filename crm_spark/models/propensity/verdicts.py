@@ -9,15 +9,11 @@ from crm_spark.models.propensity.section import PropensitySection
 from crm_spark.models.propensity.targets import DEPARTMENT, PRODUCT, Targets
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import DataFacts
-from crm_spark.models.usability.history import history_of_cutoffs
-from crm_spark.tables.checks import Level, Verdict
-from crm_spark.words import are, counted
+from crm_spark.models.usability.history import customers_at_test, history_of_cutoffs
+from crm_spark.tables.checks import Verdict
+from crm_spark.words import counted
 
 PROPENSITY = "propensity"
-
-# Our convention: of fewer customers than 50 there are hardly any buyers to learn from, and of fewer
-# than 500 average precisions are known to within some ten points only.
-FEWEST_CUSTOMERS, ENOUGH_CUSTOMERS = 50, 500
 
 
 def propensity_verdicts(
@@ -37,7 +33,7 @@ def propensity_verdicts(
     n = facts.n_customers if n_customers is None else n_customers
     return [
         propensity_history(facts, params, cutoffs),
-        propensity_customers(n, cutoffs),
+        customers_at_test(n, PROPENSITY, cutoffs, rough="who buys what", asked="who will buy what"),
         *of_targets,
         *data_verdicts(facts, PROPENSITY, cutoffs=cutoffs.all, horizon_days=params.horizon_days),
     ]
@@ -58,27 +54,6 @@ def propensity_history(facts: DataFacts, params: PropensitySection, cutoffs: Cut
         todo="a shorter propensity.horizon_days",
         n_wanted=params.n_training_cutoffs,
     )
-
-
-def propensity_customers(n: int, cutoffs: Cutoffs) -> Verdict:
-    """Judge the number of customers at the test cut-off."""
-    found = f"{counted(n, 'customer')} at the test cut-off {cutoffs.test}"
-    level: Level = "error" if n < FEWEST_CUSTOMERS else "warning" if n < ENOUGH_CUSTOMERS else "ok"
-    needed = f"at least {ENOUGH_CUSTOMERS}; below {FEWEST_CUSTOMERS} is an error"
-    if level == "ok":
-        message = f"{found} are enough"
-    elif level == "warning":
-        message = (
-            f"{found} {are(n)} few: who buys what is known roughly only; {ENOUGH_CUSTOMERS} are "
-            "enough"
-        )
-    else:
-        message = (
-            f"{found} {are(n)} too few to say who will buy what: at least {FEWEST_CUSTOMERS} are "
-            "needed: load more customers, or look whether customer_id is mapped from the right "
-            "column"
-        )
-    return Verdict("customers", PROPENSITY, f"{n:,}", needed, level, message)
 
 
 def propensity_targets(

@@ -5,18 +5,14 @@ from __future__ import annotations
 from crm_spark.models.cutoffs import Cutoffs
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import DataFacts
-from crm_spark.models.usability.history import history_of_cutoffs
+from crm_spark.models.usability.history import customers_at_test, history_of_cutoffs
 from crm_spark.models.value.candidates import FEWEST_REPEATERS
 from crm_spark.models.value.data import CustomerCounts
 from crm_spark.models.value.section import ValueSection
 from crm_spark.tables.checks import Level, Verdict
-from crm_spark.words import are, counted
+from crm_spark.words import counted
 
 VALUE = "value"
-
-# Our convention: of fewer than 50 the tenth that spends most is nobody to be found, and of fewer
-# than 500 it is known to within 15 points only (Wilson's interval of 50 customers at a half).
-FEWEST_CUSTOMERS, ENOUGH_CUSTOMERS = 50, 500
 
 
 def value_verdicts(
@@ -33,7 +29,13 @@ def value_verdicts(
         of_counts = [repeat_customers(now), spenders(at_test, cutoffs, params)]
     return [
         value_history(facts, params, cutoffs),
-        value_customers(facts.n_customers if at_test is None else at_test.n, cutoffs),
+        customers_at_test(
+            facts.n_customers if at_test is None else at_test.n,
+            VALUE,
+            cutoffs,
+            rough="which candidate finds the best tenth",
+            asked="what customers are worth",
+        ),
         *of_counts,
         *data_verdicts(facts, VALUE, cutoffs=cutoffs.all, horizon_days=params.horizon_days),
     ]
@@ -54,27 +56,6 @@ def value_history(facts: DataFacts, params: ValueSection, cutoffs: Cutoffs) -> V
         todo="a shorter first horizon in value.horizons_days",
         n_wanted=params.n_training_cutoffs,
     )
-
-
-def value_customers(n: int, cutoffs: Cutoffs) -> Verdict:
-    """Judge the number of customers at the test cut-off by the tenth that is to be found."""
-    found = f"{counted(n, 'customer')} at the test cut-off {cutoffs.test}"
-    level: Level = "error" if n < FEWEST_CUSTOMERS else "warning" if n < ENOUGH_CUSTOMERS else "ok"
-    needed = f"at least {ENOUGH_CUSTOMERS}; below {FEWEST_CUSTOMERS} is an error"
-    if level == "ok":
-        message = f"{found} are enough"
-    elif level == "warning":
-        message = (
-            f"{found} {are(n)} few: which candidate finds the best tenth is known "
-            f"roughly only; {ENOUGH_CUSTOMERS} are enough"
-        )
-    else:
-        message = (
-            f"{found} {are(n)} too few to say what customers are worth: at least "
-            f"{FEWEST_CUSTOMERS} are needed: load more customers, or look whether customer_id is "
-            "mapped from the right column"
-        )
-    return Verdict("customers", VALUE, f"{n:,}", needed, level, message)
 
 
 def repeat_customers(counts: CustomerCounts) -> Verdict:

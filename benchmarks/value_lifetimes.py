@@ -12,8 +12,8 @@ import time
 import pandas as pd
 from lifetimes import BetaGeoFitter
 
+from crm_spark.models.purchases import PARAMETERS
 from crm_spark.models.value.histories import REPEATS, SPAN, TENURE
-from crm_spark.models.value.purchases import PARAMETERS
 
 
 def main(file: str) -> None:

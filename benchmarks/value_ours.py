@@ -10,8 +10,8 @@ import sys
 import time
 
 from benchmarks.made_purchases import DAY
+from crm_spark.models.purchases import BG_NBD, PARAMETERS, fit
 from crm_spark.models.value.cells import history_cells
-from crm_spark.models.value.purchases import BG_NBD, PARAMETERS, fit
 from crm_spark.runtime.session import open_session
 
 

@@ -34,6 +34,7 @@ JOBS = (
     "backtest_value",
     "backtest_demand",
     "backtest_propensity",
+    "backtest_next_purchase",
     "maintain_tables",
     "make_sample",
     "draft_config",

@@ -38,7 +38,7 @@ def backtest(model: AnyModel, run: ModelRun[Any]) -> None:
     for cutoff, tested in walked:
         rows += metric_rows(cutoff, tested)
     write_metrics(run.run, run.day, rows)
-    for line in backtest_table(walked, model.walk_metrics):
+    for line in backtest_table(walked, model.metrics_of_walk(run.section)):
         log.info("%s", line)
 
 

@@ -72,6 +72,14 @@ def from_arrays(probability: Floats, n: Floats, n_positive: Floats) -> ScoreCoun
     return ScoreCounts(probability[order], n[order], n_positive[order])
 
 
+def count_arrays(probability: Floats, is_positive: NDArray[np.bool_]) -> ScoreCounts:
+    """Count rows and positives of arrays at each probability, rounded to six decimals."""
+    values, which = np.unique(np.round(probability.ravel(), DECIMALS), return_inverse=True)
+    n = np.bincount(which, minlength=len(values)).astype(float)
+    positive = np.bincount(which, weights=is_positive.ravel(), minlength=len(values))
+    return from_arrays(values, n, positive.astype(float))
+
+
 def roc_auc(counts: ScoreCounts) -> float | None:
     """Area under the ROC curve: the chance that a positive outranks a negative, ties half.
 

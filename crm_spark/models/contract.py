@@ -208,6 +208,10 @@ class Model(ABC, Generic[S, D, M]):
     # The figures that the table of a backtest shows.
     walk_metrics: ClassVar[tuple[str, ...]] = ()
 
+    def metrics_of_walk(self, section: S) -> Sequence[str]:
+        """Give the figures that the table of a backtest shows, where they depend on the section."""
+        return self.walk_metrics
+
     def walk(self, section: S, day: date, first_order: date, newest_order: date) -> list[Cutoffs]:
         """Give the steps of a backtest as of the day, the earliest first.
 

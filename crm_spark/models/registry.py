@@ -13,6 +13,7 @@ from crm_spark.lake.contract import Table
 from crm_spark.models.churn.definition import Churn
 from crm_spark.models.contract import AnyModel, Model
 from crm_spark.models.demand.definition import Demand
+from crm_spark.models.next_purchase.definition import NextPurchase
 from crm_spark.models.propensity.definition import Propensity
 from crm_spark.models.recommender.definition import Recommender
 from crm_spark.models.segments.definition import Segments
@@ -25,6 +26,7 @@ MODELS: tuple[AnyModel, ...] = (
     Value(),
     Demand(),
     Propensity(),
+    NextPurchase(),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import ClassVar, Generic, TypeVar
 
 F = TypeVar("F")
@@ -10,13 +11,17 @@ F = TypeVar("F")
 
 @dataclass(frozen=True)
 class Measured:
-    """One figure of a candidate, of `n` rows, with its 95 % interval where it has one."""
+    """One figure of a candidate, of `n` rows, with its 95 % interval where it has one.
+
+    `cutoff` is the cut-off it was measured on, where that is not the step's test.
+    """
 
     name: str
     value: float | None
     n: int
     low: float | None = None
     high: float | None = None
+    cutoff: date | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -24,3 +30,22 @@ def sampled_customers(df: DataFrame, *, n_rows: int, most: int) -> DataFrame:
     """
     every = max(1, -(-n_rows // most))
     return df.where(F.pmod(F.xxhash64("customer_id"), F.lit(every)) == 0)
+
+
+# An Arrow worker looks at so many elements of lists at once: some 100 MB.
+_ELEMENTS_AT_ONCE = 1_000_000
+
+
+def sizes_of_lists(batch: pa.RecordBatch, name: str) -> NDArray[np.float64]:
+    """Give how large the list of each row is, as a part of what is looked at at once."""
+    lengths = pc.list_value_length(batch[name]).to_numpy(zero_copy_only=False)
+    return np.asarray(lengths / _ELEMENTS_AT_ONCE, np.float64)
+
+
+def in_pieces(batch: pa.RecordBatch, size: NDArray[np.float64]) -> Iterator[pa.RecordBatch]:
+    """Part a batch into runs of rows whose sizes, but for the largest, sum up to less than 1."""
+    piece = np.floor(np.cumsum(size))
+    starts = np.append(0, np.flatnonzero(np.diff(piece)) + 1)
+    for start, end in zip(starts, np.append(starts[1:], batch.num_rows), strict=True):
+        if end > start:
+            yield batch.slice(int(start), int(end - start))

@@ -214,7 +214,15 @@ def tells(model: AnyModel, tested: Sequence[Tested[Any]]) -> bool:
 def metric_rows(cutoff: date, tested: Iterable[Tested[Any]]) -> list[MetricRow]:
     """Give rows of ops.metrics of candidates that were tested on one cut-off."""
     return [
-        MetricRow(one.name, cutoff, metric.name, metric.value, metric.n, metric.low, metric.high)
+        MetricRow(
+            one.name,
+            metric.cutoff or cutoff,
+            metric.name,
+            metric.value,
+            metric.n,
+            metric.low,
+            metric.high,
+        )
         for one in tested
         for metric in one.metrics
     ]

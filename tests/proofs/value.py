@@ -14,7 +14,7 @@ import pandas as pd
 from models.value.cdnow import calibration
 
 from benchmarks.made_purchases import simulated
-from crm_spark.models.value.purchases import (
+from crm_spark.models.purchases import (
     BG_NBD,
     MBG_NBD,
     PARAMETERS,

@@ -34,6 +34,8 @@ JOBS_OF_THE_DEMO = {
     "forecast_demand",
     "train_propensity",
     "score_propensity",
+    "train_next_purchase",
+    "score_next_purchase",
     "write_report",
     "run_pipeline",
 }

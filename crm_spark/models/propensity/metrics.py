@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crm_spark.models.binary_metrics import (
-    DECIMALS,
     Floats,
-    ScoreCounts,
+    count_arrays,
     expected_calibration_error,
-    from_arrays,
     log_loss,
 )
 from crm_spark.models.propensity.tables import REACHES
@@ -166,7 +164,7 @@ def propensity_metrics(
     expected to hold so many per cent. `n` of a mean is the number of targets.
     """
     n = is_buyer.size
-    counts = _counts(probability, is_buyer)
+    counts = count_arrays(probability, is_buyer)
     ends = interval_of_draws(precision.draws) or (None, None)
     found = [
         Measured(AVERAGE_PRECISION, precision.mean, len(is_buyer), *ends),
@@ -203,13 +201,6 @@ def _of_level(
 def _buyers_off(probability: Floats, is_buyer: NDArray[np.bool_]) -> float | None:
     off = np.abs(probability.sum(axis=0) - is_buyer.sum(axis=0)).sum()
     return float(off / is_buyer.sum()) if is_buyer.any() else None
-
-
-def _counts(probability: Floats, is_buyer: NDArray[np.bool_]) -> ScoreCounts:
-    values, which = np.unique(np.round(probability.ravel(), DECIMALS), return_inverse=True)
-    n = np.bincount(which, minlength=len(values)).astype(float)
-    positive = np.bincount(which, weights=is_buyer.ravel(), minlength=len(values)).astype(float)
-    return from_arrays(values, n, positive)
 
 
 def gain(precision: Precision, rules: Sequence[Precision], n: int) -> Measured:

@@ -8,7 +8,6 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -21,13 +20,14 @@ from crm_spark.models.propensity.model import PropensityModel
 from crm_spark.models.propensity.purchases import EVENTS
 from crm_spark.models.propensity.tables import REACHES, audience
 from crm_spark.models.propensity.targets import DEPARTMENT, PRODUCT, Target, Targets
+from crm_spark.models.rows import in_pieces, sizes_of_lists
 
 # Customers are ranked by bins of a thousandth of a probability's logarithm: at most 14,000.
 _BINS_PER_UNIT = 1000
 # Which customers of the last bin belong to an audience is drawn by lot, in so many steps.
 _LOTS = 2**20
-# An Arrow worker looks at so many pairs, or purchase days, at once: some 100 MB.
-_PAIRS_AT_ONCE, _EVENTS_AT_ONCE = 50_000, 1_000_000
+# An Arrow worker looks at so many pairs at once: some 100 MB.
+_PAIRS_AT_ONCE = 50_000
 _SCHEMA = (
     "customer_id string, place int, purchase_probability double, n_days_bought int, "
     "days_since_bought int"
@@ -174,14 +174,7 @@ def _scorer(
 
 
 def _pieces(batch: pa.RecordBatch, n_targets: int) -> Iterator[pa.RecordBatch]:
-    """Part a batch into runs of rows that are not too much at once; a row is never parted."""
-    n_events = pc.list_value_length(batch[EVENTS]).to_numpy(zero_copy_only=False)
-    size = np.maximum(n_targets / _PAIRS_AT_ONCE, n_events / _EVENTS_AT_ONCE)
-    piece = np.floor(np.cumsum(size))
-    starts = np.append(0, np.flatnonzero(np.diff(piece)) + 1)
-    for start, end in zip(starts, np.append(starts[1:], batch.num_rows), strict=True):
-        if end > start:
-            yield batch.slice(int(start), int(end - start))
+    return in_pieces(batch, np.maximum(n_targets / _PAIRS_AT_ONCE, sizes_of_lists(batch, EVENTS)))
 
 
 _NAMES = [part.split()[0] for part in _SCHEMA.split(", ")]

@@ -32,7 +32,11 @@ from crm_spark.models.contract import (
 from crm_spark.models.recommender.als import ProductFactors
 from crm_spark.models.recommender.facts import read_recommendations
 from crm_spark.models.recommender.ladder import Ladder
-from crm_spark.models.recommender.offers import customer_histories, rank_products
+from crm_spark.models.recommender.offers import (
+    customer_histories,
+    rank_products,
+    with_hit_probability,
+)
 from crm_spark.models.recommender.report import GLOSSARY, show_recommendations
 from crm_spark.models.recommender.section import Policy, RecommendationsSection
 from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
@@ -92,7 +96,7 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         "Recommend products to every customer of the date, rung by rung of the ladder."
     )
     tables = (PRODUCT_RECOMMENDATIONS,)
-    generation = 3
+    generation = 4
     glossary = GLOSSARY
     not_learnt = frozenset({"policy", "n"})
 
@@ -183,7 +187,7 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         """Measure every rung alone, all in one pass."""
         known: KnownPurchases = prepared.value
         with stage(run.spark, f"test the rungs on the purchases from {step.test}"):
-            measured = measure_lists(known, RUNGS_ALONE, run.section)
+            measured = measure_lists(known, RUNGS_ALONE, run.section).figures
             require_measured(measured, run.section)
         return tuple(
             Tested(rung.name, rung.is_rule, None, measured[rung.name])
@@ -209,9 +213,15 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         ladders: Ladders = choice.parts
         with stage(run.spark, f"test the ladders on the purchases from {step.test}"):
             lists = {(policy, LADDER): ladder for policy, ladder in ladders.items()}
-            measured = measure_lists(known, lists, run.section)
-        model = RecommenderModel(ladders, run.section.weight, run.section, fitted_on=run.day)
-        return (*tested, Tested(LADDER, False, model, measured[LADDER]))
+            measured = measure_lists(known, lists, run.section, with_hit_shares=True)
+        model = RecommenderModel(
+            ladders,
+            run.section.weight,
+            run.section,
+            fitted_on=run.day,
+            hit_shares=measured.hit_shares,
+        )
+        return (*tested, Tested(LADDER, False, model, measured.figures[LADDER]))
 
     def artifact(
         self,
@@ -265,7 +275,8 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         offers = rank_products(
             histories, catalogue, {"": ladder}, fitted.params.als, n=run.section.n
         )
-        return {PRODUCT_RECOMMENDATIONS: offers.drop("list")}
+        hits = fitted.hit_shares.get(ladder.policy, {})
+        return {PRODUCT_RECOMMENDATIONS: with_hit_probability(offers.drop("list"), hits)}
 
     def report(self, request: ReportRequest, section: RecommendationsSection) -> Subject | None:
         """Give what is offered, and how good it is."""

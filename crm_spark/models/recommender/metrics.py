@@ -12,6 +12,11 @@ from pyspark.sql import functions as F
 from crm_spark.models.recommender.section import Policy
 
 AT = 10
+# Of fewer offers of a rung at a rank the share that was bought says little: the rung's is given.
+FEWEST_OFFERS = 100
+
+# Of each rung the share of offers at rank 1, 2, ... that was bought.
+HitShares = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
@@ -89,4 +94,33 @@ def ranking_metrics(
             found.append(RankingMetric(row["list"], name, row[name], row["n"], low, high))
         coverage = covered.get(row["list"], 0) / max(n_products, 1)
         found.append(RankingMetric(row["list"], f"coverage_at_{AT}", coverage, row["n"]))
+    return found
+
+
+def hit_shares(recommended: DataFrame, relevant: DataFrame, name: str) -> HitShares:
+    """Give the share of a list's offers, by rung and rank, whose product the customer then bought.
+
+    Reads `recommended` and `relevant` as ranking_metrics() does. Over all customers who are offered
+    something, whether or not they bought anything; to six decimals.
+    """
+    offers = recommended.where((F.col("list") == name) & (F.col("rank") <= AT))
+    bought = relevant.select("customer_id", "product_id", F.lit(1).alias("hit"))
+    rows = (
+        offers.join(bought, ["customer_id", "product_id"], "left")
+        .groupBy("source", "rank")
+        .agg(F.count(F.lit(1)).alias("n"), F.count("hit").alias("n_hits"))
+        .collect()  # ten ranks a rung
+    )
+    found: HitShares = {}
+    for source in sorted({row["source"] for row in rows}):
+        of_rung = {row["rank"]: row for row in rows if row["source"] == source}
+        usual = sum(row["n_hits"] for row in of_rung.values()) / sum(
+            row["n"] for row in of_rung.values()
+        )
+        found[source] = [
+            round(of_rung[rank]["n_hits"] / of_rung[rank]["n"], 6)
+            if rank in of_rung and of_rung[rank]["n"] >= FEWEST_OFFERS
+            else round(usual, 6)
+            for rank in range(1, AT + 1)
+        ]
     return found

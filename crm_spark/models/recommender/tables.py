@@ -24,6 +24,14 @@ PRODUCT_RECOMMENDATIONS = Table(
             "orders of it, popular its customers lately; comparable within one rung only",
         ),
         Column("source", T.StringType(), "Rung it came from: buy_again, als or popular"),
+        Column(
+            "hit_probability",
+            T.DoubleType(),
+            "Share of offers of the same rung and rank whose product was bought in "
+            "recommendations.horizon_days, on the cut-off of the test; null: not measured",
+            minimum=0,
+            maximum=1,
+        ),
         IS_BACKFILLED,
         *SCORED_BY,
     ),

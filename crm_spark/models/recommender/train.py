@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
@@ -15,7 +15,7 @@ from crm_spark.errors import DataError
 from crm_spark.models.recommender.als import ProductFactors, fit_product_factors
 from crm_spark.models.recommender.catalogue import Catalogue, product_catalogue
 from crm_spark.models.recommender.ladder import Ladder, Rung
-from crm_spark.models.recommender.metrics import AT, ranking_metrics
+from crm_spark.models.recommender.metrics import AT, HitShares, hit_shares, ranking_metrics
 from crm_spark.models.recommender.offers import customer_histories, rank_products
 from crm_spark.models.recommender.section import POLICIES, Policy, RecommendationsSection
 from crm_spark.models.results import Measured, Tested
@@ -86,12 +86,24 @@ RUNGS_ALONE: Lists = {
 }
 
 
+@dataclass(frozen=True)
+class MeasuredLists:
+    """Figures by the name of a list, and the shares of its offers that were bought, by policy."""
+
+    figures: Mapping[str, tuple[Measured, ...]]
+    hit_shares: Mapping[Policy, HitShares]
+
+
 def measure_lists(
-    known: KnownPurchases, lists: Lists, params: RecommendationsSection
-) -> dict[str, tuple[Measured, ...]]:
+    known: KnownPurchases,
+    lists: Lists,
+    params: RecommendationsSection,
+    *,
+    with_hit_shares: bool = False,
+) -> MeasuredLists:
     """Measure lists, by policy and name, on what was bought after the cut-off.
 
-    Gives figures named <metric>.<policy> for each name.
+    Gives figures named <metric>.<policy> for each name. `with_hit_shares` needs one list a policy.
     """
     keys = {f"{policy} {name}": (policy, name) for policy, name in lists}
     offered = rank_products(
@@ -108,6 +120,11 @@ def measure_lists(
             lists={key: policy for key, (policy, _) in keys.items()},
             n_products=int(known.catalogue.is_available.sum()),
         )
+        shares = {
+            policy: hit_shares(offered, known.relevant, key)
+            for key, (policy, _) in keys.items()
+            if with_hit_shares
+        }
     finally:
         offered.unpersist()
     found: dict[str, tuple[Measured, ...]] = {name: () for _, name in lists}
@@ -115,7 +132,7 @@ def measure_lists(
         policy, name = keys[one.list]
         figure = Measured(f"{one.name}.{policy}", one.value, one.n, one.low, one.high)
         found[name] += (figure,)
-    return found
+    return MeasuredLists(found, shares)
 
 
 def require_measured(
@@ -160,12 +177,16 @@ def ladders_in_words(tested: Sequence[Tested[Any]]) -> str:
 
 @dataclass(frozen=True)
 class RecommenderModel:
-    """What recommending needs besides the factors: the ladders and the settings of the fit."""
+    """What recommending needs besides the factors: the ladders and the settings of the fit.
+
+    `hit_shares` say of each ladder which share of its offers was bought in the test.
+    """
 
     ladders: dict[Policy, Ladder]
     weight: str
     params: RecommendationsSection
     fitted_on: date
+    hit_shares: Mapping[Policy, HitShares] = field(default_factory=dict)
     factors: pd.DataFrame | None = None
 
     @property
@@ -185,6 +206,7 @@ class RecommenderModel:
             "weight": self.weight,
             "params": self.params.model_dump(mode="json"),
             "fitted_on": self.fitted_on.isoformat(),
+            "hit_shares": {policy: dict(shares) for policy, shares in self.hit_shares.items()},
         }
 
 
@@ -198,4 +220,6 @@ def load_recommender_model(spec: dict[str, Any]) -> RecommenderModel:
         weight=spec["weight"],
         params=RecommendationsSection(**spec["params"]),
         fitted_on=date.fromisoformat(spec["fitted_on"]),
+        # Versions of before they were measured have none.
+        hit_shares=spec.get("hit_shares", {}),
     )

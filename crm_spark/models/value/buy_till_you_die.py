@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from crm_spark.models.value.histories import DAYS_A_WEEK
-from crm_spark.models.value.model import DAYS_A_YEAR, Customers, Predicted
-from crm_spark.models.value.purchases import (
+from crm_spark.models.purchases import (
     Floats,
     Kind,
     PurchaseModel,
     alive_probability,
     expected_orders,
 )
+from crm_spark.models.value.histories import DAYS_A_WEEK
+from crm_spark.models.value.model import DAYS_A_YEAR, Customers, Predicted
 from crm_spark.models.value.spend import SpendModel, expected_amount
 
 # Present value is an integral over the horizon: by so many points of Gauss and Legendre.

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from crm_spark.models.value.buy_till_you_die import BuyTillYouDie, load_buy_till_you_die
-from crm_spark.models.value.model import Customers, Predictor
-from crm_spark.models.value.purchases import (
+from crm_spark.models.purchases import (
     BG_NBD,
     MBG_NBD,
     Histories,
@@ -17,6 +15,8 @@ from crm_spark.models.value.purchases import (
     fit,
     fit_regular,
 )
+from crm_spark.models.value.buy_till_you_die import BuyTillYouDie, load_buy_till_you_die
+from crm_spark.models.value.model import Customers, Predictor
 from crm_spark.models.value.rules import CarriedForward, OwnRate, RfmCells, fit_rfm_cells
 from crm_spark.models.value.section import ValueSection
 from crm_spark.models.value.spend import Amounts, SpendModel, fit_spend

@@ -12,6 +12,7 @@ import numpy as np
 from pyspark.sql import Column, DataFrame, GroupedData
 from pyspark.sql import functions as F
 
+from crm_spark.models.purchases import Histories
 from crm_spark.models.value.histories import (
     DAYS_A_WEEK,
     LOG_GAPS,
@@ -20,7 +21,6 @@ from crm_spark.models.value.histories import (
     SPAN,
     TENURE,
 )
-from crm_spark.models.value.purchases import Histories
 from crm_spark.models.value.spend import Amounts
 
 # The most cells that a likelihood is summed over, in the driver.

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.features.lines import MINOR_UNITS
+from crm_spark.models.purchases import Floats
 from crm_spark.models.resampling import resamples
 from crm_spark.models.rows import sampled_customers
 from crm_spark.models.value.candidates import Known, ValueCandidate, spend_of
@@ -17,7 +18,6 @@ from crm_spark.models.value.cells import amount_cells, history_cells
 from crm_spark.models.value.histories import ACTUAL_AMOUNT, AMOUNT, REPEATS
 from crm_spark.models.value.intervals import AlikeGroup, alike_groups
 from crm_spark.models.value.model import Customers, Predictor, ValueModel
-from crm_spark.models.value.purchases import Floats
 from crm_spark.models.value.section import ValueSection, closed_after
 
 # Of more customers than these a sample by hash says how good a candidate is.

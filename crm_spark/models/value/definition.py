@@ -11,9 +11,10 @@ from pyspark.sql import DataFrame
 
 from crm_spark.errors import DataError
 from crm_spark.features.orders import count_changes
-from crm_spark.features.tables import CUSTOMER_ORDERS
+from crm_spark.features.tables import CUSTOMER_ORDERS, PRODUCT_PRICES
 from crm_spark.lake.contract import Table
 from crm_spark.lake.driver_rows import frame_of
+from crm_spark.models import purchases
 from crm_spark.models.choice import better_for_sure
 from crm_spark.models.contract import (
     Artifact,
@@ -35,7 +36,7 @@ from crm_spark.models.cutoffs import plan_with_choice
 from crm_spark.models.outcomes import closings
 from crm_spark.models.records import rows_hash
 from crm_spark.models.usability.facts import DataFacts
-from crm_spark.models.value import purchases, spend
+from crm_spark.models.value import spend
 from crm_spark.models.value.buy_till_you_die import BuyTillYouDie
 from crm_spark.models.value.candidates import CANDIDATES, ValueCandidate
 from crm_spark.models.value.data import ValueData, closed_on
@@ -52,8 +53,10 @@ from crm_spark.models.value.metrics import (
 )
 from crm_spark.models.value.model import Customers, TestedOn, ValueModel
 from crm_spark.models.value.report import GLOSSARY, show_value
+from crm_spark.models.value.score import with_recommended_amount, with_value_score
 from crm_spark.models.value.scoring import (
     CHURN_SCORES,
+    OFFERS,
     score_customers,
     validation_rows,
     with_tiers,
@@ -109,11 +112,12 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
         """Give the orders: histories and outcomes are both of them."""
         return (Read(CUSTOMER_ORDERS),)
 
-    scores_beside = (CHURN_SCORES,)
+    scores_beside = (CHURN_SCORES, OFFERS)
+    not_learnt = frozenset({"score_weights"})
 
     def scores_from(self, section: ValueSection, day: date) -> Sequence[Read]:
-        """Give the orders."""
-        return (Read(CUSTOMER_ORDERS),)
+        """Give the orders, and what products cost."""
+        return (Read(CUSTOMER_ORDERS), Read(PRODUCT_PRICES, (day,)))
 
     def read(self, run: ModelRun[ValueSection], plan: Plan) -> ValueData:
         """Give the histories of all cut-offs and of the date itself, with what came after."""
@@ -229,7 +233,7 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
         data: ValueData,
     ) -> Artifact:
         """Give the model as its spec."""
-        params = run.section.model_dump(mode="json")
+        params = run.section.model_dump(mode="json", exclude=set(self.not_learnt))
         return Artifact(
             spec_json=json.dumps(tested.fitted.spec(), indent=1, sort_keys=True),
             params={**params, "horizons_days": ",".join(map(str, params["horizons_days"]))},
@@ -244,11 +248,19 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
         """Give what every customer is worth who has kept an order of before the date."""
         scored = run.keep(score_customers(fitted, _histories(run, [run.day])))
         of_date = with_value_at_risk(with_tiers(scored), run.beside(CHURN_SCORES))
+        prices = run.lake.read_date(PRODUCT_PRICES, run.day)
+        of_date = run.keep(with_recommended_amount(of_date, run.beside(OFFERS), prices))
+        of_date = with_value_score(of_date, run.section.score_weights)
         return {CUSTOMER_VALUE: of_date, VALUE_VALIDATION: _validated(run, fitted.tested)}
 
     def report(self, request: ReportRequest, section: ValueSection) -> Subject | None:
         """Give who is worth what, and how far to trust it."""
-        facts = read_value(request, registered_name=self.registered_name, train_job=self.train_job)
+        facts = read_value(
+            request,
+            registered_name=self.registered_name,
+            train_job=self.train_job,
+            weights=section.score_weights,
+        )
         return show_value(facts, request.style) if facts else None
 
 

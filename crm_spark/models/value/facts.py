@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -11,7 +12,9 @@ from crm_spark.features.ranks import add_ranks
 from crm_spark.models.candidate_report import decision_of, metrics_of, quoted
 from crm_spark.models.decisions import Decision
 from crm_spark.models.records import MetricRow
+from crm_spark.models.value.score import PARTS, part_score
 from crm_spark.models.value.scoring import REST, TIERS
+from crm_spark.models.value.section import ScoreWeights
 from crm_spark.models.value.tables import CUSTOMER_VALUE
 from crm_spark.report.subject import ReportRequest
 
@@ -53,12 +56,23 @@ class AtRisk:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """One of the customers with the highest value score, with its parts; None: all are alike."""
+
+    customer_id: str
+    score: float
+    parts: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
 class ValueFacts:
     """What is known of value on a date.
 
     `concentration` is the expected spend of each twentieth of the customers, the best first;
     `at_risk` the sum of what is at risk, of whom churn knows a score (None: of nobody), and
-    `first_at_risk` those with most of it.
+    `first_at_risk` those with most of it. `first_by_score` have the highest value score, by
+    `weights`; `same_top_tenth` says of each part which share of the tenth with the highest score
+    would be in it by that part alone.
     """
 
     horizon_days: int
@@ -70,6 +84,9 @@ class ValueFacts:
     decision: Decision | None = None
     at_risk: float | None = None
     first_at_risk: tuple[AtRisk, ...] = ()
+    weights: ScoreWeights = field(default_factory=ScoreWeights)
+    first_by_score: tuple[Scored, ...] = ()
+    same_top_tenth: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -83,7 +100,7 @@ class ValueFacts:
 
 
 def read_value(
-    request: ReportRequest, *, registered_name: str, train_job: str
+    request: ReportRequest, *, registered_name: str, train_job: str, weights: ScoreWeights
 ) -> ValueFacts | None:
     """Read scores, and figures of the training that decided; None without scores."""
     rows = request.of_date(CUSTOMER_VALUE)
@@ -111,6 +128,9 @@ def read_value(
         decision,
         at_risk,
         _first_at_risk(rows),
+        weights,
+        _first_by_score(rows),
+        _same_top_tenth(rows),
     )
 
 
@@ -150,6 +170,39 @@ def _first_at_risk(rows: DataFrame) -> tuple[AtRisk, ...]:
         rows.where(F.col(AT_RISK) > 0).orderBy(F.desc(AT_RISK), "customer_id").limit(N_FIRST)
     ).collect()
     return tuple(AtRisk(row["customer_id"], row["expected_amount"], row[AT_RISK]) for row in found)
+
+
+def _first_by_score(rows: DataFrame) -> tuple[Scored, ...]:
+    known = rows.where("value_score IS NOT NULL")
+    best = known.orderBy(F.desc("value_score"), "customer_id").limit(N_FIRST).collect()
+    return tuple(
+        Scored(
+            row["customer_id"],
+            row["value_score"],
+            {part: row[part_score(part)] for part in PARTS},
+        )
+        for row in best
+    )
+
+
+def _same_top_tenth(rows: DataFrame) -> dict[str, float]:
+    """Give by part how many of the tenth with the highest score are in the tenth by it alone."""
+    names = ["value_score", *map(part_score, PARTS)]
+    ends = rows.agg(*[F.percentile(name, F.lit(0.9)).alias(name) for name in names]).collect()[0]
+    if ends["value_score"] is None:
+        return {}
+    is_top = F.col("value_score") >= ends["value_score"]
+    counts = rows.where(is_top).agg(
+        F.count(F.lit(1)).alias("n"),
+        *[
+            F.count_if(F.col(part_score(part)) >= ends[part_score(part)]).alias(part)
+            for part in PARTS
+            if ends[part_score(part)] is not None
+        ],
+    )
+    found = counts.collect()[0].asDict()
+    n = found.pop("n")
+    return {part: n_same / n for part, n_same in found.items()}
 
 
 def _first(rows: DataFrame) -> tuple[Worth, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crm_spark.models.value.purchases import Floats
+from crm_spark.models.purchases import Floats
 
 COVERED = 0.8
 # A group's tenths are not to be told from fewer.

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from crm_spark.models.binary_metrics import wilson_interval
+from crm_spark.models.purchases import Floats
 from crm_spark.models.results import Measured
-from crm_spark.models.value.purchases import Floats
 
 TOP = 0.1
 N_DECILES = 10

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import pandas as pd
 
+from crm_spark.models.purchases import Floats
 from crm_spark.models.value.histories import (
     ACTUAL_AMOUNT,
     ACTUAL_DAYS,
@@ -22,7 +23,6 @@ from crm_spark.models.value.histories import (
     recent_amount,
 )
 from crm_spark.models.value.intervals import AlikeGroup, interval_of
-from crm_spark.models.value.purchases import Floats
 
 DAYS_A_YEAR = 365.25
 

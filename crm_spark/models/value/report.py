@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from crm_spark.models.candidate_report import unseen, unseen_on_console
 from crm_spark.models.records import MetricRow
 from crm_spark.models.value.facts import N_STEPS, ValueFacts, Worth
+from crm_spark.models.value.score import PARTS
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable, Tile
 from crm_spark.report.section import ReportSection
@@ -45,6 +46,12 @@ _TIERS_IN_WORDS = {
     "rest": "the other half",
 }
 
+_PARTS_IN_WORDS = {
+    "purchase": "expected spend",
+    "recommend": "spend on what is offered",
+    "maintain": "spend at risk",
+}
+
 Figures = Mapping[tuple[str, str], MetricRow]
 
 
@@ -58,6 +65,7 @@ def show_value(facts: ValueFacts, style: ReportSection) -> Subject:
         _tiers_table(facts, style, window),
         _first_table(facts.first, style, window),
         *_at_risk(facts, figures, style, window),
+        *_scores(facts),
         *_quality(facts, figures, style),
     ]
     tile = Tile("Expected spend", money(style, facts.expected), f"in {window}")
@@ -172,6 +180,37 @@ def _at_risk(facts: ValueFacts, figures: Figures, style: ReportSection, window: 
     ]
     caption = f"Whose leaving would cost most in {window}: look after them first"
     return [Text(words + "."), TextTable(caption, ["Customer", *numbers], rows, numbers)]
+
+
+def _scores(facts: ValueFacts) -> list[Block]:
+    """Show who comes first by the value score, and how much the weights have to do with it."""
+    if not facts.first_by_score:
+        return []
+    known = [part for part in PARTS if facts.first_by_score[0].parts[part] is not None]
+    if len(known) < 2:
+        return []
+    weights = [f"{getattr(facts.weights, part):g} for {_PARTS_IN_WORDS[part]}" for part in known]
+    words = (
+        "The value score is one figure of what counts for a customer, each part in standard "
+        f"deviations: weights are {', '.join(weights)} (value.score_weights)."
+    )
+    same = [
+        f"{share(facts.same_top_tenth[part])} by {_PARTS_IN_WORDS[part]}"
+        for part in known
+        if part in facts.same_top_tenth
+    ]
+    words += f" Of the tenth with the highest score would be in it {', '.join(same)} alone."
+    numbers = ["Score", *[_PARTS_IN_WORDS[part].capitalize() for part in known]]
+    rows = [
+        [
+            one.customer_id,
+            decimal(one.score, 1),
+            *["" if (value := one.parts[part]) is None else decimal(value, 1) for part in known],
+        ]
+        for one in facts.first_by_score
+    ]
+    caption = "The highest value scores, with their parts, in standard deviations"
+    return [Text(words), TextTable(caption, ["Customer", *numbers], rows, numbers)]
 
 
 def _sum_at_risk(facts: ValueFacts, figures: Figures) -> tuple[float | None, float | None]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from crm_spark.models.purchases import Floats
 from crm_spark.models.value.histories import DAYS_A_WEEK
 from crm_spark.models.value.model import Customers, Predicted, mean_present_value
-from crm_spark.models.value.purchases import Floats
 
 N_PARTS = 5
 

@@ -10,10 +10,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.features.ranks import add_ranks
+from crm_spark.models.purchases import Floats
 from crm_spark.models.value.buy_till_you_die import BuyTillYouDie
 from crm_spark.models.value.histories import ACTUAL_AMOUNT, LOG_GAPS, recent_amount
 from crm_spark.models.value.model import Customers, TestedOn, ValueModel
-from crm_spark.models.value.purchases import Floats
 
 # Shares of customers, the best first, as the field cuts them.
 TIERS = {
@@ -25,7 +25,7 @@ TIERS = {
 }
 REST = "rest"
 # The churn model's scores: models do not know one another, but may read earlier ones' tables.
-CHURN_SCORES = "scores.customer_churn"
+CHURN_SCORES, OFFERS = "scores.customer_churn", "scores.product_recommendations"
 _OF_ALL = (
     "expected_amount_low",
     "expected_amount_high",

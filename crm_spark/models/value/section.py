@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs, steps_to_walk
 from crm_spark.words import counted
@@ -15,6 +15,22 @@ N_WALKED = 6
 
 # What has to beat the rules.
 Challenger = Literal["bg_nbd", "mbg_nbd", "mbg_cnbd_k"]
+
+
+class ScoreWeights(BaseModel):
+    """Weights of the parts of the value score: alpha, beta and gamma."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    purchase: float = Field(default=1.0, ge=0)
+    recommend: float = Field(default=1.0, ge=0)
+    maintain: float = Field(default=1.0, ge=0)
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> ScoreWeights:
+        if not self.purchase + self.recommend + self.maintain:
+            raise ValueError("one of purchase, recommend and maintain has to be above 0")
+        return self
 
 
 class ValueSection(BaseModel):
@@ -37,6 +53,8 @@ class ValueSection(BaseModel):
     # Gaps between orders are tried as Erlang-1 to Erlang-k.
     most_regular_k: int = Field(default=4, ge=1, le=8)
     seed: int = 1
+    # What counts for value_score beside what is expected; no model depends on them.
+    score_weights: ScoreWeights = ScoreWeights()
 
     @field_validator("horizons_days", mode="before")
     @classmethod

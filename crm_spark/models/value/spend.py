@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import gammaln, psi
 
-from crm_spark.models.value.purchases import LEAST, MOST, Floats, standard_errors
+from crm_spark.models.purchases import LEAST, MOST, Floats, standard_errors
 
 PARAMETERS = ("p", "q", "v")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from crm_spark.lake.contract import Column, Table
+from crm_spark.models.value.score import PARTS, part_score
 from crm_spark.tables.columns import AS_OF_DATE, CUSTOMER_ID, IS_BACKFILLED, SCORED_BY, as_made
 
 HORIZON = T.StructType(
@@ -85,9 +86,33 @@ CUSTOMER_VALUE = Table(
             minimum=0,
         ),
         Column(
+            "recommended_amount",
+            T.DoubleType(),
+            "What the products offered to the customer bring: hit_probability of "
+            "scores.product_recommendations times the median price, summed, at most "
+            "expected_amount; null: not measured",
+            minimum=0,
+        ),
+        *(
+            Column(
+                part_score(part),
+                T.DoubleType(),
+                f"{amount} in standard deviations of the date's customers; null: all are alike",
+                minimum=0,
+            )
+            for part, amount in PARTS.items()
+        ),
+        Column(
+            "value_score",
+            T.DoubleType(),
+            "Mean of these three by value.score_weights, over those that are known",
+            minimum=0,
+        ),
+        Column(
             "by_horizon",
             T.ArrayType(HORIZON),
-            "The same for each of value.horizons_days; only the first of them is tested",
+            "Spend, order days and probability for each of value.horizons_days; only the first is "
+            "tested",
         ),
         IS_BACKFILLED,
         *SCORED_BY,

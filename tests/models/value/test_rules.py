@@ -9,9 +9,9 @@ from datetime import date
 import numpy as np
 import pytest
 
+from crm_spark.models.purchases import Histories
 from crm_spark.models.value.candidates import CANDIDATES, Known, spend_of
 from crm_spark.models.value.model import Customers, TestedOn, ValueModel, mean_present_value
-from crm_spark.models.value.purchases import Histories
 from crm_spark.models.value.rules import CarriedForward, OwnRate, RfmCells, fit_rfm_cells
 from crm_spark.models.value.section import ValueSection
 from crm_spark.models.value.spend import Amounts

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from crm_spark.lake.state import Output
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.models.model_run import ModelRun
+from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
 from crm_spark.models.registry import find_model
 from crm_spark.models.targets import score_targets
 from crm_spark.models.value.scoring import CHURN_SCORES, with_value_at_risk
@@ -56,10 +57,11 @@ def test_another_models_scores_are_those_of_the_date_where_they_are_whole(has_ro
     assert held.beside(CHURN_SCORES) == expected
 
 
-def test_scores_of_value_are_made_anew_where_those_of_churn_change() -> None:
+def test_scores_of_value_are_made_anew_where_those_of_churn_or_offers_change() -> None:
     state: Any = SimpleNamespace(outputs=lambda name: ())
     targets = score_targets(
         find_model("value"), ValueSection(), DAY, date(2023, 1, 1), state, Mapped()
     )
     (target,) = [one for one in targets if one.output.name == CUSTOMER_VALUE.name]
-    assert target.optional == (Output(CUSTOMER_CHURN.name, DAY),)
+    beside = (CUSTOMER_CHURN, PRODUCT_RECOMMENDATIONS)
+    assert target.optional == tuple(Output(table.name, DAY) for table in beside)

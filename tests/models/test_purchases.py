@@ -11,7 +11,7 @@ from models.value.cdnow import HOLD_OUT_WEEKS, calibration
 from scipy.special import hyp2f1, roots_genlaguerre, roots_jacobi
 
 from benchmarks.made_purchases import simulated
-from crm_spark.models.value.purchases import (
+from crm_spark.models.purchases import (
     BG_NBD,
     MBG_NBD,
     PARAMETERS,
@@ -24,6 +24,7 @@ from crm_spark.models.value.purchases import (
     fit_regular,
     intervals_of,
     log_likelihood,
+    order_probability,
     regular_kind,
 )
 
@@ -235,3 +236,18 @@ def test_where_all_are_alike_a_parameter_at_its_bound_has_no_error() -> None:
     assert None in model.errors
     found = expected_orders(model, np.array([10.0]), np.array([10.0]), np.array([10.0]), 5.0)
     assert found.n_orders[0] == pytest.approx(5.0, rel=0.05)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("horizon", [1 / 7, 4.0, 52.0])
+def test_the_chance_of_any_order_alone_is_the_one_that_is_expected(
+    kind: Kind, horizon: float
+) -> None:
+    model = PurchaseModel(kind, r=1.2, alpha=3.0, a=0.8, b=2.5)
+    x = np.array([0.0, 0, 1, 3, 40, 26])
+    t_x = np.array([0.0, 0, 5, 9.5, 39, 52])
+    T = np.array([0.0, 60, 6, 40, 40, 52])
+    found = order_probability(model, x, t_x, T, horizon)
+    expected = expected_orders(model, x, t_x, T, horizon)
+    assert np.array_equal(found, expected.order_probability)
+    assert ((found > 0) & (found <= 1)).all()

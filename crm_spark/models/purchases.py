@@ -343,21 +343,14 @@ def expected_orders(
     The mean is their sum; with k = 1 it is equation 10 of Fader, Hardie and Lee (2005), without
     their hypergeometric function.
     """
-    r, alpha, a, b = model.parameters
-    k, d = model.kind.k, int(model.kind.drops_at_first)
+    _, _, a, b = model.parameters
     found = branches(model.kind, model.parameters, x, t_x, T)
-    in_horizon = horizon / (alpha + T + horizon)
-    survives, kept = b + x + d, found.alive_probability.copy()
+    survives, kept = b + x + int(model.kind.drops_at_first), found.alive_probability.copy()
     mean, any_order = np.zeros(len(x)), np.zeros(len(x))
     open_rows = np.arange(len(x))
     n = 1
     while open_rows.size:
-        at_least = np.zeros(open_rows.size)
-        for j in range(k):
-            needed = n * k - j
-            shape = r + k * x[open_rows] + j
-            at_least += found.steps[j, open_rows] * betainc(needed, shape, in_horizon[open_rows])
-        at_least *= kept[open_rows]
+        at_least = kept[open_rows] * _at_least(model, found, x, T, horizon, n, open_rows)
         if n == 1:
             any_order = at_least.copy()
         mean[open_rows] += at_least
@@ -366,3 +359,32 @@ def expected_orders(
         n += 1
     # Sums of shares may pass 1 in their last digits.
     return Expected(np.minimum(any_order, 1.0), mean)
+
+
+def order_probability(
+    model: PurchaseModel, x: Floats, t_x: Floats, T: Floats, horizon: float
+) -> Floats:
+    """Give the chance of any order in (T, T + horizon]: expected_orders() without the rest."""
+    found = branches(model.kind, model.parameters, x, t_x, T)
+    rows = np.arange(len(x))
+    any_order = found.alive_probability * _at_least(model, found, x, T, horizon, 1, rows)
+    return np.minimum(any_order, 1.0)
+
+
+def _at_least(
+    model: PurchaseModel,
+    found: Branches,
+    x: Floats,
+    T: Floats,
+    horizon: float,
+    n: int,
+    rows: Places,
+) -> Floats:
+    """Give the chance of at least n orders in the horizon, of some rows, were they never lost."""
+    r, alpha, k = model.r, model.alpha, model.kind.k
+    in_horizon = horizon / (alpha + T[rows] + horizon)
+    total = np.zeros(rows.size)
+    for j in range(k):
+        shape = r + k * x[rows] + j
+        total += found.steps[j, rows] * betainc(n * k - j, shape, in_horizon)
+    return total

@@ -1,0 +1,12 @@
+"""train_next_purchase: fit when customers next order, test it, choose who scores."""
+
+from __future__ import annotations
+
+from crm_spark.jobs.of_models import TrainJob
+from crm_spark.models.registry import find_model
+
+_JOB = TrainJob(find_model("next_purchase"))
+DESCRIPTION = _JOB.DESCRIPTION
+NEEDS_AS_OF = _JOB.NEEDS_AS_OF
+targets = _JOB.targets
+run = _JOB.run

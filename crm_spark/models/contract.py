@@ -30,7 +30,7 @@ from crm_spark.models.model_run import (
 from crm_spark.models.results import Measured, Tested
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.report.subject import ReportRequest, Subject
-from crm_spark.runtime.progress import stage
+from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.checks import Verdict
 from crm_spark.tables.mapped import Mapped
 
@@ -44,6 +44,7 @@ __all__ = [
     "Choice",
     "Criterion",
     "Cutoffs",
+    "LeftOutError",
     "Measured",
     "Model",
     "ModelRun",
@@ -55,6 +56,10 @@ __all__ = [
     "Subject",
     "Tested",
 ]
+
+
+class LeftOutError(DataError):
+    """The data do not carry one candidate; the others are tested without it."""
 
 
 class Model(ABC, Generic[S, D, M]):
@@ -116,7 +121,8 @@ class Model(ABC, Generic[S, D, M]):
     learns_from_sources: ClassVar[tuple[Table, ...]] = ()
     scores_from_sources: ClassVar[tuple[Table, ...]] = ()
 
-    # Names of earlier models' score tables whose rows of the date it reads where they are whole.
+    # Names of tables whose rows of the date it reads where they are whole: earlier models' scores,
+    # and what of features it can do without.
     scores_beside: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
@@ -167,12 +173,17 @@ class Model(ABC, Generic[S, D, M]):
     ) -> tuple[Tested[M], ...]:
         """Fit and measure every candidate on a step, one by one unless a model knows better.
 
-        `choice` is there where an earlier step has chosen already.
+        `choice` is there where an earlier step has chosen already. A candidate that raises
+        LeftOutError is left out.
         """
         tested = []
         for candidate in self.candidates(run.section):
             with stage(run.spark, f"fit and test {candidate.name} on {step.test}"):
-                fitted = self.fit(run, candidate, step, data, prepared)
+                try:
+                    fitted = self.fit(run, candidate, step, data, prepared)
+                except LeftOutError as error:
+                    log.info("%s is left out: %s", candidate.name, error)
+                    continue
                 measured = tuple(self.evaluate(run, fitted, step, data))
             tested.append(Tested(candidate.name, candidate.is_rule, fitted, measured))
         return tuple(tested)

@@ -49,8 +49,8 @@ class ModelRun(Generic[S]):
     # Tables whose rows of past dates this run builds instead of reading them: a backtest's.
     built: Mapping[Table, Callable[[Sequence[date]], DataFrame]] = field(default_factory=dict)
     features: tuple[Feature, ...] = FEATURES
-    # The score tables of all models by name: a model reads those that it names.
-    score_tables: Mapping[str, Table] = field(default_factory=dict)
+    # Tables of features and of all models' scores by name: a model reads those that it names.
+    tables_of_dates: Mapping[str, Table] = field(default_factory=dict)
     _kept: list[DataFrame] = field(default_factory=list)
 
     @property
@@ -70,10 +70,10 @@ class ModelRun(Generic[S]):
         return self.lake.read(table).where(F.col("as_of_date").isin(list(dates)))
 
     def beside(self, name: str) -> DataFrame | None:
-        """Give the date's rows of another model's score table; None where there are none."""
+        """Give the date's rows of a table that is read where it is there; None where not."""
         if not self.run.has_rows(Output(name, self.day)):
             return None
-        return self.lake.read_date(self.score_tables[name], self.day)
+        return self.lake.read_date(self.tables_of_dates[name], self.day)
 
     def keep(self, df: DataFrame) -> DataFrame:
         """Keep a frame that is read more than once, until the run ends or it is released."""

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from crm_spark.config import Config
 from crm_spark.errors import DataError
+from crm_spark.features.tables import PRODUCT_PRICES
 from crm_spark.lake.contract import Table
 from crm_spark.models.backtest import backtest
 from crm_spark.models.contract import AnyModel, ModelRun
@@ -64,5 +65,6 @@ def model_run(job: Run, model: AnyModel, built: Built | None = None) -> ModelRun
     day = job.day()
     section = job.config.section_of(model)
     features = feature_settings(job.config).features
-    tables = {table.name: table for one in MODELS for table in one.tables}
+    scores = [table for one in MODELS for table in one.tables]
+    tables = {table.name: table for table in (PRODUCT_PRICES, *scores)}
     return ModelRun(job, section, day, job.config.mapped, built or {}, features, tables)

@@ -15,6 +15,7 @@ from crm_spark.models.purchases import (
     fit,
     fit_regular,
 )
+from crm_spark.models.value import machine
 from crm_spark.models.value.buy_till_you_die import BuyTillYouDie, load_buy_till_you_die
 from crm_spark.models.value.model import Customers, Predictor
 from crm_spark.models.value.rules import CarriedForward, OwnRate, RfmCells, fit_rfm_cells
@@ -82,6 +83,22 @@ def _load_cells(spec: Mapping[str, Any]) -> RfmCells:
     return RfmCells(tuple(map(tuple, spec["cuts"])), tuple(spec["means"]), spec["horizon_days"])
 
 
+def _three_parts(name: str, kind: machine.Kind) -> ValueCandidate:
+    def fitted(known: Known, params: ValueSection) -> machine.ThreeParts:
+        return machine.fit_three_parts(
+            known.closed, params.horizon_days, kind=kind, seed=params.seed
+        )
+
+    return ValueCandidate(name, False, fitted, machine.load_three_parts)
+
+
+def _direct(name: str, kind: machine.Kind) -> ValueCandidate:
+    def fitted(known: Known, params: ValueSection) -> machine.Direct:
+        return machine.fit_direct(known.closed, params.horizon_days, kind=kind, seed=params.seed)
+
+    return ValueCandidate(name, False, fitted, machine.load_direct)
+
+
 # The trivial rules first. A further kind of model is a further line.
 CANDIDATES: tuple[ValueCandidate, ...] = (
     ValueCandidate(
@@ -105,4 +122,8 @@ CANDIDATES: tuple[ValueCandidate, ...] = (
         "mbg_cnbd_k",
         lambda histories, params: fit_regular(histories, most=params.most_regular_k),
     ),
+    _three_parts("three_part_trees", "trees"),
+    _three_parts("three_part_forest", "forest"),
+    _direct("direct_trees", "trees"),
+    _direct("direct_forest", "forest"),
 )

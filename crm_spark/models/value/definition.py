@@ -21,6 +21,7 @@ from crm_spark.models.contract import (
     Choice,
     Criterion,
     Cutoffs,
+    LeftOutError,
     Measured,
     Model,
     ModelRun,
@@ -42,6 +43,7 @@ from crm_spark.models.value.candidates import CANDIDATES, ValueCandidate
 from crm_spark.models.value.data import ValueData, closed_on
 from crm_spark.models.value.facts import read_value
 from crm_spark.models.value.histories import value_histories, with_outcomes
+from crm_spark.models.value.machine import TooFewError
 from crm_spark.models.value.metrics import (
     GAIN,
     MEAN_ABSOLUTE_ERROR,
@@ -76,7 +78,7 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
     name = "value"
     section = ValueSection
     section_name = "value"
-    generation = 2
+    generation = 3
     training_in_words = (
         "Fit what customers will order and spend, test it beside trivial rules, and name the "
         "champion."
@@ -112,12 +114,12 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
         """Give the orders: histories and outcomes are both of them."""
         return (Read(CUSTOMER_ORDERS),)
 
-    scores_beside = (CHURN_SCORES, OFFERS)
+    scores_beside = (CHURN_SCORES, OFFERS, PRODUCT_PRICES.name)
     not_learnt = frozenset({"score_weights"})
 
     def scores_from(self, section: ValueSection, day: date) -> Sequence[Read]:
-        """Give the orders, and what products cost."""
-        return (Read(CUSTOMER_ORDERS), Read(PRODUCT_PRICES, (day,)))
+        """Give the orders."""
+        return (Read(CUSTOMER_ORDERS),)
 
     def read(self, run: ModelRun[ValueSection], plan: Plan) -> ValueData:
         """Give the histories of all cut-offs and of the date itself, with what came after."""
@@ -248,8 +250,8 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
         """Give what every customer is worth who has kept an order of before the date."""
         scored = run.keep(score_customers(fitted, _histories(run, [run.day])))
         of_date = with_value_at_risk(with_tiers(scored), run.beside(CHURN_SCORES))
-        prices = run.lake.read_date(PRODUCT_PRICES, run.day)
-        of_date = run.keep(with_recommended_amount(of_date, run.beside(OFFERS), prices))
+        offers, prices = run.beside(OFFERS), run.beside(PRODUCT_PRICES.name)
+        of_date = run.keep(with_recommended_amount(of_date, offers, prices))
         of_date = with_value_score(of_date, run.section.score_weights)
         return {CUSTOMER_VALUE: of_date, VALUE_VALIDATION: _validated(run, fitted.tested)}
 
@@ -317,6 +319,8 @@ def _candidate(name: str) -> ValueCandidate:
 def _fitted(data: ValueData, candidate: ValueCandidate, day: date) -> ValueModel:
     try:
         return data.fitted(candidate, day)
+    except TooFewError as error:
+        raise LeftOutError(f"as of {day} {error}") from error
     except ValueError as error:
         raise DataError(f"{candidate.name} cannot be fitted as of {day}: {error}") from error
 

@@ -22,6 +22,10 @@ WORDS = {
     "bg_nbd": "BG/NBD and Gamma-Gamma",
     "mbg_nbd": "MBG/NBD and Gamma-Gamma",
     "mbg_cnbd_k": "MBG/CNBD-k and Gamma-Gamma",
+    "three_part_trees": "boosted trees in three parts",
+    "three_part_forest": "forests in three parts",
+    "direct_trees": "boosted trees of spend",
+    "direct_forest": "a forest of spend",
 }
 
 # How the words for a trivial rule begin.
@@ -140,14 +144,17 @@ def _tiers_table(facts: ValueFacts, style: ReportSection, window: str) -> TextTa
 
 def _first_table(first: Sequence[Worth], style: ReportSection, window: str) -> TextTable:
     has_orders = any(row.order_days is not None for row in first)
+    has_alive = any(row.alive_probability is not None for row in first)
     names = ["Expected spend", "80 % interval"]
-    names += ["Days with an order", "Still a customer"] if has_orders else []
+    names += ["Days with an order"] if has_orders else []
+    names += ["Still a customer"] if has_alive else []
     rows = [
         [
             row.customer_id,
             money(style, row.expected),
             "" if row.low is None else f"{money(style, row.low)} to {money(style, row.high)}",
-            *([number(row.order_days), share(row.alive_probability)] if has_orders else []),
+            *([number(row.order_days)] if has_orders else []),
+            *([share(row.alive_probability)] if has_alive else []),
         ]
         for row in first
     ]

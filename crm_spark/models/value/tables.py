@@ -49,27 +49,27 @@ CUSTOMER_VALUE = Table(
         Column(
             "expected_order_days",
             T.DoubleType(),
-            "Days with an order to expect in the horizon; null where a rule of spend scores",
+            "Days with an order to expect in the horizon; null where what scores is of spend alone",
             minimum=0,
         ),
         Column(
             "order_probability",
             T.DoubleType(),
-            "Probability of any order in the horizon; null where a rule of spend scores",
+            "Probability of any order in the horizon; null where what scores is of spend alone",
             minimum=0,
             maximum=1,
         ),
         Column(
             "alive_probability",
             T.DoubleType(),
-            "Probability that the customer is not lost for good; null where a rule scores",
+            "Probability that the customer is not lost for good; of buy-till-you-die models only",
             minimum=0,
             maximum=1,
         ),
         Column(
             "amount_per_order_day",
             T.DoubleType(),
-            "Net spend to expect of a day with an order; null where a rule of spend scores",
+            "Net spend to expect of a day with an order; of buy-till-you-die models only",
             minimum=0,
         ),
         Column(

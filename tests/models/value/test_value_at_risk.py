@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from crm_spark.features.tables import PRODUCT_PRICES
 from crm_spark.lake.state import Output
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.models.model_run import ModelRun
@@ -52,7 +53,9 @@ def test_another_models_scores_are_those_of_the_date_where_they_are_whole(has_ro
         lake=SimpleNamespace(read_date=lambda table, day: (table, day)),
     )
     tables = {CUSTOMER_CHURN.name: CUSTOMER_CHURN}
-    held: ModelRun[ValueSection] = ModelRun(run, ValueSection(), DAY, Mapped(), score_tables=tables)
+    held: ModelRun[ValueSection] = ModelRun(
+        run, ValueSection(), DAY, Mapped(), tables_of_dates=tables
+    )
     expected = (CUSTOMER_CHURN, DAY) if has_rows else None
     assert held.beside(CHURN_SCORES) == expected
 
@@ -63,5 +66,5 @@ def test_scores_of_value_are_made_anew_where_those_of_churn_or_offers_change() -
         find_model("value"), ValueSection(), DAY, date(2023, 1, 1), state, Mapped()
     )
     (target,) = [one for one in targets if one.output.name == CUSTOMER_VALUE.name]
-    beside = (CUSTOMER_CHURN, PRODUCT_RECOMMENDATIONS)
+    beside = (CUSTOMER_CHURN, PRODUCT_RECOMMENDATIONS, PRODUCT_PRICES)
     assert target.optional == tuple(Output(table.name, DAY) for table in beside)

@@ -9,8 +9,9 @@ import pytest
 
 from crm_spark.models.decisions import Decision
 from crm_spark.models.records import MetricRow
-from crm_spark.models.value.facts import N_STEPS, AtRisk, Tier, ValueFacts, Worth
+from crm_spark.models.value.facts import N_STEPS, AtRisk, Scored, Tier, ValueFacts, Worth
 from crm_spark.models.value.report import grade, show_value
+from crm_spark.models.value.section import ScoreWeights
 from crm_spark.report.blocks import Picture, Text, TextTable
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import Subject
@@ -183,3 +184,35 @@ def test_the_verdict_ends_with_the_grade(kind: str, said: str) -> None:
 def test_without_scores_of_churn_nothing_is_said_of_a_risk() -> None:
     subject = show_value(FACTS, STYLE)
     assert not any("at risk" in text for text in (*texts(subject), *subject.lines))
+
+
+def test_the_score_stands_with_its_weights_its_parts_and_what_each_alone_would_give() -> None:
+    facts = replace(
+        FACTS,
+        weights=ScoreWeights(purchase=2, recommend=1, maintain=0.5),
+        first_by_score=(
+            Scored("ann", 5.26, {"purchase": 1.94, "recommend": 2.0, "maintain": 12.1}),
+            Scored("bob", 4.0, {"purchase": 0.3, "recommend": 12.0, "maintain": 1.1}),
+        ),
+        same_top_tenth={"purchase": 0.35, "recommend": 0.44, "maintain": 0.47},
+    )
+    subject = show_value(facts, STYLE)
+    (words,) = [text for text in texts(subject) if "value score" in text]
+    assert "2 for expected spend, 1 for spend on what is offered, 0.5 for spend at risk" in words
+    assert "35% by expected spend, 44% by spend on what is offered, 47% by spend at risk" in words
+    (table,) = [one for one in tables(subject) if "value scores" in one.caption]
+    assert table.rows == [
+        ["ann", "5.3", "1.9", "2.0", "12.1"],
+        ["bob", "4.0", "0.3", "12.0", "1.1"],
+    ]
+
+
+def test_a_part_that_nobody_has_has_no_column_and_one_part_alone_is_no_score() -> None:
+    def shown(**parts: float | None) -> list[TextTable]:
+        known = {"purchase": 1.0, "recommend": None, "maintain": None} | parts
+        facts = replace(FACTS, first_by_score=(Scored("ann", 1.0, known),))
+        return [one for one in tables(show_value(facts, STYLE)) if "value scores" in one.caption]
+
+    (table,) = shown(maintain=3.0)
+    assert table.columns == ["Customer", "Score", "Expected spend", "Spend at risk"]
+    assert shown() == []

@@ -309,7 +309,7 @@ def _validated(run: ModelRun[ValueSection], tested: TestedOn | None) -> DataFram
         )
         return frame_of(run.spark, VALIDATION, [])
     rows = _with_outcomes(run, _histories(run, [tested.cutoff]), [tested.cutoff])
-    return validation_rows(tested, run.keep(rows), run.section.horizon_days)
+    return validation_rows(tested, run.keep(rows), run.section.horizons_days)
 
 
 def _candidate(name: str) -> ValueCandidate:

@@ -23,6 +23,7 @@ from crm_spark.models.purchases import Floats
 from crm_spark.models.value.histories import DAYS_A_WEEK
 from crm_spark.models.value.model import Customers, Predicted, mean_present_value
 from crm_spark.models.value.trees import Trees, averaged, boosted
+from crm_spark.words import counted
 
 Kind = Literal["trees", "forest"]
 # Of fewer customers a tree tells chance; of more every second, third, ... is learnt from.
@@ -159,8 +160,8 @@ def fit_three_parts(
     buyers = learnt.where(learnt.order_days > 0)
     if len(buyers) < FEWEST_BUYERS or len(buyers) == len(learnt):
         raise TooFewError(
-            f"{len(buyers)} of {len(learnt)} customers of closed cut-offs ordered in the horizon: "
-            f"at least {FEWEST_BUYERS} are needed, and some who did not"
+            f"{len(buyers):,} of {counted(len(learnt), 'customer')} of closed cut-offs ordered in "
+            f"the horizon: at least {FEWEST_BUYERS} are needed, and some who did not"
         )
     probability = _classifier(learnt.columns, learnt.order_days > 0, kind, seed)
     order_days = _regressor(buyers.columns, buyers.order_days, kind, seed)
@@ -216,7 +217,8 @@ def _parted(closed: Sequence[Customers]) -> tuple[_Rows, _Rows]:
     rows = [_rows(one) for one in closed if len(one)]
     if sum(map(len, rows)) < FEWEST_ROWS:
         raise TooFewError(
-            f"closed cut-offs have {sum(map(len, rows))} customers: trees need {FEWEST_ROWS}"
+            f"closed cut-offs have {counted(sum(map(len, rows)), 'customer')}: trees need "
+            f"{FEWEST_ROWS}"
         )
     latest, *earlier = rows
     if not earlier:

@@ -56,16 +56,17 @@ def score_customers(model: ValueModel, histories: DataFrame) -> DataFrame:
     )
 
 
-def validation_rows(tested: TestedOn, rows: DataFrame, horizon_days: int) -> DataFrame:
+def validation_rows(tested: TestedOn, rows: DataFrame, horizons_days: tuple[int, ...]) -> DataFrame:
     """Give of each customer what was expected on the cut-off of the test, and what came.
 
-    Reads with_outcomes() of that cut-off. Gives the columns of scores.value_validation but for what
-    the runner adds.
+    Of the first horizon. Reads with_outcomes() of that cut-off. Gives the columns of
+    scores.value_validation but for what the runner adds.
     """
+    horizon_days = horizons_days[0]
 
     def predict(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            customers = Customers.of(batch.to_pandas(), (horizon_days,))
+            customers = Customers.of(batch.to_pandas(), horizons_days)
             amount = tested.predictor.predict(customers, horizon_days).amount
             yield pa.RecordBatch.from_arrays(
                 [batch["customer_id"].cast(pa.string()), _as_column(amount, len(customers))],

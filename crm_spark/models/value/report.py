@@ -206,7 +206,7 @@ def _scores(facts: ValueFacts) -> list[Block]:
         for part in known
         if part in facts.same_top_tenth
     ]
-    words += f" Of the tenth with the highest score would be in it {', '.join(same)} alone."
+    words += f" Of the tenth with the highest score one part alone would have {', '.join(same)}."
     numbers = ["Score", *[_PARTS_IN_WORDS[part].capitalize() for part in known]]
     rows = [
         [

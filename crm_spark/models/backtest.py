@@ -50,7 +50,8 @@ def _walk(model: AnyModel, run: ModelRun[Any], step: Cutoffs, data: Any) -> Sequ
 
 def backtest_table(walked: Sequence[Walked], metrics: Sequence[str]) -> list[str]:
     """Lay out every candidate's metrics on every cut-off, and their means."""
-    names = [one.name for one in walked[0][1]]
+    # One that few customers do not carry is left out of some.
+    names = list(dict.fromkeys(one.name for _, tested in walked for one in tested))
     lines = [f"{'cut-off':<12}{'model':<28}" + "".join(f"{name[:12]:>14}" for name in metrics)]
     known: dict[tuple[str, str], list[float]] = {}
     for cutoff, tested in walked:
@@ -62,7 +63,9 @@ def backtest_table(walked: Sequence[Walked], metrics: Sequence[str]) -> list[str
             lines.append(f"{cutoff!s:<12}{one.name:<28}" + "".join(map(_cell, values)))
     for name in names:
         means = [_mean(known.get((name, metric), ())) for metric in metrics]
-        lines.append(f"{'mean':<12}{name:<28}" + "".join(map(_cell, means)))
+        n = sum(name == one.name for _, tested in walked for one in tested)
+        of = "mean" if n == len(walked) else f"mean of {n}"
+        lines.append(f"{of:<12}{name:<28}" + "".join(map(_cell, means)))
     return lines
 
 

@@ -49,7 +49,7 @@ class ModelRun(Generic[S]):
     # Tables whose rows of past dates this run builds instead of reading them: a backtest's.
     built: Mapping[Table, Callable[[Sequence[date]], DataFrame]] = field(default_factory=dict)
     features: tuple[Feature, ...] = FEATURES
-    # Tables of features and of all models' scores by name: a model reads those that it names.
+    # Tables that a model may read where they are there, by name: all models' scores, and prices.
     tables_of_dates: Mapping[str, Table] = field(default_factory=dict)
     _kept: list[DataFrame] = field(default_factory=list)
 

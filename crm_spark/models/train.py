@@ -128,6 +128,10 @@ def _train(
     of_choice, chosen = _choose_earlier(model, run, plan, data)
     with _refusals_noted(model, run):
         tested = list(model.test(run, quoted, data, prepared, chosen))
+    if chosen and not _are_tested(chosen, tested):
+        # What had customers enough on the earlier cut-off has not on this one.
+        log.warning("%s of %s was left out since: chosen again", model.name, plan.quoted.test)
+        chosen = None
     choice = chosen or model.choose(run.section, tested)
     tested = list(model.compose(run, quoted, data, prepared, choice, tested))
     for index, one in enumerate(tested):
@@ -152,6 +156,11 @@ def _train(
         why=why,
         chose_itself=chose_itself,
     )
+
+
+def _are_tested(choice: Choice, tested: Sequence[Tested[Any]]) -> bool:
+    """Whether all that is to be registered was tested; what a choice composes comes later."""
+    return choice.parts is not None or set(choice.registered) <= {one.name for one in tested}
 
 
 @contextmanager

@@ -101,7 +101,8 @@ def hit_shares(recommended: DataFrame, relevant: DataFrame, name: str) -> HitSha
     """Give the share of a list's offers, by rung and rank, whose product the customer then bought.
 
     Reads `recommended` and `relevant` as ranking_metrics() does. Over all customers who are offered
-    something, whether or not they bought anything; to six decimals.
+    something, whether or not they bought anything; to six decimals. Of a rung with fewer than
+    FEWEST_OFFERS in all nothing is said.
     """
     offers = recommended.where((F.col("list") == name) & (F.col("rank") <= AT))
     bought = relevant.select("customer_id", "product_id", F.lit(1).alias("hit"))
@@ -114,9 +115,10 @@ def hit_shares(recommended: DataFrame, relevant: DataFrame, name: str) -> HitSha
     found: HitShares = {}
     for source in sorted({row["source"] for row in rows}):
         of_rung = {row["rank"]: row for row in rows if row["source"] == source}
-        usual = sum(row["n_hits"] for row in of_rung.values()) / sum(
-            row["n"] for row in of_rung.values()
-        )
+        n = sum(row["n"] for row in of_rung.values())
+        if n < FEWEST_OFFERS:
+            continue
+        usual = sum(row["n_hits"] for row in of_rung.values()) / n
         found[source] = [
             round(of_rung[rank]["n_hits"] / of_rung[rank]["n"], 6)
             if rank in of_rung and of_rung[rank]["n"] >= FEWEST_OFFERS

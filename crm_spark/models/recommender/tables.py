@@ -27,8 +27,9 @@ PRODUCT_RECOMMENDATIONS = Table(
         Column(
             "hit_probability",
             T.DoubleType(),
-            "Share of offers of the same rung and rank whose product was bought in "
-            "recommendations.horizon_days, on the cut-off of the test; null: not measured",
+            "Share of offers of the same rung and rank (of few: of the rung) whose product was "
+            "bought in recommendations.horizon_days, on the cut-off of the test; null: not "
+            "measured, as beyond rank 10",
             minimum=0,
             maximum=1,
         ),

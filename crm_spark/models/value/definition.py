@@ -78,7 +78,7 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
     name = "value"
     section = ValueSection
     section_name = "value"
-    generation = 3
+    generation = 4
     training_in_words = (
         "Fit what customers will order and spend, test it beside trivial rules, and name the "
         "champion."
@@ -212,7 +212,11 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
         found = []
         for one in tested:
             with stage(run.spark, f"fit {one.name} on all that is known on {run.day}"):
-                fitted = _fitted(data, _candidate(one.name), run.day)
+                try:
+                    fitted = _fitted(data, _candidate(one.name), run.day)
+                except LeftOutError as error:
+                    log.info("%s stays as it was tested: %s", one.name, error)
+                    fitted = one.fitted
                 tested_on = TestedOn(step.test, one.fitted.predictor)
                 fitted = replace(fitted, tested=tested_on)
                 ahead = _ahead(fitted, data.customers(run.day))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.features.ranks import add_ranks
@@ -186,16 +186,23 @@ def _first_by_score(rows: DataFrame) -> tuple[Scored, ...]:
 
 
 def _same_top_tenth(rows: DataFrame) -> dict[str, float]:
-    """Give by part how many of the tenth with the highest score are in the tenth by it alone."""
+    """Give by part how many of the tenth with the highest score are in the tenth by it alone.
+
+    Whoever has nothing of a part is in no tenth of it, however few have anything.
+    """
     names = ["value_score", *map(part_score, PARTS)]
-    ends = rows.agg(*[F.percentile(name, F.lit(0.9)).alias(name) for name in names]).collect()[0]
-    if ends["value_score"] is None:
+    tenths = [F.percentile_approx(name, 0.9, 10_000).alias(name) for name in names]
+    ends = rows.agg(*tenths).collect()[0]
+    if not ends["value_score"]:
         return {}
-    is_top = F.col("value_score") >= ends["value_score"]
-    counts = rows.where(is_top).agg(
+
+    def is_top(name: str) -> Column:
+        return (F.col(name) >= ends[name]) & (F.col(name) > 0)
+
+    counts = rows.where(is_top("value_score")).agg(
         F.count(F.lit(1)).alias("n"),
         *[
-            F.count_if(F.col(part_score(part)) >= ends[part_score(part)]).alias(part)
+            F.count_if(is_top(part_score(part))).alias(part)
             for part in PARTS
             if ends[part_score(part)] is not None
         ],

@@ -12,23 +12,22 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.ensemble import (
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    RandomForestRegressor,
-)
 
-from crm_spark.models.logistic import LogisticRegression, fit_logistic
+from crm_spark.models.logistic import AS_IT_IS, LogisticRegression, fit_logistic
 from crm_spark.models.purchases import Floats
 from crm_spark.models.value.histories import DAYS_A_WEEK
 from crm_spark.models.value.model import Customers, Predicted, mean_present_value
 from crm_spark.models.value.trees import Trees, averaged, boosted
+from crm_spark.runtime.progress import log
 from crm_spark.words import counted
 
 Kind = Literal["trees", "forest"]
-# Of fewer customers a tree tells chance; of more every second, third, ... is learnt from.
+# Of fewer customers a tree tells chance; of more rows so many are learnt from.
 FEWEST_ROWS, FEWEST_BUYERS, MOST_ROWS = 200, 50, 20_000
-_EDGE = 1e-6
+# A share of no customer in a leaf of 20 says no more than that there are fewer than so many.
+_EDGE = 5e-3
+# What sums of the latest cut-off correct at most: beyond that they are another shop's.
+_MOST_RATIO = 2.0
 
 
 class TooFewError(ValueError):
@@ -156,19 +155,24 @@ def fit_three_parts(
 
     With one of them on half of its customers each. Raises TooFewError where they are.
     """
-    learnt, held_out = _parted(closed)
+    learnt, held_out = _parted(closed, seed)
     buyers = learnt.where(learnt.order_days > 0)
     if len(buyers) < FEWEST_BUYERS or len(buyers) == len(learnt):
         raise TooFewError(
             f"{len(buyers):,} of {counted(len(learnt), 'customer')} of closed cut-offs ordered in "
             f"the horizon: at least {FEWEST_BUYERS} are needed, and some who did not"
         )
+    learnt, buyers = _thinned(learnt, seed), _thinned(buyers, seed)
     probability = _classifier(learnt.columns, learnt.order_days > 0, kind, seed)
     order_days = _regressor(buyers.columns, buyers.order_days, kind, seed)
-    amount = _regressor(buyers.columns, buyers.amount / buyers.order_days, kind, seed)
+    # By order days: their mean times the mean spend on one is then the mean spend, in each leaf.
+    days = buyers.order_days
+    amount = _regressor(buyers.columns, buyers.amount / days, kind, seed, weights=days)
     outcomes = (held_out.order_days > 0).astype(float)
     is_share = kind == "forest"
     calibration = fit_logistic([(_logits(probability, held_out.columns, is_share), outcomes)])
+    if calibration.weights[0] <= 0:  # so few are held out that chance would turn the order round
+        calibration = AS_IT_IS
     found = ThreeParts(probability, is_share, calibration, order_days, amount, 1.0, horizon_days)
     chance, days, spend = found.parts(held_out.columns)
     return replace(found, ratio=_ratio(held_out.amount, chance * days * spend))
@@ -188,8 +192,9 @@ def fit_direct(closed: Sequence[Customers], horizon_days: int, *, kind: Kind, se
 
     Raises TooFewError where they are.
     """
-    learnt, held_out = _parted(closed)
-    amount = _regressor(learnt.columns, learnt.amount, kind, seed)
+    learnt, held_out = _parted(closed, seed)
+    fitted_on = _thinned(learnt, seed)
+    amount = _regressor(fitted_on.columns, fitted_on.amount, kind, seed)
     expected = np.maximum(amount.values(held_out.columns), 0.0)
     return Direct(amount, _ratio(held_out.amount, expected), horizon_days)
 
@@ -212,7 +217,7 @@ def load_direct(spec: Mapping[str, Any]) -> Direct:
     return Direct(Trees.of(spec["amount"]), spec["ratio"], spec["horizon_days"])
 
 
-def _parted(closed: Sequence[Customers]) -> tuple[_Rows, _Rows]:
+def _parted(closed: Sequence[Customers], seed: int) -> tuple[_Rows, _Rows]:
     """Give what is fitted on, and the latest cut-off, which is held out."""
     rows = [_rows(one) for one in closed if len(one)]
     if sum(map(len, rows)) < FEWEST_ROWS:
@@ -222,15 +227,23 @@ def _parted(closed: Sequence[Customers]) -> tuple[_Rows, _Rows]:
         )
     latest, *earlier = rows
     if not earlier:
-        is_even = np.arange(len(latest)) % 2 == 0
-        return latest.where(is_even), latest.where(~is_even)
+        order = np.random.default_rng(seed).permutation(len(latest))
+        half = len(latest) // 2
+        return latest.where(np.sort(order[half:])), latest.where(np.sort(order[:half]))
     together = _Rows(
         np.concatenate([one.columns for one in earlier]),
         np.concatenate([one.order_days for one in earlier]),
         np.concatenate([one.amount for one in earlier]),
     )
-    every = -(-len(together) // MOST_ROWS)
-    return together.where(np.arange(len(together)) % every == 0), latest
+    return together, latest
+
+
+def _thinned(rows: _Rows, seed: int) -> _Rows:
+    """Give at most MOST_ROWS of them, drawn by the seed."""
+    if len(rows) <= MOST_ROWS:
+        return rows
+    drawn = np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS]
+    return rows.where(np.sort(drawn))
 
 
 def _rows(customers: Customers) -> _Rows:
@@ -240,23 +253,36 @@ def _rows(customers: Customers) -> _Rows:
 
 def _ratio(actual: Floats, expected: Floats) -> float:
     total = float(expected.sum())
-    return round(float(np.clip(actual.sum() / total, 0.5, 2.0)), 9) if total > 0 else 1.0
+    if total <= 0:
+        return 1.0
+    ratio = float(actual.sum()) / total
+    kept = float(np.clip(ratio, 1 / _MOST_RATIO, _MOST_RATIO))
+    if kept != ratio:
+        log.warning("value: %.2f times what was expected came on the latest cut-off", ratio)
+    return round(kept, 9)
 
 
 def _classifier(columns: Floats, outcomes: Any, kind: Kind, seed: int) -> Trees:
     """Give trees of the logit; a forest's of the share."""
     if kind == "forest":
         return averaged(_forest(seed).fit(columns, outcomes.astype(float)))
+    from sklearn.ensemble import GradientBoostingClassifier
+
     fitted = GradientBoostingClassifier(**_boosting(seed)).fit(columns, outcomes)
     share = float(outcomes.mean())
     return boosted(fitted, float(np.log(share / (1 - share))))
 
 
-def _regressor(columns: Floats, values: Floats, kind: Kind, seed: int) -> Trees:
+def _regressor(
+    columns: Floats, values: Floats, kind: Kind, seed: int, *, weights: Floats | None = None
+) -> Trees:
     if kind == "forest":
-        return averaged(_forest(seed).fit(columns, values))
-    fitted = GradientBoostingRegressor(**_boosting(seed)).fit(columns, values)
-    return boosted(fitted, float(values.mean()))
+        return averaged(_forest(seed).fit(columns, values, sample_weight=weights))
+    from sklearn.ensemble import GradientBoostingRegressor
+
+    fitted = GradientBoostingRegressor(**_boosting(seed))
+    fitted.fit(columns, values, sample_weight=weights)
+    return boosted(fitted, float(np.average(values, weights=weights)))
 
 
 def _boosting(seed: int) -> dict[str, Any]:
@@ -269,7 +295,10 @@ def _boosting(seed: int) -> dict[str, Any]:
     }
 
 
-def _forest(seed: int) -> RandomForestRegressor:
+def _forest(seed: int) -> Any:
+    """Give a forest to fit: scikit-learn is imported where something is fitted, not to score."""
+    from sklearn.ensemble import RandomForestRegressor
+
     return RandomForestRegressor(
         n_estimators=60, max_depth=6, min_samples_leaf=20, max_features=0.5, random_state=seed
     )

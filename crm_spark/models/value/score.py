@@ -1,9 +1,9 @@
 """The value score: expected spend, what is reached by offers, and what leaving would cost, as one.
 
 value = alpha x purchase + beta x recommend + gamma x maintain, the weights by
-`value.score_weights`. Each part is an amount in standard deviations of the date's customers, so
-that with equal weights each has as much to say in their order: an amount that few have much of, as
-of what leaving would cost, would rule it if parts were scaled by their means.
+`value.score_weights`. Each part is an amount divided by its standard deviation over the date's
+customers, so that with equal weights each has as much to say in their order, unless hardly anybody
+has any of it. Spend at risk is expected spend times the chance of leaving: the two go together.
 """
 
 from __future__ import annotations
@@ -33,26 +33,23 @@ def part_score(part: str) -> str:
 def with_recommended_amount(
     scored: DataFrame, offers: DataFrame | None, prices: DataFrame | None
 ) -> DataFrame:
-    """Add recommended_amount: of the products that are offered, hit_probability times the price.
+    """Add recommended_amount: of products that are offered, hit_probability times a line's mean.
 
-    Reads scores.product_recommendations and features.product_prices of the date. Null of all
-    customers where there are none, or nothing was measured; 0 of whom nothing is offered to. At
-    most expected_amount, of which it is a part.
+    Reads scores.product_recommendations and features.product_prices of the date. Null of whom
+    nothing is offered that was measured. At most expected_amount, of which it is a part.
     """
-    nothing = F.lit(None).cast("double")
     if offers is None or prices is None:
-        return scored.withColumn("recommended_amount", nothing)
+        return scored.withColumn("recommended_amount", F.lit(None).cast("double"))
+    a_line = F.col("sold_amount") / F.col("n_lines")
     priced = offers.where("hit_probability IS NOT NULL").join(
-        prices.select("product_id", "median_price"), "product_id"
+        prices.select("product_id", a_line.alias("line_amount")), "product_id"
     )
     # Rounded, so that the order in which they are added up makes no difference.
-    amount = F.round(F.col("hit_probability") * F.col("median_price") * _FRACTIONS).cast("long")
-    by_customer = priced.groupBy("customer_id").agg(
-        (F.sum(amount) / _FRACTIONS).alias("recommended_amount")
-    )
+    amount = F.round(F.col("hit_probability") * F.col("line_amount") * _FRACTIONS).cast("long")
+    by_customer = priced.groupBy("customer_id").agg((F.sum(amount) / _FRACTIONS).alias("_reached"))
+    reached = F.when(F.col("_reached").isNotNull(), F.least("_reached", "expected_amount"))
     joined = scored.join(by_customer, "customer_id", "left")
-    reached = F.least(F.coalesce("recommended_amount", F.lit(0.0)), F.col("expected_amount"))
-    return joined.withColumn("recommended_amount", reached)
+    return joined.withColumn("recommended_amount", reached).drop("_reached")
 
 
 def with_value_score(scored: DataFrame, weights: ScoreWeights) -> DataFrame:

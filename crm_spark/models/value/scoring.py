@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -43,8 +44,9 @@ def score_customers(model: ValueModel, histories: DataFrame) -> DataFrame:
     candidates were tested by.
     """
     schema = ", ".join(f"{name} double" for name in _names(model))
+    # What it was tested by is not needed there.
     found = histories.drop("as_of_date", LOG_GAPS).mapInArrow(
-        _predictor(model), f"customer_id string, {schema}"
+        _predictor(replace(model, tested=None)), f"customer_id string, {schema}"
     )
     first = model.horizons_days[0]
     return found.select(

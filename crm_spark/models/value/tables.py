@@ -88,16 +88,16 @@ CUSTOMER_VALUE = Table(
         Column(
             "recommended_amount",
             T.DoubleType(),
-            "What the products offered to the customer bring: hit_probability of "
-            "scores.product_recommendations times the median price, summed, at most "
-            "expected_amount; null: not measured",
+            "Spend on the products offered to the customer, of recommendations.horizon_days: "
+            "hit_probability of scores.product_recommendations times the mean amount of a line, "
+            "summed, at most expected_amount; null: nothing offered that was measured",
             minimum=0,
         ),
         *(
             Column(
                 part_score(part),
                 T.DoubleType(),
-                f"{amount} in standard deviations of the date's customers; null: all are alike",
+                f"{amount} (null: 0) divided by its standard deviation; null: the same for all",
                 minimum=0,
             )
             for part, amount in PARTS.items()
@@ -105,7 +105,7 @@ CUSTOMER_VALUE = Table(
         Column(
             "value_score",
             T.DoubleType(),
-            "Mean of these three by value.score_weights, over those that are known",
+            "Mean of these three by value.score_weights, but for parts that are the same for all",
             minimum=0,
         ),
         Column(

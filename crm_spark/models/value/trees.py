@@ -43,14 +43,19 @@ class Tree:
 
 @dataclass(frozen=True)
 class Trees:
-    """base + scale * (sum of the trees)."""
+    """base + scale * (sum of the trees), of matrices with `n_columns` columns."""
 
     base: float
     scale: float
+    n_columns: int
     trees: tuple[Tree, ...]
 
     def values(self, columns: Floats) -> Floats:
-        """Give the value of each row of a matrix."""
+        """Give the value of each row of a matrix. Raises ValueError where it has other columns."""
+        if columns.shape[1] != self.n_columns:
+            raise ValueError(
+                f"trees of {self.n_columns} columns cannot read {columns.shape[1]}: train again"
+            )
         # scikit-learn parts rows in single precision.
         single = columns.astype(np.float32)
         total = np.zeros(len(columns))
@@ -63,6 +68,7 @@ class Trees:
         return {
             "base": self.base,
             "scale": self.scale,
+            "n_columns": self.n_columns,
             "trees": [
                 {
                     "column": one.column.tolist(),
@@ -78,19 +84,21 @@ class Trees:
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> Trees:
         """Put them together again."""
-        return cls(spec["base"], spec["scale"], tuple(map(_tree, spec["trees"])))
+        return cls(spec["base"], spec["scale"], spec["n_columns"], tuple(map(_tree, spec["trees"])))
 
 
 def boosted(fitted: Any, base: float) -> Trees:
     """Give the trees of scikit-learn's GradientBoosting, which begins at `base`."""
     trees = [_of_sklearn(one[0].tree_) for one in fitted.estimators_]
-    return Trees(round(base, _DECIMALS), float(fitted.learning_rate), tuple(trees))
+    return Trees(
+        round(base, _DECIMALS), float(fitted.learning_rate), fitted.n_features_in_, tuple(trees)
+    )
 
 
 def averaged(fitted: Any) -> Trees:
     """Give the trees of scikit-learn's RandomForestRegressor."""
     trees = [_of_sklearn(one.tree_) for one in fitted.estimators_]
-    return Trees(0.0, 1 / len(trees), tuple(trees))
+    return Trees(0.0, 1 / len(trees), fitted.n_features_in_, tuple(trees))
 
 
 def _of_sklearn(tree: Any) -> Tree:

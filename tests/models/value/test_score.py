@@ -1,4 +1,4 @@
-"""The value score: three amounts, each in standard deviations, put together by weights."""
+"""The value score: three amounts, each by its standard deviation, put together by weights."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 from pyspark.sql import DataFrame, SparkSession
 
+from crm_spark.models.value.facts import _same_top_tenth
 from crm_spark.models.value.score import (
     part_score,
     with_recommended_amount,
@@ -24,6 +25,8 @@ SCHEMA = (
     "customer_id string, expected_amount double, value_at_risk_amount double, "
     "recommended_amount double"
 )
+
+SCORES = "value_score double, purchase_score double, recommend_score double, maintain_score double"
 
 
 def scores(frame: DataFrame, weights: ScoreWeights) -> dict[str, dict[str, float | None]]:
@@ -105,14 +108,14 @@ def test_what_offers_bring_is_chance_times_price_of_all_that_is_offered(
         "customer_id string, product_id string, hit_probability double",
     )
     prices = spark.createDataFrame(
-        [("tea", 3.0), ("jam", 8.0), ("far down the list", 100.0)],
-        "product_id string, median_price double",
+        [("tea", 30.0, 10), ("jam", 16.0, 2), ("far down the list", 100.0, 1)],
+        "product_id string, sold_amount double, n_lines long",
     )
     rows = with_recommended_amount(scored, offers, prices).collect()
-    # Whom nothing is offered to is not reached by offers.
+    # Of whom nothing is offered to nothing is known.
     assert {row["customer_id"]: row["recommended_amount"] for row in rows} == {
         "ann": 0.5 * 3 + 0.25 * 8,
-        "bob": 0.0,
+        "bob": None,
         # Half a jar is more than is expected of the customer in all.
         "poor": 1.0,
     }
@@ -134,3 +137,19 @@ def test_something_has_to_count() -> None:
     nothing = {"purchase": 0, "recommend": 0, "maintain": 0}
     with pytest.raises(ValidationError, match="has to be above 0"):
         ValueSection.model_validate({"score_weights": nothing})
+
+
+def test_of_a_part_that_few_have_only_they_are_in_its_first_tenth(spark: SparkSession) -> None:
+    rows = [
+        # score, purchase, recommend: of a hundred only the first three have any; maintain: none
+        (float(100 - one), float(100 - one), 1.0 if one < 3 else 0.0, None)
+        for one in range(100)
+    ]
+    found = _same_top_tenth(spark.createDataFrame(rows, SCORES))
+    assert set(found) == {"purchase", "recommend"}
+    assert found["purchase"] == 1.0
+    assert found["recommend"] == pytest.approx(0.3, abs=0.04)
+
+
+def test_where_nobody_has_a_score_there_is_no_first_tenth(spark: SparkSession) -> None:
+    assert _same_top_tenth(spark.createDataFrame([(None, None, None, None)], SCORES)) == {}

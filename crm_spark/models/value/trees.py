@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crm_spark.models.purchases import Floats
+from crm_spark.words import counted
 
 _DECIMALS = 9
 
@@ -54,7 +55,8 @@ class Trees:
         """Give the value of each row of a matrix. Raises ValueError where it has other columns."""
         if columns.shape[1] != self.n_columns:
             raise ValueError(
-                f"trees of {self.n_columns} columns cannot read {columns.shape[1]}: train again"
+                f"trees of {counted(self.n_columns, 'column')} cannot read {columns.shape[1]}: "
+                "train again"
             )
         # scikit-learn parts rows in single precision.
         single = columns.astype(np.float32)

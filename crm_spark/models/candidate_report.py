@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from crm_spark.models.decisions import Decision, deciding
 from crm_spark.models.records import MetricRow, read_metrics
 from crm_spark.report.subject import ReportRequest
-from crm_spark.report.words import figure, share
+from crm_spark.report.words import figure, in_words, share
 
 
 def decision_of(request: ReportRequest, model_name: str) -> Decision | None:
@@ -34,6 +34,19 @@ def quoted(rows: Iterable[MetricRow]) -> tuple[MetricRow, ...]:
     found = tuple(rows)
     newest = max((row.cutoff for row in found), default=None)
     return tuple(row for row in found if row.cutoff == newest)
+
+
+def why_in_words(decision: Decision, words: Mapping[str, str]) -> str:
+    """Say as a sentence why a kind scores; `words` are those for the kinds."""
+    why = in_words(decision.why, words)
+    return f"{why[:1].upper()}{why[1:]}."
+
+
+def champion_on_console(decision: Decision | None) -> list[str]:
+    """Name the kind that scores on the console, and why; nothing without a decision."""
+    if decision is None:
+        return []
+    return [f"  champion: {decision.kind} ({decision.why.split(':')[0]})"]
 
 
 def unseen(decision: Decision | None) -> str:

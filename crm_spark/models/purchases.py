@@ -18,7 +18,7 @@ where x or T are large, and for arrays of histories at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -110,6 +110,12 @@ class PurchaseModel:
     b: float
     log_likelihood: float = 0.0
     errors: tuple[float | None, ...] = (None,) * len(PARAMETERS)
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> PurchaseModel:
+        """Put it together again from its fields as plain values."""
+        parts = {**spec, "kind": Kind(**spec["kind"]), "errors": tuple(spec["errors"])}
+        return cls(**parts)
 
     @property
     def parameters(self) -> tuple[float, float, float, float]:

@@ -36,6 +36,16 @@ def sampled_customers(df: DataFrame, *, n_rows: int, most: int) -> DataFrame:
 _ELEMENTS_AT_ONCE = 1_000_000
 
 
+def flat_lists(
+    rows: pa.Table | pa.RecordBatch, name: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the whole numbers of a column of lists, one after the other, with the row of each."""
+    column = rows.column(name)
+    lists = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    row = np.asarray(pc.list_parent_indices(lists).to_numpy(zero_copy_only=False))
+    return row, np.asarray(pc.list_flatten(lists).to_numpy(zero_copy_only=False))
+
+
 def sizes_of_lists(batch: pa.RecordBatch, name: str) -> NDArray[np.float64]:
     """Give how large the list of each row is, as a part of what is looked at at once."""
     lengths = pc.list_value_length(batch[name]).to_numpy(zero_copy_only=False)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from crm_spark.features.words import feature_in_words
-from crm_spark.models.candidate_report import unseen_on_console
+from crm_spark.models.candidate_report import champion_on_console, unseen_on_console
 from crm_spark.models.churn.facts import MODEL, ChurnFacts, FirstToCall, Reason
 from crm_spark.models.churn.quality_report import CHURN_METRICS, quality_section
 from crm_spark.report import charts
@@ -77,10 +77,7 @@ def _quality_lines(facts: ChurnFacts) -> tuple[str, ...]:
         cells = [value.get((model, metric)) for metric in CHURN_METRICS]
         shown = "".join(" " * 14 if cell is None else f"{cell:>14.4f}" for cell in cells)
         lines.append(f"  {model:<26}{shown}")
-    if facts.decision:
-        reason = facts.decision.why.split(":")[0]
-        lines.append(f"  champion: {facts.decision.kind} ({reason})")
-    return tuple(lines)
+    return (*lines, *champion_on_console(facts.decision))
 
 
 def _scores_section(facts: ChurnFacts, day: date, style: ReportSection) -> Section | None:

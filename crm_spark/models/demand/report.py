@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crm_spark.models.candidate_report import figure_of, unseen, unseen_on_console
+from crm_spark.models.candidate_report import (
+    champion_on_console,
+    figure_of,
+    unseen,
+    unseen_on_console,
+    why_in_words,
+)
 from crm_spark.models.demand.facts import DemandFacts, Expected
 from crm_spark.models.demand.series import DEPARTMENT, LEVELS, PRODUCT, TOTAL
 from crm_spark.models.records import MetricRow
@@ -12,7 +18,7 @@ from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable, Tile
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import Subject
-from crm_spark.report.words import day_in_words, decimal, in_words, money, share
+from crm_spark.report.words import day_in_words, decimal, money, share
 from crm_spark.words import counted
 
 WORDS = {
@@ -177,8 +183,7 @@ def _quality(facts: DemandFacts, figures: Figures) -> list[Block]:
         return []
     blocks: list[Block] = []
     if facts.decision:
-        why = in_words(facts.decision.why, WORDS)
-        blocks.append(Text(f"{why[:1].upper()}{why[1:]}.", is_verdict=True))
+        blocks.append(Text(why_in_words(facts.decision, WORDS), is_verdict=True))
     first, of = figures[names[0], "mase.total"], _level(figures)
     caption = (
         f"{counted(len(facts.periods), _period(facts))} from {day_in_words(first.cutoff)} on, "
@@ -228,6 +233,4 @@ def _lines(
                 known = one is not None and one.value is not None
                 shown += f"{one.value:>14{form}}" if one and known else " " * 14
             lines.append(f"  {name:<26}{shown}")
-    if facts.decision:
-        lines.append(f"  champion: {facts.decision.kind} ({facts.decision.why.split(':')[0]})")
-    return tuple(lines)
+    return (*lines, *champion_on_console(facts.decision))

@@ -8,10 +8,10 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from crm_spark.models.binary_metrics import Floats
 from crm_spark.models.next_purchase.order_days import EVENTS, Ints, unpacked
+from crm_spark.models.rows import flat_lists
 
 # An order day counts for half after so many days.
 HALF_LIVES_DAYS = (7, 21, 60, 180)
@@ -59,10 +59,7 @@ class Histories:
     @classmethod
     def of(cls, rows: pa.Table | pa.RecordBatch, moments: Sequence[date]) -> Histories:
         """Give the customers of rows of order_days()."""
-        column = rows.column(EVENTS)
-        lists = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        customer = np.asarray(pc.list_parent_indices(lists).to_numpy(zero_copy_only=False))
-        events = np.asarray(pc.list_flatten(lists).to_numpy(zero_copy_only=False))
+        customer, events = flat_lists(rows, EVENTS)
         return cls(customer, *unpacked(events), rows.num_rows, moments)
 
     def before(self, cutoff: date) -> Customers:

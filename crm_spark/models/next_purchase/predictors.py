@@ -14,7 +14,6 @@ from crm_spark.models.next_purchase.curves import chances_by_steps
 from crm_spark.models.next_purchase.customers import Customers
 from crm_spark.models.purchases import (
     Histories,
-    Kind,
     PurchaseModel,
     fit_regular,
     order_probability,
@@ -166,9 +165,7 @@ def fit_order_process(now: Customers) -> OrderProcess:
 
 def load_order_process(spec: Mapping[str, Any]) -> OrderProcess:
     """Put it together again from its spec."""
-    model = dict(spec["model"])
-    model |= {"kind": Kind(**model["kind"]), "errors": tuple(model["errors"])}
-    return OrderProcess(PurchaseModel(**model))
+    return OrderProcess(PurchaseModel.of(spec["model"]))
 
 
 def _history(customers: Customers) -> tuple[Floats, Floats, Floats]:

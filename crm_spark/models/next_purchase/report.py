@@ -5,7 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from crm_spark.models.candidate_report import figure_of, unseen, unseen_on_console
+from crm_spark.models.candidate_report import (
+    champion_on_console,
+    figure_of,
+    unseen,
+    unseen_on_console,
+    why_in_words,
+)
 from crm_spark.models.next_purchase.facts import (
     FEWEST_ORDER_DAYS,
     OVERDUE_GAPS,
@@ -26,7 +32,7 @@ from crm_spark.models.next_purchase.metrics import (
 from crm_spark.models.records import MetricRow
 from crm_spark.report.blocks import Block, Section, Text, TextTable, Tile
 from crm_spark.report.subject import Subject
-from crm_spark.report.words import day_in_words, decimal, figure, in_words, share
+from crm_spark.report.words import day_in_words, decimal, figure, share
 from crm_spark.words import are, counted
 
 WORDS = {
@@ -181,8 +187,7 @@ def _quality(facts: NextPurchaseFacts, figures: Figures) -> list[Block]:
         return []
     blocks: list[Block] = []
     if facts.decision:
-        why = in_words(facts.decision.why, WORDS)
-        blocks.append(Text(f"{why[:1].upper()}{why[1:]}.", is_verdict=True))
+        blocks.append(Text(why_in_words(facts.decision, WORDS), is_verdict=True))
     blocks.append(_chances_table(facts, figures, names))
     off = _of_day(figures, names[0], DAYS_OFF)
     if off is not None:
@@ -269,6 +274,4 @@ def _lines(facts: NextPurchaseFacts, figures: Figures) -> tuple[str, ...]:
             ]
             shown = "".join(f"{figure_of(one, is_share=False):>14}" for one in found)
             lines.append(f"  {name:<26}{shown}".rstrip())
-    if facts.decision:
-        lines.append(f"  champion: {facts.decision.kind} ({facts.decision.why.split(':')[0]})")
-    return tuple(lines)
+    return (*lines, *champion_on_console(facts.decision))

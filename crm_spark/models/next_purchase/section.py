@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs, steps_to_walk
+from crm_spark.models.horizons import checked_horizons, one_is_a_list_of_one
 from crm_spark.words import counted
 
 # How many cut-offs a backtest walks over.
@@ -39,18 +40,12 @@ class NextPurchaseSection(BaseModel):
     @field_validator("horizons_days", mode="before")
     @classmethod
     def _one_horizon_is_a_list_of_one(cls, value: object) -> object:
-        return (value,) if isinstance(value, int) else value
+        return one_is_a_list_of_one(value)
 
     @field_validator("horizons_days")
     @classmethod
     def _horizons_are_different(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not 1 <= len(value) <= 6:
-            raise ValueError("one to six horizons, the one that chooses first")
-        if faults := sorted({one for one in value if not 1 <= one <= 365}):
-            raise ValueError(f"a horizon is 1 to 365 days, not {', '.join(map(str, faults))}")
-        if len(set(value)) < len(value):
-            raise ValueError("a horizon stands there twice")
-        return value
+        return checked_horizons(value, first="chooses", most_days=365)
 
     @model_validator(mode="after")
     def _every_horizon_can_be_tested(self) -> NextPurchaseSection:

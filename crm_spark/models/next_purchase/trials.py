@@ -37,6 +37,7 @@ class Trials:
     ) -> None:
         self.histories, self._params, self._first_order = histories, params, first_order
         self._customers: dict[date, Customers] = {}
+        self._days: dict[tuple[date, date], Floats] = {}
         self._fitted: dict[Fit, NextPurchaseModel] = {}
         self._chances: dict[Fit, Floats] = {}
         self._draws: dict[int, Floats] = {}
@@ -159,7 +160,11 @@ class Trials:
         """
         closed_on = cutoff + self._params.wait(max(horizon_days, self._params.horizon_days))
         closed_on = min(closed_on, known_on or closed_on)
-        return self.histories.days_to_order(cutoff, self.customers(cutoff), known_on=closed_on)
+        if (cutoff, closed_on) not in self._days:
+            self._days[cutoff, closed_on] = self.histories.days_to_order(
+                cutoff, self.customers(cutoff), known_on=closed_on
+            )
+        return self._days[cutoff, closed_on]
 
     def _chances_of(self, candidate: NextPurchaseCandidate, step: Cutoffs) -> Floats:
         fit = (candidate.name, tuple(step.training), step.test)

@@ -8,12 +8,12 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from crm_spark.models.binary_metrics import Floats
 from crm_spark.models.propensity.purchases import EVENTS, Ints, all_ids, unpacked
 from crm_spark.models.propensity.targets import Targets
+from crm_spark.models.rows import flat_lists
 
 # A purchase counts for half after so many days.
 HALF_LIVES_DAYS = (7, 21, 60, 180)
@@ -92,10 +92,7 @@ class Histories:
         n_customers: Mapping[date, int],
     ) -> Histories:
         """Give the customers of rows of purchase_histories()."""
-        column = rows.column(EVENTS)
-        lists = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        customer = np.asarray(pc.list_parent_indices(lists).to_numpy(zero_copy_only=False))
-        events = np.asarray(pc.list_flatten(lists).to_numpy(zero_copy_only=False))
+        customer, events = flat_lists(rows, EVENTS)
         parts = unpacked(events)
         return cls(customer, *parts, rows.num_rows, moments, targets, n_customers)
 

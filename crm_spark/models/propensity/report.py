@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crm_spark.models.candidate_report import figure_of, unseen, unseen_on_console
+from crm_spark.models.candidate_report import (
+    champion_on_console,
+    figure_of,
+    unseen,
+    unseen_on_console,
+    why_in_words,
+)
 from crm_spark.models.propensity.facts import Audience, PropensityFacts
 from crm_spark.models.propensity.tables import REACHES
 from crm_spark.models.propensity.targets import DEPARTMENT, LEVELS
 from crm_spark.models.records import MetricRow
 from crm_spark.report.blocks import Block, Section, Text, TextTable, Tile
 from crm_spark.report.subject import Subject
-from crm_spark.report.words import day_in_words, decimal, figure, in_words, share
+from crm_spark.report.words import day_in_words, decimal, figure, share
 from crm_spark.words import counted
 
 WORDS = {
@@ -154,8 +160,7 @@ def _quality(facts: PropensityFacts, figures: Figures, horizon_days: int) -> lis
         return []
     blocks: list[Block] = []
     if facts.decision:
-        why = in_words(facts.decision.why, WORDS)
-        blocks.append(Text(f"{why[:1].upper()}{why[1:]}.", is_verdict=True))
+        blocks.append(Text(why_in_words(facts.decision, WORDS), is_verdict=True))
     first, level = figures[names[0], "average_precision"], _shown_level(figures)
     caption = (
         f"{counted(horizon_days, 'day')} from {day_in_words(first.cutoff)} on, "
@@ -204,6 +209,4 @@ def _lines(facts: PropensityFacts, figures: Figures, window: str) -> tuple[str, 
                 for one in values
             )
             lines.append(f"  {name:<26}{shown}")
-    if facts.decision:
-        lines.append(f"  champion: {facts.decision.kind} ({facts.decision.why.split(':')[0]})")
-    return tuple(lines)
+    return (*lines, *champion_on_console(facts.decision))

@@ -10,7 +10,6 @@ import numpy as np
 
 from crm_spark.models.purchases import (
     Floats,
-    Kind,
     PurchaseModel,
     alive_probability,
     expected_orders,
@@ -89,10 +88,9 @@ class BuyTillYouDie:
 
 def load_buy_till_you_die(spec: Mapping[str, Any]) -> BuyTillYouDie:
     """Put it together again from its spec."""
-    purchases, spend = dict(spec["purchases"]), spec["spend"]
-    purchases |= {"kind": Kind(**purchases["kind"]), "errors": tuple(purchases["errors"])}
+    spend = spec["spend"]
     return BuyTillYouDie(
-        PurchaseModel(**purchases),
+        PurchaseModel.of(spec["purchases"]),
         SpendModel(**{**spend, "errors": tuple(spend["errors"])}) if spend else None,
         spec["usual_amount"],
     )

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crm_spark.models.candidate_report import unseen, unseen_on_console
+from crm_spark.models.candidate_report import (
+    champion_on_console,
+    unseen,
+    unseen_on_console,
+    why_in_words,
+)
 from crm_spark.models.records import MetricRow
 from crm_spark.models.value.facts import N_STEPS, ValueFacts, Worth
 from crm_spark.models.value.score import PARTS
@@ -12,7 +17,7 @@ from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable, Tile
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import Subject
-from crm_spark.report.words import day_in_words, decimal, in_words, money, number, share
+from crm_spark.report.words import day_in_words, decimal, money, number, share
 from crm_spark.words import are, counted
 
 WORDS = {
@@ -237,8 +242,7 @@ def _quality(facts: ValueFacts, figures: Figures, style: ReportSection) -> list[
     first = figures[names[0], "mean_absolute_error"]
     blocks: list[Block] = []
     if facts.decision:
-        why = in_words(facts.decision.why, WORDS)
-        verdict = f"{why[:1].upper()}{why[1:]}."
+        verdict = why_in_words(facts.decision, WORDS)
         if grade := _grade_in_words(facts.decision.kind, figures):
             verdict += f" {grade}."
         blocks.append(Text(verdict, is_verdict=True))
@@ -364,6 +368,4 @@ def _lines(
             shown = f"{error:>14,.2f}" if error is not None else " " * 14
             shown += "".join(" " * 14 if one is None else f"{one:>14.1%}" for one in (found, ratio))
             lines.append(f"  {name:<26}{shown}")
-    if facts.decision:
-        lines.append(f"  champion: {facts.decision.kind} ({facts.decision.why.split(':')[0]})")
-    return tuple(lines)
+    return (*lines, *champion_on_console(facts.decision))

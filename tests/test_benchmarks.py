@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import SECTIONS, _numbers, _parser, table
+from benchmarks.churn_forest import RULES_BEFORE
 from benchmarks.cluster import properties
 from benchmarks.cutoffs import N_DATES, ONE_DATE, TWELVE_DATES, n_dates
 from benchmarks.executors import Scaling, scaled_row
@@ -18,6 +19,7 @@ from benchmarks.growth import growth_exponent, growth_row
 from benchmarks.made_customers import CHANCE, N_FEATURES, NAMES, draw_customers
 from benchmarks.measure import EXECUTOR, Row, Run, run_python
 from benchmarks.pipeline import Whole, costs
+from crm_spark.models.churn.candidates import RULES
 from crm_spark.models.churn.labels import LABEL
 
 BESIDE_A_PEER = Row(
@@ -205,6 +207,11 @@ def test_forests_that_rank_alike_are_equal() -> None:
 def test_forests_that_do_not_rank_alike_are_told_with_what_differs(ours: float) -> None:
     with pytest.raises(AssertionError, match=f"ours is {ours:.4f}, of scikit-learn's 0.8000"):
         require_equal({"ours": ours, "scikit-learn": 0.8, "at best": 0.85})
+
+
+def test_rules_are_fitted_before_on_what_made_customers_have() -> None:
+    assert RULES_BEFORE == ("recency", "order_days", "recency_frequency_tenure")
+    assert {feature for name in RULES_BEFORE for feature in RULES[name]} <= set(NAMES)
 
 
 def test_made_customers_leave_as_often_as_their_chance_says() -> None:

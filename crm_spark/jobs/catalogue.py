@@ -15,7 +15,7 @@ from crm_spark.config import Config
 from crm_spark.jobs.of_models import ScoreJob, TrainJob
 from crm_spark.lake.state import Target
 from crm_spark.models.contract import AnyModel
-from crm_spark.models.registry import MODELS
+from crm_spark.models.registry import MODELS, find_model
 from crm_spark.pipeline.days import DayPlan, made_models
 from crm_spark.runtime.run import RunSummary
 
@@ -25,10 +25,12 @@ JOBS = (
     "build_features",
     "score_rfm",
     *[job for model in MODELS for job in (model.train_job, model.score_job)],
+    "check_outcomes",
     "write_report",
     "run_pipeline",
     "train_model",
     "score_model",
+    "promote_model",
     "replay_rejected",
     "backtest_churn",
     "backtest_value",
@@ -93,6 +95,8 @@ def jobs_of_a_day(config: Config) -> dict[str, Job]:
     for model in made_models(config):
         for job in jobs_of(model):
             jobs[job.name] = job_of(job.name) if model in MODELS else cast(Job, job)
+    if find_model("churn") in made_models(config):
+        jobs["check_outcomes"] = job_of("check_outcomes")
     jobs["write_report"] = job_of("write_report")
     return jobs
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from crm_spark.config import Config, load_config
 from crm_spark.ingest.targets import rejected_target, source_target
 from crm_spark.jobs.catalogue import jobs_of_a_day, targets_of
-from crm_spark.lake.state import State, Target
+from crm_spark.lake.state import Output, OutputRow, State, Target
+from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.graph import comes_after, in_order
 from crm_spark.pipeline.settings import ingest_settings
@@ -47,13 +48,15 @@ def example_config() -> Config:
 
 
 def declared_jobs() -> dict[str, Sequence[Target]]:
-    """Give what each job of a pipeline makes, for a day with much history."""
+    """Give what each job of a pipeline makes, for a day with much history and earlier scores."""
     config = example_config()
 
     def midnight(day: date) -> datetime:
         return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
-    plan = DayPlan(config, date(2025, 1, 1), date(2020, 1, 1), State((), midnight=midnight))
+    scored = Output(CUSTOMER_CHURN.name, date(2024, 1, 1))
+    state = State([OutputRow(scored, "written", "score_churn")], midnight=midnight)
+    plan = DayPlan(config, date(2025, 1, 1), date(2020, 1, 1), state)
     sources = ingest_settings(config).given()
     of_sources = [target(one) for one in sources for target in (source_target, rejected_target)]
     return {"ingest_sources": of_sources, **targets_of(jobs_of_a_day(config), plan)}

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from scipy.special import psi
 
 DECIMALS = 6
 N_BINS = 10
@@ -21,6 +22,7 @@ TOP_SHARE = 0.1
 N_RESAMPLES = 200
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -104,20 +106,59 @@ def auc_interval(counts: ScoreCounts) -> tuple[float, float] | None:
     n_positive, n_negative = positive.sum(), negative.sum()
     if auc is None or min(n_positive, n_negative) < 2:
         return None
-    negatives_outranked = (n_negative - np.cumsum(negative) + negative / 2) / n_negative
-    positives_above = (np.cumsum(positive) - positive / 2) / n_positive
+    negatives_outranked, positives_above = placements(counts)
     variance = (positive * (negatives_outranked - auc) ** 2).sum() / (n_positive - 1) / n_positive
     variance += (negative * (positives_above - auc) ** 2).sum() / (n_negative - 1) / n_negative
     half = 1.96 * math.sqrt(variance)
     return max(0.0, auc - half), min(1.0, auc + half)
 
 
+def placements(counts: ScoreCounts) -> tuple[Floats, Floats]:
+    """Give by probability the share of negatives outranked, and of positives above; ties half.
+
+    The mean of the first over positives and that of the second over negatives are both the AUC.
+    DeLong, DeLong and Clarke-Pearson (1988). Both classes have to be there.
+    """
+    positive, negative = counts.n_positive, counts.n - counts.n_positive
+    n_positive, n_negative = positive.sum(), negative.sum()
+    negatives_outranked = (n_negative - np.cumsum(negative) + negative / 2) / n_negative
+    positives_above = (np.cumsum(positive) - positive / 2) / n_positive
+    return negatives_outranked, positives_above
+
+
 def average_precision(counts: ScoreCounts) -> float | None:
-    """Sum over thresholds of the gain in recall times the precision; None without positives."""
+    """Mean over positives of the share of positives among the rows up to them; None without any.
+
+    Rows of one probability are taken in the mean of all their orders: where they stood together, as
+    scikit-learn has it, few distinct probabilities would lose to the same with noise added.
+    """
     if counts.n_positive.sum() == 0:
         return None
-    precision = np.cumsum(counts.n_positive) / np.cumsum(counts.n)
-    return float((precision * counts.n_positive).sum() / counts.n_positive.sum())
+    rows = np.cumsum(counts.n)
+    # Sums of 1 / place up to a row, without a table as long as there are rows.
+    harmonic = psi(rows + 1) - psi(1)
+    return float(mean_precision(rows, np.cumsum(counts.n_positive), harmonic))
+
+
+def mean_precision(rows: Floats | Ints, positives: Floats | Ints, harmonic: Floats) -> Floats:
+    """Give the average precision in the mean of all orders within groups; NaN without positives.
+
+    Groups lie along the last axis, the highest first, rankings along any others: `rows` and
+    `positives` are those up to the end of each group, itself included, and `harmonic` is the sum of
+    1 / place over the places up to there. A group may be empty.
+
+    Of m rows in a group, k of them positive, after N rows with P positives, each of the places
+    N + 1 to N + m is a positive's with the chance k / m, and has then P + 1 positives up to it and
+    on average (k - 1) / (m - 1) more for each place of the m before it.
+    """
+    m, k = np.diff(rows, axis=-1, prepend=0), np.diff(positives, axis=-1, prepend=0)
+    before, positives_before = rows - m, positives - k
+    more = (k - 1) / np.maximum(m - 1, 1)
+    reciprocals = np.diff(harmonic, axis=-1, prepend=0)
+    summed = more * m + (positives_before + 1 - more * (before + 1)) * reciprocals
+    gained = np.where(m > 0, k / np.maximum(m, 1) * summed, 0.0).sum(axis=-1)
+    total = positives[..., -1]
+    return np.divide(gained, total, out=np.full(total.shape, np.nan), where=total > 0)
 
 
 def brier(counts: ScoreCounts) -> float:

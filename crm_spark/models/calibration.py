@@ -29,6 +29,12 @@ class PlattCalibration:
         logit = F.log(kept / (1 - kept))
         return 1 / (1 + F.exp(-(logit * self.slope + self.intercept)))
 
+    def probabilities(self, raw: Floats) -> Floats:
+        """Give the calibrated probabilities of raw scores of any shape."""
+        kept = np.clip(raw, EDGE, 1 - EDGE)
+        logit = np.log(kept / (1 - kept))
+        return np.asarray(1 / (1 + np.exp(-(logit * self.slope + self.intercept))))
+
 
 def fit_platt(counts: ScoreCounts) -> PlattCalibration:
     """Fit slope and intercept by maximum likelihood (Newton's method) on counts of raw scores.

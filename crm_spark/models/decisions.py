@@ -17,7 +17,7 @@ from crm_spark.lake.delta import Lake
 from crm_spark.lake.run import LakeRun
 from crm_spark.models.contract import AnyModel
 from crm_spark.models.targets import champion_row, training_name
-from crm_spark.models.tracking import CHAMPION, ModelVersion, Tracker
+from crm_spark.models.tracking import CHAMPION, PREVIOUS, ModelVersion, Tracker
 from crm_spark.runtime.progress import log
 from crm_spark.tables.ops import MODEL_DECISIONS
 
@@ -190,6 +190,56 @@ def conclude_training(
     _conclude(run, tracker, decided, decided)
 
 
+def promote(run: LakeRun, tracker: Tracker, model_name: str, to: str, day: date) -> bool:
+    """Have another version score from a day on, until the next training decides; tell if it is new.
+
+    `to` is a version of an earlier decision, or PREVIOUS: the champion before the one in force.
+    Raises DataError where there is none such, listing those that there are.
+    """
+    known = decisions(run.lake, model_name, until=day)
+    champions = [one for one in known if one.is_champion]
+    if not champions:
+        raise DataError(f"{model_name} has no champion as of {day}: train it first")
+    current = champions[-1]
+    if to == PREVIOUS:
+        earlier = [one for one in champions if one.version != current.version]
+        if not earlier:
+            raise DataError(
+                f"{model_name} has had one champion as of {day}, version {current.version}: there "
+                "is none before it"
+            )
+        chosen = earlier[-1]
+    else:
+        of_version = [one for one in known if one.version == to]
+        if not of_version:
+            versions = ", ".join(
+                f"{version} ({kind})"
+                for version, kind in dict.fromkeys((one.version, one.kind) for one in known)
+            )
+            raise DataError(
+                f"{model_name} has no version {to} as of {day}: choose among {versions}, or "
+                f"{PREVIOUS}"
+            )
+        chosen = of_version[-1]
+    if chosen.version == current.version:
+        log.info("%s version %s scores already", model_name, chosen.version)
+        run.summary.models[model_name] = current.version
+        return False
+    tested = chosen.why.rpartition(_WHEN_TESTED)[2]
+    why = (
+        f"promoted by hand in place of version {current.version} ({current.kind})"
+        f"{_WHEN_TESTED}{tested}"
+    )
+    new = replace(chosen, as_of=day, is_champion=True, why=why)
+    _conclude(run, tracker, [new], [new])
+    log.info("%s: version %s (%s) scores from %s on", model_name, new.version, new.kind, day)
+    return True
+
+
+# What a promotion by hand says before why the version was made.
+_WHEN_TESTED = "; when it was tested: "
+
+
 def _conclude(
     run: LakeRun, tracker: Tracker, new: Sequence[Decision], in_force: Sequence[Decision]
 ) -> None:
@@ -198,6 +248,9 @@ def _conclude(
     known = decisions(run.lake, champion.model_name)
     # The alias is of the newest date: what is trained for an earlier one must not move it back.
     if not any(one.as_of > champion.as_of for one in known):
+        former = [one for one in known if one.is_champion and one.version != champion.version]
+        if former:
+            tracker.set_alias(champion.model_name, PREVIOUS, former[-1].version)
         tracker.set_alias(champion.model_name, CHAMPION, champion.version)
     if new:
         made = [

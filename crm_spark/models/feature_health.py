@@ -240,13 +240,17 @@ def population_stability(expected: Floats, actual: Floats) -> Shift:
     known = expected[~np.isnan(expected)]
     tenths = np.arange(1, N_BINS) / N_BINS
     edges = np.unique(np.quantile(known, tenths, method="inverted_cdf")) if len(known) else known
-    before, after = _bin_counts(expected, edges), _bin_counts(actual, edges)
-    is_used = (before > 0) | (after > 0)
-    e = np.maximum(before[is_used], 0.5) / len(expected)
-    a = np.maximum(after[is_used], 0.5) / len(actual)
-    noise = 1 / len(expected) + 1 / len(actual)
-    by_chance = noise * _chi_squared_95(int(is_used.sum()) - 1)
-    return Shift(float(((a - e) * np.log(a / e)).sum()), by_chance, len(actual))
+    return stability_of_bins(_bin_counts(expected, edges), _bin_counts(actual, edges))
+
+
+def stability_of_bins(expected: Floats, actual: Floats) -> Shift:
+    """Give the population stability index of rows counted by bin, as population_stability()."""
+    is_used = (expected > 0) | (actual > 0)
+    n_expected, n_actual = float(expected.sum()), float(actual.sum())
+    e = np.maximum(expected[is_used], 0.5) / n_expected
+    a = np.maximum(actual[is_used], 0.5) / n_actual
+    by_chance = (1 / n_expected + 1 / n_actual) * _chi_squared_95(int(is_used.sum()) - 1)
+    return Shift(float(((a - e) * np.log(a / e)).sum()), by_chance, int(n_actual))
 
 
 def _bin_counts(values: Floats, edges: Floats) -> Floats:

@@ -21,6 +21,7 @@ from crm_spark.lake.run import LakeRun
 from crm_spark.lake.state import Output
 from crm_spark.models.records import MetricRow
 from crm_spark.models.tracking import LoggedPipeline
+from crm_spark.models.tree_shap import CoveredTree
 from crm_spark.tables.checks import Verdict
 from crm_spark.tables.mapped import Mapped
 
@@ -133,6 +134,9 @@ class StoredVersion(Protocol):
 
     def pipeline(self) -> PipelineModel:
         """Give the Spark pipeline."""
+
+    def trees(self) -> Sequence[CoveredTree]:
+        """Give the trees of the pipeline's ensemble as arrays."""
 
     def frame(self, file: str) -> pd.DataFrame:
         """Give a frame that it was stored with."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar, Generic, TypeVar
 
+from crm_spark.tables.checks import Verdict
+
 F = TypeVar("F")
 
 
@@ -26,7 +28,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Tested(Generic[F]):
-    """A candidate that was fitted and measured on one step."""
+    """A candidate that was fitted and measured on one step.
+
+    `verdicts` are what the test showed of it that users of a champion have to know.
+    """
 
     __test__: ClassVar[bool] = False  # no test, whatever pytest makes of its name
 
@@ -34,6 +39,7 @@ class Tested(Generic[F]):
     is_rule: bool
     fitted: F
     metrics: tuple[Measured, ...]
+    verdicts: tuple[Verdict, ...] = ()
 
     def value(self, metric: str) -> float | None:
         """Give one figure; None where it is not known."""

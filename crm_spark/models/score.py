@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from crm_spark.models.contract import AnyModel, ModelRun
 from crm_spark.models.decisions import champion_of
 from crm_spark.models.targets import score_targets
 from crm_spark.models.tracking import Tracker, TrackingSection
+from crm_spark.models.tree_shap import CoveredTree
 from crm_spark.runtime.progress import stage
 
 
@@ -32,6 +34,10 @@ class TrackedVersion:
     def pipeline(self) -> PipelineModel:
         """Give the Spark pipeline."""
         return self.tracker.load_pipeline(self.name, self.version)
+
+    def trees(self) -> Sequence[CoveredTree]:
+        """Give the trees of the pipeline's ensemble as arrays."""
+        return self.tracker.load_trees(self.name, self.version)
 
     def frame(self, file: str) -> pd.DataFrame:
         """Give a frame that it was stored with."""

@@ -23,10 +23,13 @@ from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
 
 from crm_spark.errors import EnvironmentFault
+from crm_spark.models.mllib_trees import read_trees
+from crm_spark.models.tree_shap import CoveredTree
 from crm_spark.runtime.progress import log
 
 SECONDS_TO_ANSWER = 5
-CHAMPION = "champion"
+# Aliases of versions: of the one that scores, and of the one that did before it.
+CHAMPION, PREVIOUS = "champion", "previous"
 FINGERPRINT = "crm_spark.fingerprint"
 KIND = "crm_spark.kind"
 SPEC_FILE = "spec.json"
@@ -264,6 +267,15 @@ class Tracker:
         return self._mlflow.spark.load_model(
             f"models:/{name}/{version}", dfs_tmpdir=self._shared_tmp
         )
+
+    def load_trees(self, name: str, version: str) -> tuple[CoveredTree, ...]:
+        """Give the trees of the ensemble that the pipeline of a registered version holds."""
+        registered = self._client.get_model_version(name, version)
+        with tempfile.TemporaryDirectory() as folder:
+            place = f"{PIPELINE_FOLDER}/sparkml"
+            return read_trees(
+                Path(self._client.download_artifacts(registered.run_id, place, folder))
+            )
 
     def load_spec(self, name: str, version: str) -> dict[str, Any]:
         """Give the spec of a registered version."""

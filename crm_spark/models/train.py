@@ -22,7 +22,7 @@ from crm_spark.models.contract import (
     Prepared,
     Tested,
 )
-from crm_spark.models.decisions import conclude_training, reuse
+from crm_spark.models.decisions import conclude_training, promote, reuse
 from crm_spark.models.records import MetricRow, input_versions, write_metrics
 from crm_spark.models.targets import mapped_tables, training_target
 from crm_spark.models.tracking import ModelVersion, Tracker, TrackingSection
@@ -67,6 +67,22 @@ def train(model: AnyModel, run: ModelRun[Any], tracking: TrackingSection) -> Non
         raise
     finally:
         run.release()
+
+
+def promote_version(
+    model: AnyModel, run: ModelRun[Any], tracking: TrackingSection, to: str
+) -> None:
+    """Have another version score from the run's date on, until the next training decides.
+
+    Leaves a row of ops.model_decisions, and the one of ops.outputs by which it counts: scores of
+    the date are no longer current. Raises DataError where there is no such version.
+    """
+    lake_run = run.run
+    first, _ = lake_run.order_dates()
+    target = training_target(model, run.section, run.day, first, run.mapped)
+    tracker = Tracker(tracking, lake_root=lake_run.lake.root)
+    if promote(lake_run, tracker, model.registered_name, to, run.day):
+        lake_run.finish(_finished(model, run, target))
 
 
 def _finished(model: AnyModel, run: ModelRun[Any], target: Target) -> Finished:
@@ -135,7 +151,8 @@ def _train(
     choice = chosen or model.choose(run.section, tested)
     tested = list(model.compose(run, quoted, data, prepared, choice, tested))
     for index, one in enumerate(tested):
-        tested[index] = model.explain(run, one, quoted, data)
+        if one.name in choice.registered:
+            tested[index] = model.explain(run, one, quoted, data)
     chose_itself = chosen is None and not choice.is_apart
     why = decision_in_words(choice, plan, chose_itself)
     log.info("%s", why)
@@ -145,6 +162,8 @@ def _train(
         *prepared.metrics,
     ]
     write_metrics(run.run, run.day, rows)
+    champion = next(one for one in tested if one.name == choice.champion)
+    _tell(model, run, champion.verdicts)
     versions = _register(model, run, tracker, key, plan, data, tested, choice)
     conclude_training(
         run.run,
@@ -156,6 +175,12 @@ def _train(
         why=why,
         chose_itself=chose_itself,
     )
+
+
+def _tell(model: AnyModel, run: ModelRun[Any], verdicts: Sequence[Verdict]) -> None:
+    """Leave what the test showed of the champion in ops.checks, and warn of it."""
+    write_checks(run.run, run.day, verdicts)
+    refuse_errors(model.section_name, run.day, verdicts)
 
 
 def _are_tested(choice: Choice, tested: Sequence[Tested[Any]]) -> bool:

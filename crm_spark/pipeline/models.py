@@ -16,7 +16,7 @@ from crm_spark.models.backtest import backtest
 from crm_spark.models.contract import AnyModel, ModelRun
 from crm_spark.models.registry import MODELS
 from crm_spark.models.score import score
-from crm_spark.models.train import train
+from crm_spark.models.train import promote_version, train
 from crm_spark.pipeline.lifecycle import Run, job_run
 from crm_spark.pipeline.settings import feature_settings
 from crm_spark.runtime.run import RunSummary
@@ -39,6 +39,15 @@ def score_model(
     """Write the scores of the date."""
     with job_run(spark, config, model.score_job, as_of) as job:
         score(model, model_run(job, model), config.tracking)
+        return job.summary
+
+
+def promote_model(
+    spark: SparkSession, config: Config, as_of: date | None, model: AnyModel, to: str
+) -> RunSummary:
+    """Have another version score from the date on, until the next training decides."""
+    with job_run(spark, config, "promote_model", as_of) as job:
+        promote_version(model, model_run(job, model), config.tracking, to)
         return job.summary
 
 

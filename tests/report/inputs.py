@@ -345,14 +345,15 @@ SILHOUETTE = [
 ]
 
 
-def first_to_call(customer_id: str, reasons: Sequence[tuple[str, float | None, float]]) -> Row:
+def first_to_call(customer_id: str, reasons: Sequence[tuple[str, float]]) -> Row:
     """Give a customer with a probability of 40 % who bought for 500."""
     return {
         "customer_id": customer_id,
         "churn_probability": 0.4,
         "spend": 500.0,
         "reasons": [
-            {"feature": name, "value": value, "effect": effect} for name, value, effect in reasons
+            {"feature": "n_orders", "value": 1.0, "effect": effect, "theme": "orders", "text": text}
+            for text, effect in reasons
         ],
     }
 
@@ -441,7 +442,10 @@ def rich(**changed: Any) -> Inputs:
             "histogram": [1_379, 400, 200, 130, 92, 50, 30, 15, 8, 5],
         },
         churn_first=[
-            first_to_call("C1701", [("n_orders_28d", 0.0, 0.03), ("spend_trend_84d", None, 0.02)]),
+            first_to_call(
+                "C1701",
+                [("no orders in the last 28 days", 0.03), ("has returned 37% of it", 0.012)],
+            ),
             first_to_call("C2042", []),
         ],
         churn_metrics=[

@@ -90,7 +90,7 @@ def inputs_with_text(text: str) -> Inputs:
         inputs,
         months=[{**row, "month": f"{row['month']}{text}"} for row in inputs.months],
         rfm_segments=[{**inputs.rfm_segments[0], "rfm_segment": text}],
-        churn_first=[first_to_call(text, [(text, 1.0, 0.5)])],
+        churn_first=[first_to_call(text, [(text, 0.5)])],
         churn_metrics=[*inputs.churn_metrics, *importances({text: 0.9})],
         champions={
             "crm_spark_churn": {"kind": text, "version": text, "why": text},
@@ -620,9 +620,9 @@ def test_churn_is_reported_with_its_horizon_and_whom_to_call() -> None:
             "40%",
             "CHF 500",
             "CHF 200",
-            "orders in 28 days: 0 (+3 points); trend of spend over 84 days: unknown (+2 points)",
+            "no orders in the last 28 days (+3 points); has returned 37% of it (+1 point)",
         ],
-        ["C2042", "40%", "CHF 500", "CHF 200", "no single feature"],
+        ["C2042", "40%", "CHF 500", "CHF 200", "nothing by itself"],
     ]
 
 
@@ -1213,7 +1213,7 @@ def test_very_long_names_are_kept_whole() -> None:
                     "n_top": 1,
                     "histogram": [0] * 4 + [1] + [0] * 5,
                 },
-                churn_first=[first_to_call(word, [(word, 1.0, 0.1)])],
+                churn_first=[first_to_call(word, [(word, 0.1)])],
                 examples=[example(word, bought=[(word, 1)], offered=[(word, "als")])],
                 rejected=[
                     {

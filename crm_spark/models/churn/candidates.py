@@ -1,4 +1,4 @@
-"""The candidates: a random forest on all features, and the trivial rules that it has to beat."""
+"""The candidates: the trivial rules, and what has to beat the best of them."""
 
 from __future__ import annotations
 
@@ -8,23 +8,31 @@ from functools import partial
 
 from pyspark.ml import Pipeline
 from pyspark.ml.feature import VectorAssembler
-from pyspark.ml.regression import GeneralizedLinearRegression, RandomForestRegressor
+from pyspark.ml.regression import RandomForestRegressor
 from pyspark.sql import DataFrame
 
 from crm_spark.features.families import FEATURES
 from crm_spark.features.families.family import Feature
 from crm_spark.models.churn.labels import LABEL
+from crm_spark.models.churn.linear import fit_linear
 from crm_spark.models.churn.model import RAW_SCORE, ChurnModel, Input, assembled
-from crm_spark.models.churn.section import ChurnSection
+from crm_spark.models.churn.section import AVERAGE, FOREST, LOGISTIC_REGRESSION, ChurnSection
 from crm_spark.models.feature_health import value_ranges
 from crm_spark.models.rows import fixed_rows
 
-FOREST = "forest"
-# Each rule is a logistic regression on the logarithms of these features.
+# Each rule is a logistic regression on these features.
 RULES: dict[str, tuple[str, ...]] = {
     "recency": ("days_since_last_order",),
+    "order_days": ("n_order_days_84d",),
     "recency_frequency_tenure": ("days_since_last_order", "n_orders", "tenure_days"),
+    "decayed_orders": (
+        "n_orders_half_life_7d",
+        "n_orders_half_life_21d",
+        "n_orders_half_life_60d",
+    ),
 }
+# A rule is not to be held back; the penalty keeps what parts the outcomes from running away.
+_PENALTY_OF_RULE = 1e-3
 
 
 def usable_features(
@@ -39,13 +47,15 @@ def usable_features(
 class ChurnCandidate:
     """One way to say who leaves: how it is fitted on labelled snapshot rows, and its settings.
 
-    `fit` gets the rows, the features that may be used, and the section.
+    `fit` gets the rows, the features that may be used, and the section. One with `parts` is the
+    mean of other candidates, and fits nothing but its calibration.
     """
 
     name: str
     is_rule: bool
     fit: Callable[[DataFrame, Sequence[Feature], ChurnSection], ChurnModel]
     settings: Callable[[ChurnSection], Mapping[str, object]] = lambda _: {}
+    parts: tuple[str, ...] = ()
 
 
 def fit_forest(frame: DataFrame, features: Sequence[Feature], params: ChurnSection) -> ChurnModel:
@@ -72,39 +82,6 @@ def fit_forest(frame: DataFrame, features: Sequence[Feature], params: ChurnSecti
         cacheNodeIds=True,
         seed=params.seed,
     )
-    return _fit(FOREST, forest, frame, inputs, params)
-
-
-def fit_rule(name: str, frame: DataFrame, params: ChurnSection) -> ChurnModel:
-    """Fit one trivial rule on the same labelled rows."""
-    inputs = tuple(Input(feature, fill=0.0, is_logged=True) for feature in RULES[name])
-    regression = GeneralizedLinearRegression(
-        featuresCol="features",
-        labelCol=LABEL,
-        predictionCol=RAW_SCORE,
-        family="binomial",
-        link="logit",
-        regParam=1e-6,
-    )
-    return _fit(name, regression, frame, inputs, params)
-
-
-def _fit_only_rule(
-    frame: DataFrame, _: Sequence[Feature], params: ChurnSection, *, name: str
-) -> ChurnModel:
-    return fit_rule(name, frame, params)
-
-
-# The trivial rules first. A further family of models is a further line.
-CANDIDATES: tuple[ChurnCandidate, ...] = (
-    *[ChurnCandidate(name, True, partial(_fit_only_rule, name=name)) for name in RULES],
-    ChurnCandidate(FOREST, False, fit_forest, lambda params: params.forest.model_dump()),
-)
-
-
-def _fit(
-    kind: str, predictor: object, frame: DataFrame, inputs: tuple[Input, ...], params: ChurnSection
-) -> ChurnModel:
     assembler = VectorAssembler(
         inputCols=[feature.name for feature in inputs], outputCol="features"
     )
@@ -114,5 +91,70 @@ def _fit(
         key=("customer_id", "as_of_date"),
         rows_per_partition=params.forest.rows_per_partition,
     )
-    pipeline = Pipeline(stages=[assembler, predictor]).fit(rows)  # type: ignore[list-item]
-    return ChurnModel(kind, inputs, pipeline, params.horizon_days, params.active_days)
+    pipeline = Pipeline(stages=[assembler, forest]).fit(rows)
+    return ChurnModel(
+        FOREST, params.horizon_days, params.active_days, inputs=inputs, forest=pipeline
+    )
+
+
+def fit_logistic_regression(
+    frame: DataFrame, features: Sequence[Feature], params: ChurnSection
+) -> ChurnModel:
+    """Fit a logistic regression on all features, held back by a ridge penalty."""
+    names = [feature.name for feature in features]
+    linear = fit_linear(frame, names, label=LABEL, penalty=params.logistic_penalty)
+    return ChurnModel(LOGISTIC_REGRESSION, params.horizon_days, params.active_days, linear=linear)
+
+
+def fit_rule(name: str, frame: DataFrame, params: ChurnSection) -> ChurnModel:
+    """Fit one trivial rule on the same labelled rows."""
+    linear = fit_linear(frame, RULES[name], label=LABEL, penalty=_PENALTY_OF_RULE)
+    return ChurnModel(name, params.horizon_days, params.active_days, linear=linear)
+
+
+def mean_of(parts: Sequence[ChurnModel], params: ChurnSection) -> ChurnModel:
+    """Give the model whose raw score is the mean of a forest's and a logistic regression's."""
+    return ChurnModel(
+        AVERAGE,
+        params.horizon_days,
+        params.active_days,
+        inputs=next(part.inputs for part in parts if part.forest is not None),
+        forest=next(part.forest for part in parts if part.forest is not None),
+        linear=next(part.linear for part in parts if part.linear is not None),
+    )
+
+
+def _fit_rule(
+    frame: DataFrame, _: Sequence[Feature], params: ChurnSection, *, name: str
+) -> ChurnModel:
+    return fit_rule(name, frame, params)
+
+
+def _fit_average(frame: DataFrame, features: Sequence[Feature], params: ChurnSection) -> ChurnModel:
+    fits = (fit_forest, fit_logistic_regression)
+    return mean_of([fit(frame, features, params) for fit in fits], params)
+
+
+# The trivial rules first, and what is made of others last.
+CANDIDATES: tuple[ChurnCandidate, ...] = (
+    *[ChurnCandidate(name, True, partial(_fit_rule, name=name)) for name in RULES],
+    ChurnCandidate(FOREST, False, fit_forest, lambda params: params.forest.model_dump()),
+    ChurnCandidate(
+        LOGISTIC_REGRESSION,
+        False,
+        fit_logistic_regression,
+        lambda params: {"logistic_penalty": params.logistic_penalty},
+    ),
+    ChurnCandidate(
+        AVERAGE,
+        False,
+        _fit_average,
+        lambda params: {**params.forest.model_dump(), "logistic_penalty": params.logistic_penalty},
+        parts=(FOREST, LOGISTIC_REGRESSION),
+    ),
+)
+
+
+def candidates_of(params: ChurnSection) -> tuple[ChurnCandidate, ...]:
+    """Give the rules, and the candidates that the section names."""
+    return tuple(one for one in CANDIDATES if one.is_rule or one.name in params.candidates)

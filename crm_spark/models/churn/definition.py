@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -15,7 +16,8 @@ from crm_spark.errors import DataError
 from crm_spark.features.ranks import add_groups
 from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, snapshot_table
 from crm_spark.lake.contract import Table, content_checksum
-from crm_spark.models.churn.candidates import CANDIDATES, ChurnCandidate
+from crm_spark.models.choice import better_for_sure
+from crm_spark.models.churn.candidates import CANDIDATES, ChurnCandidate, candidates_of
 from crm_spark.models.churn.facts import read_churn
 from crm_spark.models.churn.feature_checks import (
     FEATURE_CHECKS,
@@ -25,31 +27,44 @@ from crm_spark.models.churn.feature_checks import (
     require_features,
     selected_features,
 )
-from crm_spark.models.churn.inputs import churn_classes, labelled, require_both_classes
+from crm_spark.models.churn.inputs import (
+    churn_classes,
+    counted_orders,
+    labelled,
+    require_both_classes,
+)
 from crm_spark.models.churn.labels import LABEL, is_active
 from crm_spark.models.churn.model import (
     PROBABILITY,
     RAW_SCORE,
     ChurnModel,
-    add_reasons,
     assembled,
     load_model,
+    score,
 )
+from crm_spark.models.churn.reasons import with_reasons
 from crm_spark.models.churn.report import GLOSSARY, show_churn
+from crm_spark.models.churn.return_curve import return_figures, return_shares, silences
 from crm_spark.models.churn.section import (
+    AVERAGE,
+    FOREST,
     ChurnSection,
     closed_after,
     cutoffs_for_test,
     latest_closed,
     walk_over,
 )
-from crm_spark.models.churn.tables import CUSTOMER_CHURN
+from crm_spark.models.churn.subgroups import group_verdicts
+from crm_spark.models.churn.tables import CUSTOMER_CHURN, REASON
 from crm_spark.models.churn.train import (
+    AUC_GAIN,
+    CALIBRATION_LIMIT,
+    Fitted,
+    StepOfChurn,
+    best_rule,
     figures,
-    fit_model,
-    measure,
+    groups_of_test,
     permutation_importance,
-    with_reasons,
 )
 from crm_spark.models.churn.verdicts import churn_verdicts
 from crm_spark.models.contract import (
@@ -70,7 +85,7 @@ from crm_spark.models.contract import (
 )
 from crm_spark.models.cutoffs import plan_with_choice
 from crm_spark.models.feature_selection import Selection
-from crm_spark.models.records import rows_hash
+from crm_spark.models.records import MetricRow, rows_hash
 from crm_spark.models.tracking import LoggedPipeline
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.runtime.progress import stage
@@ -87,13 +102,11 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     name = "churn"
     section = ChurnSection
     section_name = "churn"
-    training_in_words = (
-        "Train the churn forest, test it beside trivial rules, and name the champion."
-    )
+    training_in_words = "Train churn models, test them beside trivial rules, and name the champion."
     scoring_in_words = "Score every active customer of the date with the champion of that date."
     tables = (CUSTOMER_CHURN,)
-    generation = 5
-    not_learnt = frozenset({"backtest_cutoffs", "n_reasons"})
+    generation = 6
+    not_learnt = frozenset({"backtest_cutoffs", "n_reasons", "explained_deciles"})
     glossary = GLOSSARY
     quiet_advice = frozenset(FEATURE_CHECKS)
     criteria = (
@@ -107,7 +120,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         "brier",
         "calibration_error",
         "lift_at_10_percent",
-        "f1",
+        "auc_gain",
     )
 
     def plan(self, section: ChurnSection, day: date, first_order: date) -> Plan:
@@ -151,7 +164,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
 
     def candidates(self, section: ChurnSection) -> Sequence[ChurnCandidate]:
         """Give the rules, and what has to beat them."""
-        return CANDIDATES
+        return candidates_of(section)
 
     def prepare(self, run: ModelRun[ChurnSection], step: Cutoffs, data: DataFrame) -> Prepared:
         """Choose the features that a step may use, by its training cut-offs alone."""
@@ -161,8 +174,16 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         return Prepared(
             selection,
             tuple(feature_checks(measured, selection, trusted)),
-            tuple(feature_metrics(measured)),
+            (*feature_metrics(measured), *self._returns(run, step)),
         )
+
+    def _returns(self, run: ModelRun[ChurnSection], step: Cutoffs) -> list[MetricRow]:
+        """Give after how long a silence customers came back, as it was known on the test quoted."""
+        if step.test != latest_closed(run.section, run.day):
+            return []
+        orders = counted_orders(run.lake, step.test)
+        counts = silences(orders, step.test).toPandas()  # a few rows for each day of history
+        return return_figures(step.test, return_shares(counts))
 
     def test(
         self,
@@ -172,28 +193,44 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         prepared: Prepared,
         choice: Choice | None = None,
     ) -> tuple[Tested[ChurnModel], ...]:
-        """Fit and measure all candidates, if there is a feature to learn from."""
-        require_features(prepared.value)
-        return super().test(run, step, data, prepared, choice)
+        """Fit and measure all candidates, if there is a feature to learn from.
 
-    def fit(
-        self,
-        run: ModelRun[ChurnSection],
-        candidate: ChurnCandidate,
-        step: Cutoffs,
-        data: DataFrame,
-        prepared: Prepared,
-    ) -> ChurnModel:
-        """Fit and calibrate one candidate on the step's training cut-offs."""
+        Those that are no rule are measured against the best rule of this step, on its customers.
+        """
         selection: Selection = prepared.value
+        require_features(selection)
         used = [feature for feature in run.features if feature.name in selection.kept]
-        return fit_model(candidate, data, step, run.section, features=used)
+        of_step = StepOfChurn(data, step, run.section, used)
+        fitted = []
+        for candidate in self.candidates(run.section):
+            with stage(run.spark, f"fit and test {candidate.name} on {step.test}"):
+                fitted.append(of_step.fitted(candidate))
+        is_rule = {one.name: one.is_rule for one in self.candidates(run.section)}
+        rule = best_rule([one for one in fitted if is_rule[one.name]])
+        return tuple(
+            _tested(one, None if is_rule[one.name] else rule, seed=run.section.seed)
+            for one in fitted
+        )
 
-    def evaluate(
-        self, run: ModelRun[ChurnSection], fitted: ChurnModel, step: Cutoffs, data: DataFrame
-    ) -> Sequence[Measured]:
-        """Measure ranking, probabilities and calibration on the test cut-off."""
-        return figures(measure(fitted, data, step, run.section))
+    def choose(self, section: ChurnSection, tested: Sequence[Tested[ChurnModel]]) -> Choice:
+        """Choose the best candidate where it beats the best rule for sure, and is calibrated.
+
+        One that is not calibrated stands back where another is.
+        """
+        calibrated = [one for one in tested if one.is_rule or _is_calibrated(one)]
+        has_challenger = any(not one.is_rule for one in calibrated)
+        choice = better_for_sure(
+            calibrated if has_challenger else tested, self.criteria, gain=AUC_GAIN
+        )
+        champion = next(one for one in tested if one.name == choice.champion)
+        if champion.is_rule or _is_calibrated(champion):
+            return choice
+        why = (
+            f"{choice.why}; but its probabilities are off by "
+            f"{champion.value('calibration_error'):.4f}, more than the "
+            f"{champion.value(CALIBRATION_LIMIT):.4f} that may pass"
+        )
+        return Choice(choice.registered[0], choice.registered, why)
 
     def explain(
         self,
@@ -202,14 +239,14 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         step: Cutoffs,
         data: DataFrame,
     ) -> Tested[ChurnModel]:
-        """Find the most telling inputs; of what is no rule their importance is a figure, too."""
+        """Find the most telling features of what is no rule: their importance is a figure, too."""
+        if tested.is_rule:
+            return tested
         with stage(run.spark, f"importance of the inputs of {tested.name}"):
             losses = permutation_importance(tested.fitted, data, step, run.section)
-            model = with_reasons(tested.fitted, losses, data, step)
         n = tested.metrics[0].n
         importance = [Measured(f"{IMPORTANCE}{loss.feature}", loss.auc_loss, n) for loss in losses]
-        metrics = (*tested.metrics, *([] if tested.is_rule else importance))
-        return Tested(tested.name, tested.is_rule, model, metrics)
+        return replace(tested, metrics=(*tested.metrics, *importance))
 
     def walk(
         self, section: ChurnSection, day: date, first_order: date, newest_order: date
@@ -235,42 +272,46 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         candidate = next(candidate for candidate in CANDIDATES if candidate.name == tested.name)
         return Artifact(
             spec_json=model.spec_json(),
-            pipeline=LoggedPipeline(
-                model.pipeline, assembled(data, model.inputs, keep=[]), (RAW_SCORE,)
-            ),
+            pipeline=None
+            if model.forest is None
+            else LoggedPipeline(model.forest, assembled(data, model.inputs, keep=[]), (RAW_SCORE,)),
             params={
                 "horizon_days": params.horizon_days,
                 "active_days": params.active_days,
                 "grace_days": params.grace_days,
                 "seed": params.seed,
-                "n_inputs": len(model.inputs),
+                "n_inputs": len(model.features),
                 **candidate.settings(params),
             },
             texts=_importance_file(tested),
         )
 
     def load(self, stored: StoredVersion) -> ChurnModel:
-        """Put a model together again."""
-        return load_model(stored.pipeline(), stored.spec())
+        """Put a model together again, with the trees of its forest, where it has one."""
+        spec = stored.spec()
+        if spec["kind"] not in (FOREST, AVERAGE):
+            return load_model(spec)
+        return load_model(spec, stored.pipeline(), stored.trees())
 
     def score(self, run: ModelRun[ChurnSection], fitted: ChurnModel) -> Mapping[Table, DataFrame]:
-        """Give the probability, decile and reasons of every active customer.
+        """Give the probability and decile of every active customer, and reasons of the riskiest.
 
         Raises DataError for a model of features that there are no more: the lake has nulls there.
         """
         _require_inputs(fitted, run)
         snapshot = run.lake.read_date(CUSTOMER_SNAPSHOT, run.day)
-        scored = add_reasons(
-            fitted,
-            snapshot.where(is_active(fitted.active_days)),
-            keep=["customer_id"],
-            n=run.section.n_reasons,
-        )
-        scored = run.keep(scored)  # read three times: counted, sorted, written
+        active = snapshot.where(is_active(fitted.active_days))
+        scored = score(fitted, active, keep=["customer_id"]).drop(RAW_SCORE)
+        scored = run.keep(_with_deciles(run.keep(scored)))  # read again for reasons, and written
+        if run.section.explained_deciles < DECILES:
+            riskiest = scored.where(F.col("churn_decile") <= run.section.explained_deciles)
+            active = active.join(riskiest.select("customer_id"), "customer_id", "left_semi")
+        reasons = with_reasons(fitted, active, n=run.section.n_reasons)
+        none = F.array().cast(T.ArrayType(REASON))
         return {
-            CUSTOMER_CHURN: _with_deciles(scored).withColumn(
-                "horizon_days", F.lit(fitted.horizon_days)
-            )
+            CUSTOMER_CHURN: scored.join(reasons, "customer_id", "left")
+            .withColumn("reasons", F.coalesce("reasons", none))
+            .withColumn("horizon_days", F.lit(fitted.horizon_days))
         }
 
     def report(self, request: ReportRequest, section: ChurnSection) -> Subject:
@@ -278,9 +319,27 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         return show_churn(read_churn(request, section), request.day, request.style)
 
 
+def _is_calibrated(tested: Tested[ChurnModel]) -> bool:
+    """Whether the calibration error is within its limit, as far as both are known."""
+    error, limit = tested.value("calibration_error"), tested.value(CALIBRATION_LIMIT)
+    return error is None or limit is None or error <= limit
+
+
+def _tested(fitted: Fitted, rule: Fitted | None, *, seed: int) -> Tested[ChurnModel]:
+    """Give a measured candidate; `rule` is what it has to beat, None: it is a rule itself."""
+    auc_low = next(metric.low for metric in fitted.metrics if metric.name == "auc")
+    return Tested(
+        fitted.name,
+        rule is None,
+        fitted.model,
+        tuple(figures(fitted, rule, seed=seed)),
+        tuple(group_verdicts(fitted.name, groups_of_test(fitted), auc_low)),
+    )
+
+
 def _require_inputs(fitted: ChurnModel, run: ModelRun[ChurnSection]) -> None:
     known = {feature.name for feature in run.features}
-    if gone := [one.name for one in fitted.inputs if one.name not in known]:
+    if gone := [name for name in fitted.features if name not in known]:
         raise DataError(
             f"the churn model that scores {run.day} learnt from {', '.join(gone)}, which no family "
             f"of the configuration gives: run train_churn --as-of {run.day}, or name the family in "

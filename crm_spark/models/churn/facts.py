@@ -11,6 +11,8 @@ from pyspark.sql import functions as F
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.models.candidate_report import decision_of, metrics_of, quoted
 from crm_spark.models.churn.feature_checks import FEATURES_MODEL
+from crm_spark.models.churn.outcomes_report import PastScores, read_outcomes
+from crm_spark.models.churn.return_curve import RETURNS_MODEL, ReturnShare, shares_of_figures
 from crm_spark.models.churn.section import ChurnSection, latest_closed
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.models.decisions import Decision
@@ -22,6 +24,7 @@ MODEL, TRAINED, WALKED = "crm_spark_churn", "train_churn", "backtest_churn"
 
 
 N_FIRST = 10
+_NO_CANDIDATES = (FEATURES_MODEL, RETURNS_MODEL)
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,16 @@ class ChurnScores:
 
 @dataclass(frozen=True)
 class Reason:
-    """A feature that raises a customer's probability, its value, and by how much it does."""
+    """What raises a customer's probability, in a sentence, and by how much it does.
+
+    `feature` is the one of its theme that adds most, with its value.
+    """
 
     feature: str
     value: float | None
     effect: float
+    theme: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -73,13 +81,20 @@ class WalkedAuc:
 
 @dataclass(frozen=True)
 class ChurnFacts:
-    """What is known of churn on a date; what a run did not make is empty."""
+    """What is known of churn on a date; what a run did not make is empty.
+
+    `returns` say after how long a silence customers came back, `horizon_days` after how long who
+    does not order has left.
+    """
 
     scores: ChurnScores | None = None
     first: tuple[FirstToCall, ...] = ()
     metrics: tuple[MetricRow, ...] = ()
     walked: tuple[WalkedAuc, ...] = ()
     decision: Decision | None = None
+    returns: tuple[ReturnShare, ...] = ()
+    horizon_days: int = 0
+    outcomes: tuple[PastScores, ...] = ()
 
 
 def read_churn(request: ReportRequest, params: ChurnSection) -> ChurnFacts:
@@ -89,9 +104,12 @@ def read_churn(request: ReportRequest, params: ChurnSection) -> ChurnFacts:
     return ChurnFacts(
         scores=_scores(request),
         first=_first_to_call(request),
-        metrics=quoted(row for row in metrics if row.model_name != FEATURES_MODEL),
+        metrics=quoted(row for row in metrics if row.model_name not in _NO_CANDIDATES),
         walked=_walked(request, params),
         decision=decision,
+        returns=tuple(shares_of_figures(metrics)),
+        horizon_days=params.horizon_days,
+        outcomes=read_outcomes(request, MODEL),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 
 from crm_spark.errors import DataError
-from crm_spark.features.orders import count_changes
+from crm_spark.features.orders import count_changes, orders_as_of
 from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.lake.delta import Lake
 from crm_spark.models.churn.labels import LABEL, churn_labels
@@ -35,6 +35,13 @@ def labelled(
         grace_days=params.grace_days,
         active_days=params.active_days,
     )
+
+
+def counted_orders(lake: Lake, day: date) -> DataFrame:
+    """Give the orders that count, as they were known before a day."""
+    orders, lines = lake.read(CUSTOMER_ORDERS), lake.read(TRANSACTIONS)
+    changes = count_changes(orders, dates=[day])
+    return orders_as_of(orders, lines, dates=[day], changes=changes).where("is_counted")
 
 
 def churn_classes(rows: DataFrame, *, test: date) -> ChurnClasses:

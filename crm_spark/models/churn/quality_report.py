@@ -8,17 +8,25 @@ from datetime import date
 
 from crm_spark.features.words import feature_in_words
 from crm_spark.models.candidate_report import unseen
+from crm_spark.models.churn.candidates import RULES
 from crm_spark.models.churn.facts import ChurnFacts, WalkedAuc
+from crm_spark.models.churn.grade import grade
+from crm_spark.models.churn.subgroups import fault_of, groups_of_figures
+from crm_spark.models.churn.train import AUC_GAIN, CALIBRATION_LIMIT
 from crm_spark.models.records import MetricRow
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable
-from crm_spark.report.words import day_in_words, in_words, with_interval
-from crm_spark.words import counted
+from crm_spark.report.words import day_in_words, figure, in_words, share, with_interval
+from crm_spark.words import are, counted
 
 WORDS = {
     "forest": "random forest",
+    "logistic_regression": "logistic regression",
+    "average": "mean of forest and logistic regression",
     "recency": "rule: days since the last order",
+    "order_days": "rule: days with an order in 84 days",
     "recency_frequency_tenure": "rule: last order, number of orders, tenure",
+    "decayed_orders": "rule: orders, older ones counting less",
 }
 
 
@@ -42,15 +50,52 @@ def quality_section(facts: ChurnFacts) -> Section | None:
         decision = facts.decision
         kind = WORDS.get(decision.kind, decision.kind)
         verdict = f"The {kind} scores (version {decision.version}): "
-        blocks.append(Text(f"{verdict}{in_words(decision.why, WORDS)}.", is_verdict=True))
+        graded = f" {grade}." if (grade := grade_of(facts)) else ""
+        blocks.append(Text(f"{verdict}{in_words(decision.why, WORDS)}.{graded}", is_verdict=True))
     blocks.append(_quality_table(facts, models))
-    bins = {model: _bins(rows, model) for model in models}
+    drawn = _drawn(facts, models)
+    bins = {model: _bins(rows, model) for model in drawn}
     known = {model: of_model for model, of_model in bins.items() if of_model}
     if known:
         blocks += [_gain_block(known), _reliability_picture(known)]
+    blocks += _groups_table(facts)
     blocks += _importance_picture(rows)
-    blocks.append(_walk_picture(facts.walked, models))
+    blocks.append(_walk_picture(facts.walked, drawn))
     return Section("churn-quality", "How far to trust it", blocks)
+
+
+def grade_of(facts: ChurnFacts) -> str:
+    """Give the champion's grade with its reason, by the figures quoted; nothing without them."""
+    if facts.decision is None:
+        return ""
+    kind = facts.decision.kind
+    of_kind = {row.metric: row for row in facts.metrics if row.model_name == kind}
+    error, limit = of_kind.get("calibration_error"), of_kind.get(CALIBRATION_LIMIT)
+    if error is None or limit is None or error.value is None or limit.value is None:
+        return ""
+    is_calibrated = error.value <= limit.value
+    if kind in RULES:
+        use = "its probabilities can be used" if is_calibrated else "use its ranking alone"
+        return f"Grade C: a rule scores, as nothing is better than it for sure; {use}"
+    gain = of_kind.get(AUC_GAIN)
+    given = grade(
+        *((gain.value, gain.low, gain.high) if gain else (None, None, None)),
+        is_calibrated=is_calibrated,
+    )
+    return f"Grade {given.letter}: {given.why}"
+
+
+def _drawn(facts: ChurnFacts, models: Sequence[str]) -> list[str]:
+    """Give what pictures show: the champion, the best rule, and the best of what is left.
+
+    Seven lines in one picture are none.
+    """
+    auc = {row.model_name: row.value or 0.0 for row in facts.metrics if row.metric == "auc"}
+    ranked = sorted(models, key=lambda name: -auc.get(name, 0.0))
+    champion = [facts.decision.kind] if facts.decision and facts.decision.kind in models else []
+    rule = [name for name in ranked if name in RULES][:1]
+    first = list(dict.fromkeys([*champion, *rule, *ranked]))[:3]
+    return [name for name in models if name in first]
 
 
 def _quality_table(facts: ChurnFacts, models: Sequence[str]) -> TextTable:
@@ -67,6 +112,40 @@ def _quality_table(facts: ChurnFacts, models: Sequence[str]) -> TextTable:
         ],
         numbers=list(CHURN_METRICS.values()),
     )
+
+
+def _groups_table(facts: ChurnFacts) -> list[Block]:
+    """Show how the champion did on groups of customers, and where it serves them badly."""
+    if facts.decision is None:
+        return []
+    of_kind = {row.metric: row for row in facts.metrics if row.model_name == facts.decision.kind}
+    auc = of_kind.get("auc")
+    groups = groups_of_figures(of_kind)
+    if not groups:
+        return []
+    faults = [fault_of(one, auc.low if auc else None) for one in groups]
+    n_bad = sum(fault is not None for fault in faults)
+    told = "none is served worse than the others for sure"
+    if n_bad:
+        told = f"{counted(n_bad, 'group')} {are(n_bad)} served badly"
+    return [
+        TextTable(
+            f"How it does on groups of these customers: {told}",
+            ["Group", "Customers", "Expected to leave", "Left", "AUC", "Take care"],
+            [
+                [
+                    one.in_words,
+                    f"{one.n:,}",
+                    share(one.predicted),
+                    share(one.observed),
+                    figure(one.auc, 3),
+                    fault or "",
+                ]
+                for one, fault in zip(groups, faults, strict=True)
+            ],
+            numbers=["Customers", "Expected to leave", "Left", "AUC"],
+        )
+    ]
 
 
 def _importance_picture(rows: Sequence[MetricRow]) -> list[Block]:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from datetime import date
 
-from crm_spark.features.words import feature_in_words
 from crm_spark.models.candidate_report import champion_on_console, unseen_on_console
 from crm_spark.models.churn.facts import MODEL, ChurnFacts, FirstToCall, Reason
-from crm_spark.models.churn.quality_report import CHURN_METRICS, quality_section
+from crm_spark.models.churn.meaning_report import meaning_section
+from crm_spark.models.churn.outcomes_report import outcomes_section
+from crm_spark.models.churn.quality_report import CHURN_METRICS, grade_of, quality_section
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable, Tile
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import Subject
-from crm_spark.report.words import day_in_words, money, number, share
+from crm_spark.report.words import day_in_words, money, share
 from crm_spark.words import are, counted
 
 GLOSSARY = (
     ("AUC", "Chance that a customer who leaves is ranked above one who stays; .5 is a coin"),
     ("Brier score", "Mean squared distance of probability and outcome; lower is better"),
     ("Calibration error", "How far probabilities lie from what comes true, on average"),
+    (
+        "Grade of churn",
+        "A: surely better than the best rule, by .005 of AUC or more, and calibrated; B: surely "
+        "better, and calibrated; C: the rest",
+    ),
     ("Lift at 10 %", "How many times more leavers the riskiest tenth holds than any tenth"),
 )
 
@@ -29,7 +36,12 @@ _SHORT = ("AUC", "avg precision", "Brier", "calib. error", "lift at 10 %")
 
 def show_churn(facts: ChurnFacts, day: date, style: ReportSection) -> Subject:
     """Lay out who is about to leave, and how far to trust it."""
-    sections = [_scores_section(facts, day, style), quality_section(facts)]
+    sections = [
+        _scores_section(facts, day, style),
+        meaning_section(facts),
+        outcomes_section(facts.outcomes),
+        quality_section(facts),
+    ]
     return Subject(
         tuple(section for section in sections if section is not None),
         _tiles(facts),
@@ -77,7 +89,9 @@ def _quality_lines(facts: ChurnFacts) -> tuple[str, ...]:
         cells = [value.get((model, metric)) for metric in CHURN_METRICS]
         shown = "".join(" " * 14 if cell is None else f"{cell:>14.4f}" for cell in cells)
         lines.append(f"  {model:<26}{shown}")
-    return (*lines, *champion_on_console(facts.decision))
+    grade = grade_of(facts)
+    graded = textwrap.wrap(grade, 96, initial_indent="  ", subsequent_indent="    ")
+    return (*lines, *champion_on_console(facts.decision), *graded)
 
 
 def _scores_section(facts: ChurnFacts, day: date, style: ReportSection) -> Section | None:
@@ -135,8 +149,6 @@ def _first_table(first: Sequence[FirstToCall], style: ReportSection) -> TextTabl
 
 def _reasons(reasons: Sequence[Reason]) -> str:
     shown = [
-        f"{feature_in_words(reason.feature)}: {number(reason.value)} "
-        f"(+{counted(round(100 * reason.effect), 'point')})"
-        for reason in reasons
+        f"{reason.text} (+{counted(round(100 * reason.effect), 'point')})" for reason in reasons
     ]
-    return "; ".join(shown) or "no single feature"
+    return "; ".join(shown) or "nothing by itself"

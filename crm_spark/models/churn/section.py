@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from crm_spark.errors import DataError
 from crm_spark.features.section import unknown_features
 from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs
+
+FOREST: Final = "forest"
+LOGISTIC_REGRESSION: Final = "logistic_regression"
+AVERAGE: Final = "average"
 
 
 class ForestParams(BaseModel):
@@ -44,12 +49,31 @@ class ChurnSection(BaseModel):
     threshold: float | None = Field(default=None, gt=0, lt=1)
     seed: int = 1
     n_reasons: int = Field(default=3, ge=0, le=10)
+    # So many tenths of the customers, the most at risk first, have reasons: these are exact, and
+    # take half a millisecond a customer.
+    explained_deciles: int = Field(default=10, ge=0, le=10)
     importance_rows: int = Field(default=5000, ge=100, le=50_000)
+    # What is tried beside the rules; average is the mean of the other two.
+    candidates: tuple[Literal["forest", "logistic_regression", "average"], ...] = (
+        FOREST,
+        LOGISTIC_REGRESSION,
+        AVERAGE,
+    )
     forest: ForestParams = Field(default_factory=ForestParams)
+    # On the squares of the weights of standardised features, beside the sum of log losses.
+    logistic_penalty: float = Field(default=100.0, ge=0)
     # Test cut-offs of backtest_churn; by default the latest six, a horizon apart.
     backtest_cutoffs: tuple[date, ...] = ()
     # Features that look too good to be true and were proved clean: the forest may use them.
     trusted_features: tuple[str, ...] = ()
+
+    @field_validator("candidates")
+    @classmethod
+    def _parts_are_there(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        lacking = [name for name in (FOREST, LOGISTIC_REGRESSION) if name not in value]
+        if AVERAGE in value and lacking:
+            raise ValueError(f"average is the mean of others: name {' and '.join(lacking)}, too")
+        return tuple(sorted(set(value)))
 
     @field_validator("trusted_features")
     @classmethod

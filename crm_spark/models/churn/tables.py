@@ -12,6 +12,8 @@ REASON = T.StructType(
         T.StructField("feature", T.StringType()),
         T.StructField("value", T.DoubleType()),
         T.StructField("effect", T.DoubleType()),
+        T.StructField("theme", T.StringType()),
+        T.StructField("text", T.StringType()),
     ]
 )
 
@@ -43,8 +45,9 @@ CUSTOMER_CHURN = Table(
         Column(
             "reasons",
             T.ArrayType(REASON),
-            "Features that raise the probability most against the base's median customer, with "
-            "their values and effects in points of probability, strongest first",
+            "What raises the probability, strongest first: themes of features in a sentence, with "
+            "the feature that adds most and its value; effect: what the probability loses without "
+            "what the theme adds to the model's score (exact TreeSHAP). Of the tenths most at risk",
         ),
         IS_BACKFILLED,
         *SCORED_BY,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -12,46 +13,82 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from crm_spark.errors import DataError
 from crm_spark.features.families.family import Feature
 from crm_spark.models.binary_metrics import (
+    Floats,
     Metric,
     ScoreCounts,
     all_metrics,
     best_f1_threshold,
     calibration_bins,
-    count_scores,
+    count_arrays,
     roc_auc,
     wilson_interval,
 )
 from crm_spark.models.calibration import PlattCalibration, fit_platt
-from crm_spark.models.churn.candidates import CANDIDATES, ChurnCandidate, usable_features
+from crm_spark.models.calibration_gate import gate
+from crm_spark.models.churn.candidates import CANDIDATES, ChurnCandidate, mean_of, usable_features
 from crm_spark.models.churn.labels import LABEL
-from crm_spark.models.churn.model import PROBABILITY, ChurnModel, score
+from crm_spark.models.churn.model import PROBABILITY, RAW_SCORE, ChurnModel, score
 from crm_spark.models.churn.section import ChurnSection
+from crm_spark.models.churn.subgroups import (
+    FEATURES_OF_GROUPS,
+    Group,
+    group_figures,
+    groups_of,
+)
 from crm_spark.models.cutoffs import Cutoffs
+from crm_spark.models.paired_gain import Flags, Gain, auc_gains, brier_gains
 from crm_spark.models.results import Measured
 from crm_spark.models.rows import sampled_customers
 
-N_EXPLAINED = 8
-# Of more customers than these a sample by hash says what is usual.
-MEDIAN_ROWS = 100_000
+# Of more customers a sample by hash calibrates and tests: the standard error of an AUC is then at
+# most .002, and what is tested fits the driver.
+TESTED_ROWS = 200_000
+# By how much a candidate is better than the best rule, and how far its probabilities may be off.
+AUC_GAIN, BRIER_GAIN = "auc_gain", "brier_gain"
+CALIBRATION_LIMIT, CALIBRATION_BY_CHANCE = "calibration_limit", "calibration_by_chance"
 _SHUFFLED = "_shuffled_"
 # Which input a copy of a row has shuffled; no feature can be called so.
 _COPY_OF = "_copy_of"
 
 
 @dataclass(frozen=True)
+class Outcomes:
+    """Customers of a cut-off, by their id: whether they left, and what they were given.
+
+    `features` are those by whose values they are grouped. As long as a model is not calibrated its
+    raw scores stand for probabilities.
+    """
+
+    has_left: Flags
+    probability: Floats
+    features: Mapping[str, Floats]
+
+    @property
+    def counts(self) -> ScoreCounts:
+        """Customers by probability."""
+        return count_arrays(self.probability, self.has_left)
+
+
+@dataclass(frozen=True)
 class Fitted:
-    """A candidate after one step: the model, its metrics on the test cut-off, and the counts."""
+    """A candidate after one step: the model, its metrics on the test cut-off, and the outcomes."""
 
     model: ChurnModel
     metrics: tuple[Metric, ...]
-    counts: ScoreCounts
+    outcomes: Outcomes
 
     @property
     def name(self) -> str:
         """The candidate: forest, or the rule it is."""
         return self.model.kind
+
+    @property
+    def counts(self) -> ScoreCounts:
+        """Customers of the test cut-off by probability."""
+        return self.outcomes.counts
 
     def value(self, metric: str) -> float | None:
         """Give one metric's value."""
@@ -80,76 +117,168 @@ def fit_candidate(
     features: Sequence[Feature] | None = None,
 ) -> Fitted:
     """Fit one candidate on the training cut-offs and test it on the later one."""
-    candidate = next(candidate for candidate in CANDIDATES if candidate.name == name)
-    model = fit_model(candidate, frame, cutoffs, params, features=features)
-    return measure(model, frame, cutoffs, params)
+    used = usable_features(learnt_rows(frame, cutoffs)) if features is None else features
+    return StepOfChurn(frame, cutoffs, params, used).fitted(_named(name))
 
 
-def fit_model(
-    candidate: ChurnCandidate,
-    frame: DataFrame,
-    cutoffs: Cutoffs,
-    params: ChurnSection,
-    *,
-    features: Sequence[Feature] | None = None,
-) -> ChurnModel:
-    """Fit and calibrate one candidate on the training cut-offs.
+def learnt_rows(frame: DataFrame, cutoffs: Cutoffs) -> DataFrame:
+    """Give the rows of the training cut-offs but for that to calibrate on, where there is one."""
+    kept_back = cutoffs.calibration if len(cutoffs.training) > 1 else None
+    return frame.where(
+        F.col("as_of_date").isin([day for day in cutoffs.training if day != kept_back])
+    )
 
-    `features` are those that it may use; by default ours that tell customers apart. `frame` holds
-    labelled snapshot rows of all the cut-offs. The model learns from all training cut-offs but the
-    latest, and its calibration map from the latest, which it has not seen. It is not fitted again
-    with the latest one added: it would then know part of what the map corrects, and a rise in churn
-    would be made up for twice. With a single training cut-off there is nothing later to calibrate
-    on, and none is done.
+
+class StepOfChurn:
+    """One step of walking forward: what is fitted on it, and the scores of its customers.
+
+    A model learns from all training cut-offs but the latest, and its calibration map from the
+    latest, which it has not seen. It is not fitted again with the latest one added: it would then
+    know part of what the map corrects, and a rise in churn would be made up for twice. With a
+    single training cut-off there is nothing later to calibrate on, and none is done.
     """
-    training = frame.where(F.col("as_of_date").isin(list(cutoffs.training)))
-    threshold = params.threshold or 0.5
-    if len(cutoffs.training) == 1:
-        return replace(_fit(candidate, training, params, features), threshold=threshold)
-    earlier = training.where(F.col("as_of_date") != cutoffs.calibration)
-    model = _fit(candidate, earlier, params, features)
-    raw = _count(model, training.where(F.col("as_of_date") == cutoffs.calibration))
-    calibration = fit_platt(raw)
-    threshold = params.threshold or _calibrated_threshold(calibration, raw)
-    return replace(model, calibration=calibration, threshold=threshold)
+
+    def __init__(
+        self,
+        frame: DataFrame,
+        cutoffs: Cutoffs,
+        params: ChurnSection,
+        features: Sequence[Feature],
+    ) -> None:
+        """Take labelled snapshot rows of all the cut-offs, and the features that may be used."""
+        self._cutoffs = cutoffs
+        self._params = params
+        self._features = features
+        self._is_alone = len(cutoffs.training) == 1
+        self._learnt = learnt_rows(frame, cutoffs)
+        scored = [cutoffs.test] if self._is_alone else [cutoffs.calibration, cutoffs.test]
+        rows = frame.where(F.col("as_of_date").isin(scored))
+        most = TESTED_ROWS * len(scored)
+        self._scored = sampled_customers(rows, n_rows=rows.count(), most=most)
+        self._models: dict[str, ChurnModel] = {}
+        self._raw: dict[str, dict[date, Outcomes]] = {}
+
+    def fitted(self, candidate: ChurnCandidate) -> Fitted:
+        """Fit and calibrate a candidate, and measure it on the test, which is for that alone."""
+        model = self._model(candidate)
+        raw = self._scores(candidate)
+        threshold = self._params.threshold or 0.5
+        if self._cutoffs.test not in raw:
+            raise DataError(
+                f"churn cannot be tested: no customer was active on {self._cutoffs.test}"
+            )
+        if not self._is_alone and self._cutoffs.calibration in raw:
+            counts = raw[self._cutoffs.calibration].counts
+            calibration = fit_platt(counts)
+            threshold = self._params.threshold or _calibrated_threshold(calibration, counts)
+            model = replace(model, calibration=calibration)
+        model = replace(model, threshold=threshold)
+        of_test = raw[self._cutoffs.test]
+        probability = model.calibration.probabilities(of_test.probability)
+        tested = replace(of_test, probability=probability)
+        metrics = all_metrics(tested.counts, threshold=threshold, seed=self._params.seed)
+        return Fitted(model, tuple(metrics), tested)
+
+    def _model(self, candidate: ChurnCandidate) -> ChurnModel:
+        """Fit a candidate without calibration; what is made of others is made of their fits."""
+        if candidate.name not in self._models:
+            if candidate.parts:
+                parts = [self._model(_named(name)) for name in candidate.parts]
+                model = mean_of(parts, self._params)
+            else:
+                model = candidate.fit(self._learnt, self._features, self._params)
+            self._models[candidate.name] = model
+        return self._models[candidate.name]
+
+    def _scores(self, candidate: ChurnCandidate) -> dict[date, Outcomes]:
+        """Give the raw scores of the customers to calibrate and to test on, by cut-off."""
+        if candidate.name not in self._raw:
+            if candidate.parts:
+                parts = [self._scores(_named(name)) for name in candidate.parts]
+                found = {day: _mean([part[day] for part in parts]) for day in parts[0]}
+            else:
+                found = raw_outcomes(self._model(candidate), self._scored)
+            self._raw[candidate.name] = found
+        return self._raw[candidate.name]
 
 
-def measure(model: ChurnModel, frame: DataFrame, cutoffs: Cutoffs, params: ChurnSection) -> Fitted:
-    """Measure a model on the test cut-off, which is used for testing alone."""
-    counts = _count(model, frame.where(F.col("as_of_date") == cutoffs.test))
-    metrics = all_metrics(counts, threshold=model.threshold, seed=params.seed)
-    return Fitted(model, tuple(metrics), counts)
+def raw_outcomes(model: ChurnModel, labelled: DataFrame) -> dict[date, Outcomes]:
+    """Score labelled rows, which fit the driver; gives raw scores by cut-off."""
+    keep = ["customer_id", "as_of_date", LABEL, *FEATURES_OF_GROUPS]
+    found = score(model, labelled, keep=keep).toPandas().sort_values("customer_id")
+    outcomes = {}
+    for day in found["as_of_date"].unique():
+        of_day = found[found["as_of_date"] == day]
+        outcomes[day] = Outcomes(
+            of_day[LABEL].to_numpy() == 1,
+            of_day[RAW_SCORE].to_numpy(float),
+            {name: of_day[name].to_numpy(float) for name in FEATURES_OF_GROUPS},
+        )
+    return outcomes
 
 
-def figures(fitted: Fitted) -> list[Measured]:
-    """Give the metrics of a tested candidate, and how its probabilities came true.
+def _mean(parts: Sequence[Outcomes]) -> Outcomes:
+    raw = np.mean([part.probability for part in parts], axis=0)
+    return replace(parts[0], probability=raw)
+
+
+def _named(name: str) -> ChurnCandidate:
+    return next(candidate for candidate in CANDIDATES if candidate.name == name)
+
+
+def groups_of_test(fitted: Fitted) -> list[Group]:
+    """Give the groups of the test's customers, and how the model did on each."""
+    tested = fitted.outcomes
+    return groups_of(tested.features, tested.has_left, tested.probability)
+
+
+def figures(fitted: Fitted, rule: Fitted | None, *, seed: int) -> list[Measured]:
+    """Give the metrics of a tested candidate, how its probabilities came true, and its gain.
 
     For each of ten groups of equal size, 1 the most at risk: bin.01.predicted (mean probability)
-    and bin.01.observed (share that churned, with its Wilson interval).
+    and bin.01.observed (share that churned, with its Wilson interval). Of what is no rule the gains
+    over the best `rule` on the same customers, with their 95 % intervals, and the limit that its
+    calibration error has to stay within. Of groups of customers group.<grouping>.<number>.<figure>.
     """
+    n = fitted.counts.rows
     found = [
-        Measured(metric.name, metric.value, fitted.counts.rows, metric.low, metric.high)
-        for metric in fitted.metrics
+        Measured(metric.name, metric.value, n, metric.low, metric.high) for metric in fitted.metrics
     ]
-    for place, (predicted, observed, n) in enumerate(calibration_bins(fitted.counts), start=1):
-        low, high = wilson_interval(observed, n)
-        found.append(Measured(f"bin.{place:02d}.predicted", predicted, n))
-        found.append(Measured(f"bin.{place:02d}.observed", observed, n, low, high))
+    for place, (predicted, observed, n_of_bin) in enumerate(
+        calibration_bins(fitted.counts), start=1
+    ):
+        low, high = wilson_interval(observed, n_of_bin)
+        found.append(Measured(f"bin.{place:02d}.predicted", predicted, n_of_bin))
+        found.append(Measured(f"bin.{place:02d}.observed", observed, n_of_bin, low, high))
+    limits = gate(fitted.counts, seed=seed)
+    found.append(Measured(CALIBRATION_LIMIT, limits.limit, n))
+    found.append(Measured(CALIBRATION_BY_CHANCE, limits.expected_by_chance, n))
+    found += group_figures(groups_of_test(fitted))
+    if rule is not None:
+        found += [
+            Measured(name, gain.value, n, gain.low, gain.high)
+            for name, gain in _gains(fitted, rule).items()
+        ]
     return found
 
 
-def _fit(
-    candidate: ChurnCandidate,
-    frame: DataFrame,
-    params: ChurnSection,
-    features: Sequence[Feature] | None,
-) -> ChurnModel:
-    used = usable_features(frame) if features is None else features
-    return candidate.fit(frame, used, params)
+def best_rule(rules: Sequence[Fitted]) -> Fitted:
+    """Give the rule that ranks best on the test, ties by their Brier scores."""
+
+    def place(one: Fitted) -> tuple[float, float]:
+        auc, brier = one.value("auc"), one.value("brier")
+        return (0.0 if auc is None else auc, -1.0 if brier is None else -brier)
+
+    return max(rules, key=place)
 
 
-def _count(model: ChurnModel, labelled: DataFrame) -> ScoreCounts:
-    return count_scores(score(model, labelled, keep=[LABEL]), probability=PROBABILITY, label=LABEL)
+def _gains(fitted: Fitted, rule: Fitted) -> dict[str, Gain]:
+    has_left = rule.outcomes.has_left
+    both = {"rule": rule.outcomes.probability, "candidate": fitted.outcomes.probability}
+    return {
+        AUC_GAIN: auc_gains(has_left, both, reference="rule")["candidate"],
+        BRIER_GAIN: brier_gains(has_left, both, reference="rule")["candidate"],
+    }
 
 
 def _calibrated_threshold(calibration: PlattCalibration, raw: ScoreCounts) -> float:
@@ -170,7 +299,7 @@ def permutation_importance(
     made where they are scored.
     """
     test = frame.where(F.col("as_of_date") == cutoffs.test)
-    columns = [feature.name for feature in model.inputs]
+    columns = list(model.features)
     order = F.xxhash64("customer_id", F.lit(params.seed))
     sample = (
         test.select("customer_id", LABEL, *[F.col(name).cast(T.DoubleType()) for name in columns])
@@ -221,26 +350,3 @@ def _auc(group: pd.DataFrame) -> float | None:
             ordered["n_positive"].to_numpy(float),
         )
     )
-
-
-def with_reasons(
-    model: ChurnModel, importances: Sequence[Importance], frame: DataFrame, cutoffs: Cutoffs
-) -> ChurnModel:
-    """Have the model explain itself by its most telling inputs, against the base's medians.
-
-    The median of a feature is exact, of all customers of the latest training cut-off or of a sample
-    by hash of at most about MEDIAN_ROWS: an exact percentile holds every distinct value at once.
-    """
-    telling = [importance.feature for importance in importances if importance.auc_loss > 0][
-        :N_EXPLAINED
-    ]
-    newest = frame.where(F.col("as_of_date") == cutoffs.calibration)
-    sample = sampled_customers(newest, n_rows=newest.count(), most=MEDIAN_ROWS)
-    row = sample.agg(
-        *[F.percentile(name, F.lit(0.5)).alias(name) for name in telling] or [F.lit(0)]
-    ).collect()[0]
-    inputs = tuple(
-        replace(feature, median=row[feature.name]) if feature.name in telling else feature
-        for feature in model.inputs
-    )
-    return replace(model, inputs=inputs, explained=tuple(telling))

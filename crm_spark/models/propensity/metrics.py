@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from crm_spark.models.binary_metrics import (
     Floats,
+    Ints,
     count_arrays,
     expected_calibration_error,
     log_loss,
+    mean_precision,
 )
 from crm_spark.models.propensity.tables import REACHES
 from crm_spark.models.propensity.targets import LEVELS, Targets
@@ -26,8 +28,6 @@ GAIN = "average_precision_gain"
 FEWEST_TESTED = 10
 # Resamples are looked at in pieces that fit a processor's cache.
 _AT_ONCE = 100_000
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,10 @@ def _mean_known(values: Floats) -> Floats:
 def _average_precision(probability: Floats, is_buyer: NDArray[np.bool_], counts: Ints) -> Floats:
     """Give the average precision by each row of counts of customers; NaN where no buyer is in it.
 
-    Of m customers with one probability, k of them buyers, after N customers with P buyers, each of
-    the places N + 1 to N + m is a buyer's with the chance k / m, and has then P + 1 buyers up to it
-    and on average (k - 1) / (m - 1) more for each place of the m before it.
+    Equals are taken in the mean of all their orders.
     """
     order, ends = _by_rank(probability)
-    # Sums of 1 / place over the places of groups are differences of these.
+    # Sums of 1 / place up to each place.
     harmonic = np.append(0.0, np.cumsum(1 / np.arange(1, counts.sum(axis=1).max() + 1)))
     rows = max(1, _AT_ONCE // len(order))
     pieces = [
@@ -99,16 +97,7 @@ def _of_rows(
 ) -> Floats:
     customers = np.cumsum(sorted_counts, axis=1)[:, ends]
     buyers = np.cumsum(sorted_counts * is_buyer, axis=1)[:, ends]
-    m = np.diff(customers, axis=1, prepend=0)
-    k = np.diff(buyers, axis=1, prepend=0)
-    before, buyers_before = customers - m, buyers - k
-    more = (k - 1) / np.maximum(m - 1, 1)
-    summed = more * m + (buyers_before + 1 - more * (before + 1)) * (
-        harmonic[customers] - harmonic[before]
-    )
-    gained = np.where(m > 0, k / np.maximum(m, 1) * summed, 0.0).sum(axis=1)
-    total = buyers[:, -1]
-    return np.divide(gained, total, out=np.full(len(total), np.nan), where=total > 0)
+    return mean_precision(customers, buyers, harmonic[customers])
 
 
 def _by_rank(probability: Floats) -> tuple[Ints, Ints]:

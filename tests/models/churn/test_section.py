@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from crm_spark.models.churn.candidates import RULES, candidates_of
 from crm_spark.models.churn.section import (
     ChurnSection,
     Cutoffs,
@@ -166,6 +167,9 @@ def test_configured_backtest_cutoffs_are_walked_in_order() -> None:
         {"forest": {"n_trees": 0}},
         {"forest": {"depth": 3}},
         {"horizon": 28},
+        {"logistic_penalty": -1},
+        {"explained_deciles": 11},
+        {"n_reasons": -1},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
@@ -187,3 +191,69 @@ def test_trusted_features_are_those_of_the_catalogue() -> None:
     assert section == ChurnSection(trusted_features=("n_orders", "tenure_days", "n_orders"))
     with pytest.raises(ValidationError, match=r"'n_order', did you mean 'n_orders'\?"):
         ChurnSection.model_validate({"trusted_features": ["n_order"]})
+
+
+# --- the candidates ------------------------------------------------------------------------------
+
+
+def test_all_candidates_are_tried_unless_some_are_named() -> None:
+    names = [candidate.name for candidate in candidates_of(ChurnSection())]
+    assert names == [*RULES, "forest", "logistic_regression", "average"]
+
+
+@pytest.mark.parametrize(
+    ("named", "tried"),
+    [
+        (["forest"], ["forest"]),
+        (["logistic_regression"], ["logistic_regression"]),
+        (["logistic_regression", "forest"], ["forest", "logistic_regression"]),
+        (["average", "logistic_regression", "forest", "forest"], None),
+        ([], []),
+    ],
+)
+def test_named_candidates_are_tried_beside_all_rules(
+    named: list[str], tried: list[str] | None
+) -> None:
+    section = ChurnSection.model_validate({"candidates": named})
+    candidates = candidates_of(section)
+    expected = ["forest", "logistic_regression", "average"] if tried is None else tried
+    assert [candidate.name for candidate in candidates] == [*RULES, *expected]
+    assert [candidate.name for candidate in candidates if candidate.is_rule] == list(RULES)
+    # What is made of others comes after them.
+    for place, candidate in enumerate(candidates):
+        assert set(candidate.parts) <= {earlier.name for earlier in candidates[:place]}
+
+
+def test_the_order_of_candidates_makes_no_other_model() -> None:
+    one = ChurnSection(candidates=("forest", "logistic_regression"))
+    assert one == ChurnSection(candidates=("logistic_regression", "forest", "forest"))
+
+
+@pytest.mark.parametrize(
+    ("named", "says"),
+    [
+        (["average"], "name forest and logistic_regression, too"),
+        (["average", "forest"], "name logistic_regression, too"),
+        (["logistic_regression", "average"], "name forest, too"),
+    ],
+)
+def test_an_average_without_its_parts_is_refused(named: list[str], says: str) -> None:
+    with pytest.raises(ValidationError, match=f"average is the mean of others: {says}"):
+        ChurnSection.model_validate({"candidates": named})
+
+
+def test_a_candidate_that_is_unknown_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ValidationError) as refused:
+        ChurnSection.model_validate({"candidates": ["forest", "boosting"]})
+    (error,) = refused.value.errors()
+    assert error["loc"] == ("candidates", 1)
+    assert "'forest', 'logistic_regression' or 'average'" in error["msg"]
+
+
+def test_a_candidate_has_the_settings_that_make_another_model_of_it() -> None:
+    section = ChurnSection(forest=ForestParams(n_trees=7), logistic_penalty=5.0)
+    settings = {one.name: dict(one.settings(section)) for one in candidates_of(section)}
+    assert settings["logistic_regression"] == {"logistic_penalty": 5.0}
+    assert settings["forest"] == section.forest.model_dump()
+    assert settings["average"] == {**settings["forest"], **settings["logistic_regression"]}
+    assert all(settings[name] == {} for name in RULES)

@@ -4,108 +4,76 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame, Row, SparkSession
+from models.churn.made_customers import (
+    CUTOFFS,
+    HIGH,
+    N_CUSTOMERS,
+    NAMES,
+    PARAMS,
+    PLANTED,
+    TEST,
+    VARYING,
+    on_test,
+    persisted,
+    planted_snapshots,
+    snapshots,
+    to_spark,
+    with_labels,
+)
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import brier_score_loss, roc_auc_score
 
+from crm_spark.errors import DataError
 from crm_spark.features.families import FEATURES
-from crm_spark.models.binary_metrics import Floats, Metric, at_threshold
+from crm_spark.models.binary_metrics import Metric, at_threshold
 from crm_spark.models.calibration import PlattCalibration
+from crm_spark.models.choice import Choice
 from crm_spark.models.churn import train
-from crm_spark.models.churn.candidates import FOREST, RULES, fit_rule, usable_features
+from crm_spark.models.churn.candidates import RULES, fit_rule, usable_features
 from crm_spark.models.churn.definition import Churn
-from crm_spark.models.churn.model import PROBABILITY, ChurnModel, add_reasons, load_model, score
-from crm_spark.models.churn.section import ChurnSection, ForestParams
+from crm_spark.models.churn.model import PROBABILITY, RAW_SCORE, ChurnModel, load_model, score
+from crm_spark.models.churn.section import AVERAGE, FOREST, LOGISTIC_REGRESSION, ForestParams
 from crm_spark.models.churn.train import (
+    AUC_GAIN,
+    BRIER_GAIN,
+    CALIBRATION_BY_CHANCE,
+    CALIBRATION_LIMIT,
     Fitted,
     Importance,
+    Outcomes,
+    best_rule,
     candidate_names,
+    figures,
     fit_candidate,
     permutation_importance,
-    with_reasons,
 )
 from crm_spark.models.cutoffs import Cutoffs
+from crm_spark.models.model_run import Prepared
 from crm_spark.models.results import Measured, Tested
 
-TEST = date(2024, 6, 1)
-CUTOFFS = Cutoffs(TEST, (date(2024, 5, 1), date(2024, 4, 3), date(2024, 3, 6)))
-PARAMS = ChurnSection(
-    forest=ForestParams(n_trees=20, max_depth=5, min_instances_per_node=10), importance_rows=400
-)
-N_CUSTOMERS = 500
-NAMES = [feature.name for feature in FEATURES]
-# These say nothing unless a test plants something; all other features are the same for everybody.
-VARYING = (
-    "days_since_last_order",
-    "n_orders",
-    "tenure_days",
-    "spend_amount_28d",
-    "n_items_84d",
-    "median_gap_days",
-    "longest_gap_days",
-    "spend_per_order",
-    "n_products",
-    "discount_share",
-    "friday_orders_share",
-    "spend_trend_28d",
-)
-# One in ten customers has no gaps yet.
-PLANTED, WITH_NULLS = "median_gap_days", ("median_gap_days", "longest_gap_days")
-HIGH = 55
 LEAKY = "spend_per_order"
-
-
-def snapshots(n: int = N_CUSTOMERS) -> pd.DataFrame:
-    """Draw the snapshots of all cut-offs, each feature from 0 to 84 and blind to the others."""
-    random = np.random.default_rng(1)
-    tables = []
-    for day in CUTOFFS.all:
-        table = pd.DataFrame({name: np.full(n, 7.0) for name in NAMES})
-        for name in VARYING:
-            table[name] = random.integers(0, 85, n).astype(float)
-        for name in WITH_NULLS:
-            table.loc[random.random(n) < 0.1, name] = np.nan
-        table.insert(0, "customer_id", [f"c{number:04}" for number in range(n)])
-        table.insert(1, "as_of_date", day)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
-
-
-def with_labels(table: pd.DataFrame, chance: Floats | float) -> pd.DataFrame:
-    """Let each customer churn with the chance given."""
-    drawn = np.random.default_rng(2).random(len(table)) < chance
-    return table.assign(label=drawn.astype(float))
-
-
-def to_spark(spark: SparkSession, table: pd.DataFrame) -> DataFrame:
-    return spark.createDataFrame(pa.Table.from_pandas(table, preserve_index=False))
-
-
-@contextmanager
-def persisted(spark: SparkSession, table: pd.DataFrame) -> Iterator[DataFrame]:
-    """Keep a frame that many models learn from."""
-    frame = to_spark(spark, table).persist()
-    yield frame
-    frame.unpersist()
-
-
-def on_test(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["as_of_date"] == TEST].reset_index(drop=True)
 
 
 def probabilities(model: ChurnModel, frame: DataFrame) -> dict[str, float]:
     """Give the probability of each customer on the test cut-off."""
     rows = score(model, frame.where(F.col("as_of_date") == TEST), keep=["customer_id"]).collect()
     return {row["customer_id"]: row[PROBABILITY] for row in rows}
+
+
+def raw_scores(model: ChurnModel, frame: DataFrame) -> dict[str, float]:
+    """Give the raw score of each customer on the test cut-off."""
+    rows = score(model, frame.where(F.col("as_of_date") == TEST), keep=["customer_id"]).collect()
+    return {row["customer_id"]: row[RAW_SCORE] for row in rows}
 
 
 @dataclass(frozen=True)
@@ -117,20 +85,31 @@ class Decided:
     why: str
 
 
-def decide(candidates: Sequence[Fitted]) -> Decided:
-    """Choose as a training of churn does."""
-    tested = [
+def as_tested(candidates: Sequence[Fitted]) -> list[Tested[ChurnModel]]:
+    """Give the candidates with their figures, as a training of churn does."""
+    rule = best_rule([fitted for fitted in candidates if fitted.name in RULES])
+    return [
         Tested(
             fitted.name,
             fitted.name in RULES,
             fitted.model,
-            tuple(Measured(metric.name, metric.value, 1) for metric in fitted.metrics),
+            tuple(figures(fitted, None if fitted.name in RULES else rule, seed=PARAMS.seed)),
         )
         for fitted in candidates
     ]
-    choice = Churn().choose(PARAMS, tested)
+
+
+def decide(candidates: Sequence[Fitted]) -> Decided:
+    """Choose as a training of churn does."""
+    choice = Churn().choose(PARAMS, as_tested(candidates))
     by_name = {fitted.name: fitted for fitted in candidates}
     return Decided(by_name[choice.champion], by_name[choice.registered[0]], choice.why)
+
+
+def ends(tested: Tested[ChurnModel], name: str) -> tuple[float, float]:
+    found = next(measured for measured in tested.metrics if measured.name == name)
+    assert found.low is not None and found.high is not None
+    return found.low, found.high
 
 
 def interval(fitted: Fitted, name: str) -> tuple[float, float]:
@@ -150,9 +129,7 @@ def value(fitted: Fitted, name: str) -> float:
 
 @pytest.fixture(scope="module")
 def planted_table() -> pd.DataFrame:
-    """Give customers who mostly leave when one feature is high, which it is for one in three."""
-    table = snapshots()
-    return with_labels(table, np.where(table[PLANTED] > HIGH, 0.8, 0.1))
+    return planted_snapshots()
 
 
 @pytest.fixture(scope="module")
@@ -172,15 +149,11 @@ def importances(forest: Fitted, planted: DataFrame) -> list[Importance]:
 
 
 @pytest.fixture(scope="module")
-def explained(forest: Fitted, importances: list[Importance], planted: DataFrame) -> ChurnModel:
-    return with_reasons(forest.model, importances, planted, CUTOFFS)
-
-
-@pytest.fixture(scope="module")
-def reasoned(explained: ChurnModel, planted: DataFrame) -> list[Row]:
-    """Give the test customers with all of their reasons and the planted feature's value."""
-    test = planted.where(F.col("as_of_date") == TEST).withColumn("was", F.col(PLANTED))
-    return add_reasons(explained, test, keep=["customer_id", "was"], n=10).collect()
+def tested(spark: SparkSession, planted: DataFrame) -> dict[str, Tested[ChurnModel]]:
+    """Give all candidates as a training of churn fits and measures them."""
+    run: Any = SimpleNamespace(spark=spark, section=PARAMS, features=FEATURES)
+    prepared = Prepared(SimpleNamespace(kept=VARYING))
+    return {one.name: one for one in Churn().test(run, CUTOFFS, planted, prepared)}
 
 
 def test_a_forest_ranks_almost_as_well_as_the_planted_signal_allows(
@@ -204,14 +177,54 @@ def test_the_planted_feature_is_by_far_the_most_important(
     assert sorted(importance.feature for importance in importances) == sorted(VARYING)
 
 
-def test_the_forest_becomes_the_champion_where_only_it_sees_the_signal(
-    forest: Fitted, planted: DataFrame
+def test_what_learns_becomes_the_champion_where_no_rule_sees_the_signal(
+    tested: dict[str, Tested[ChurnModel]],
 ) -> None:
-    rules = [fit_candidate(name, planted, CUTOFFS, PARAMS) for name in RULES]
-    decision = decide([*rules, forest])
-    assert decision.champion is forest
-    assert decision.best_rule in rules
-    assert all(interval(rule, "auc")[0] < 0.5 < interval(rule, "auc")[1] for rule in rules)
+    choice = Churn().choose(PARAMS, list(tested.values()))
+    assert choice.champion == choice.registered[1] and choice.champion not in RULES
+    assert choice.registered[0] in RULES
+    for name in RULES:
+        low, high = ends(tested[name], "auc")
+        assert low < 0.5 < high
+
+
+def test_every_candidate_is_tested_after_what_it_is_made_of(
+    tested: dict[str, Tested[ChurnModel]], forest: Fitted, planted: DataFrame
+) -> None:
+    assert tuple(tested) == (*RULES, FOREST, LOGISTIC_REGRESSION, AVERAGE) == candidate_names()
+    assert [name for name, one in tested.items() if one.is_rule] == list(RULES)
+    assert {one.fitted.kind for one in tested.values()} == set(tested)
+    parts = [tested[name].fitted for name in (FOREST, LOGISTIC_REGRESSION)]
+    average = tested[AVERAGE].fitted
+    assert (average.forest, average.linear) == (parts[0].forest, parts[1].linear)
+    assert parts[0].spec() == forest.model.spec(), "alone or among others, it is the same"
+    # Its calibration is its own, of the mean of what both say before theirs.
+    raw = [raw_scores(model, planted) for model in (*parts, average)]
+    assert raw[2] == pytest.approx({key: (raw[0][key] + raw[1][key]) / 2 for key in raw[2]})
+    assert len({model.calibration for model in (*parts, average)}) == 3
+
+
+def test_gains_are_over_the_best_rule_on_the_same_customers(
+    tested: dict[str, Tested[ChurnModel]], planted: DataFrame, planted_table: pd.DataFrame
+) -> None:
+    test = on_test(planted_table)
+    auc, brier = {}, {}
+    for name, one in tested.items():
+        found = test["customer_id"].map(probabilities(one.fitted, planted))
+        auc[name] = roc_auc_score(test["label"], found)
+        brier[name] = brier_score_loss(test["label"], found)
+    rule = max(RULES, key=lambda name: auc[name])
+    for name in (FOREST, LOGISTIC_REGRESSION, AVERAGE):
+        gains = [tested[name].value(metric) for metric in (AUC_GAIN, BRIER_GAIN)]
+        expected = [auc[name] - auc[rule], brier[rule] - brier[name]]
+        assert gains == pytest.approx(expected, abs=1e-9)
+        for metric, gain in zip((AUC_GAIN, BRIER_GAIN), expected, strict=True):
+            low, high = ends(tested[name], metric)
+            assert (low + high) / 2 == pytest.approx(gain, abs=1e-9)
+            assert 0 < high - low < 0.3
+    assert all(tested[name].value(AUC_GAIN) is None for name in RULES)
+    n = {measured.n for one in tested.values() for measured in one.metrics}
+    assert N_CUSTOMERS in n
 
 
 def test_calibrated_probabilities_are_those_that_were_planted(
@@ -240,113 +253,6 @@ def test_the_threshold_is_low_where_few_leave(spark: SparkSession) -> None:
     assert (at_threshold(fitted.counts, 0.5)["f1"] or 0.0) < max(scores) - 0.2
 
 
-# --- reasons -------------------------------------------------------------------------------------
-
-
-def test_who_is_likely_to_leave_is_told_the_planted_reason_first(reasoned: list[Row]) -> None:
-    high = [row for row in reasoned if row["was"] is not None and row["was"] > HIGH + 3]
-    assert len(high) > 100
-    assert {row["reasons"][0]["feature"] for row in high} == {PLANTED}
-    assert all(row["reasons"][0]["value"] == row["was"] for row in high)
-    assert min(row["reasons"][0]["effect"] for row in high) > 0.2
-
-
-def test_the_planted_reason_is_not_given_to_who_does_not_have_it(reasoned: list[Row]) -> None:
-    low = [row for row in reasoned if row["was"] is not None and row["was"] < HIGH - 20]
-    assert len(low) > 100
-    # A forest is not quite flat where nothing was planted.
-    effects = [one["effect"] for row in low for one in row["reasons"] if one["feature"] == PLANTED]
-    assert max(effects, default=0) < 0.1
-    assert all(reason["effect"] > 0 for row in reasoned for reason in row["reasons"])
-
-
-def test_reasons_come_strongest_first(reasoned: list[Row]) -> None:
-    for row in reasoned:
-        effects = [reason["effect"] for reason in row["reasons"]]
-        assert effects == sorted(effects, reverse=True)
-
-
-def test_the_probability_beside_the_reasons_is_the_score(
-    explained: ChurnModel, planted: DataFrame, reasoned: list[Row]
-) -> None:
-    assert {row["customer_id"]: row[PROBABILITY] for row in reasoned} == probabilities(
-        explained, planted
-    )
-
-
-def test_an_effect_is_what_the_probability_loses_with_the_usual_value(
-    explained: ChurnModel, planted: DataFrame, planted_table: pd.DataFrame, reasoned: list[Row]
-) -> None:
-    newest = planted_table[planted_table["as_of_date"] == CUTOFFS.calibration]
-    usual = float(np.nanmedian(newest[PLANTED]))
-    before = probabilities(explained, planted)
-    after = probabilities(explained, planted.withColumn(PLANTED, F.lit(usual)))
-    found = {
-        row["customer_id"]: reason["effect"]
-        for row in reasoned
-        for reason in row["reasons"]
-        if reason["feature"] == PLANTED
-    }
-    expected = {key: before[key] - after[key] for key in before if before[key] - after[key] > 0.005}
-    assert found == pytest.approx(expected)
-
-
-def test_usual_is_the_median_of_the_latest_training_cutoff(
-    explained: ChurnModel, planted_table: pd.DataFrame
-) -> None:
-    newest = planted_table[planted_table["as_of_date"] == CUTOFFS.calibration]
-    medians = {feature.name: feature.median for feature in explained.inputs}
-    named = list(explained.explained)
-    expected = {name: np.nanmedian(newest[name]) for name in named}
-    assert {name: medians[name] for name in named} == pytest.approx(expected)
-    # Those of the test cut-off are others.
-    assert expected != {name: np.nanmedian(on_test(planted_table)[name]) for name in named}
-    assert all(feature.median is None for feature in explained.inputs if feature.name not in named)
-
-
-@pytest.mark.parametrize("n", [0, 1])
-def test_fewer_reasons_are_the_first_of_them(
-    explained: ChurnModel, planted: DataFrame, reasoned: list[Row], n: int
-) -> None:
-    test = planted.where(F.col("as_of_date") == TEST)
-    fewer = add_reasons(explained, test, keep=["customer_id"], n=n).collect()
-    all_of_them = {row["customer_id"]: row["reasons"] for row in reasoned}
-    assert len(fewer) == N_CUSTOMERS
-    assert all(row["reasons"] == all_of_them[row["customer_id"]][:n] for row in fewer)
-
-
-def test_a_model_that_nothing_explains_gives_no_reasons_of_the_same_type(
-    forest: Fitted, explained: ChurnModel, planted: DataFrame
-) -> None:
-    without = add_reasons(forest.model, planted.limit(3), keep=["customer_id"], n=3)
-    with_some = add_reasons(explained, planted, keep=["customer_id"], n=3)
-    types = [df.schema["reasons"].dataType.simpleString() for df in (without, with_some)]
-    assert types[0] == types[1]
-    assert [row["reasons"] for row in without.collect()] == [[], [], []]
-
-
-def test_reasons_of_a_rule_are_on_the_scale_of_its_feature(spark: SparkSession) -> None:
-    table = snapshots()
-    chance = np.where(table["days_since_last_order"] > 42, 0.9, 0.1)
-    frame = to_spark(spark, with_labels(table, chance)).persist()
-    fitted = fit_candidate("recency", frame, CUTOFFS, PARAMS)
-    only = [Importance("days_since_last_order", 0.3)]
-    model = with_reasons(fitted.model, only, frame, CUTOFFS)
-    test = frame.where(F.col("as_of_date") == TEST).withColumn(
-        "was", F.col("days_since_last_order")
-    )
-    rows = add_reasons(model, test, keep=["customer_id", "was"], n=3).collect()
-    usual = np.median(table[table["as_of_date"] == CUTOFFS.calibration]["days_since_last_order"])
-    rows_with_reasons = [row for row in rows if row["reasons"]]
-    # The longer the silence, the likelier to leave: what is longer than usual is a reason.
-    assert {row["customer_id"] for row in rows if row["was"] > usual + 3} <= {
-        row["customer_id"] for row in rows_with_reasons
-    }
-    assert all(row["was"] > usual for row in rows_with_reasons)
-    assert all(row["reasons"][0]["value"] == row["was"] for row in rows_with_reasons)
-    frame.unpersist()
-
-
 # --- scoring -------------------------------------------------------------------------------------
 
 
@@ -369,20 +275,22 @@ def test_an_unknown_value_scores_as_what_stands_for_it(forest: Fitted, planted: 
 
 
 def test_kept_columns_come_back_even_where_the_model_reads_them(
-    explained: ChurnModel, planted: DataFrame
+    tested: dict[str, Tested[ChurnModel]], planted: DataFrame
 ) -> None:
     keep = ["customer_id", PLANTED]
     expected = sorted(planted.select(*keep).collect(), key=str)
-    scored = score(explained, planted, keep=keep)
-    assert scored.columns == [*keep, PROBABILITY]
+    scored = score(tested[AVERAGE].fitted, planted, keep=keep)
+    assert scored.columns == [*keep, RAW_SCORE, PROBABILITY]
     assert sorted(scored.select(*keep).collect(), key=str) == expected
-    reasoned = add_reasons(explained, planted, keep=keep, n=1)
-    assert sorted(reasoned.select(*keep).collect(), key=str) == expected
 
 
-def test_a_model_is_the_same_after_its_spec_went_through_json(explained: ChurnModel) -> None:
-    assert explained.explained and explained.calibration != PlattCalibration()
-    assert load_model(explained.pipeline, json.loads(explained.spec_json())) == explained
+@pytest.mark.parametrize("name", candidate_names())
+def test_a_model_is_the_same_after_its_spec_went_through_json(
+    tested: dict[str, Tested[ChurnModel]], name: str
+) -> None:
+    model = tested[name].fitted
+    assert model.calibration != PlattCalibration()
+    assert load_model(json.loads(model.spec_json()), model.forest) == model
 
 
 # --- no signal -----------------------------------------------------------------------------------
@@ -497,10 +405,9 @@ def test_importance_is_what_is_lost_when_the_values_of_one_input_change_places(
     drawn = test.limit(PARAMS.importance_rows).toPandas()
     random = np.random.default_rng(PARAMS.seed)
     copies = {"": drawn}
-    for feature in model.inputs:
+    for name in model.features:
         places = random.permutation(len(drawn))
-        values = drawn[feature.name].to_numpy()[places]
-        copies[feature.name] = drawn.assign(**{feature.name: values})
+        copies[name] = drawn.assign(**{name: drawn[name].to_numpy()[places]})
     auc = {}
     for name, copy in copies.items():
         found = copy["customer_id"].map(
@@ -525,24 +432,80 @@ def test_the_driver_does_not_hold_the_rows_once_for_each_input(
     monkeypatch.setattr(SparkSession, "createDataFrame", watched)
     permutation_importance(forest.model, planted, CUTOFFS, PARAMS)
     # The label, each input as it is and each input shuffled.
-    assert sent == [PARAMS.importance_rows * (1 + 2 * len(forest.model.inputs))]
+    assert sent == [PARAMS.importance_rows * (1 + 2 * len(forest.model.features))]
 
 
-def test_usual_values_of_many_customers_are_those_of_a_sample_by_hash(
-    forest: Fitted, planted: DataFrame, monkeypatch: pytest.MonkeyPatch
+def test_of_many_customers_a_sample_by_hash_calibrates_and_tests(
+    planted: DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "MEDIAN_ROWS", N_CUSTOMERS // 3)
-    only = [Importance(PLANTED, 0.3)]
+    everybody = fit_candidate("recency", planted, CUTOFFS, PARAMS)
+    monkeypatch.setattr(train, "TESTED_ROWS", N_CUSTOMERS // 3)
     spread = planted.repartition(5, "n_orders")
-    explained = [
-        with_reasons(forest.model, only, frame, CUTOFFS).spec() for frame in (planted, spread)
-    ]
-    newest = planted.where(F.col("as_of_date") == CUTOFFS.calibration)
-    drawn = newest.where(F.pmod(F.xxhash64("customer_id"), F.lit(4)) == 0).toPandas()
+    sampled = fit_candidate("recency", spread, CUTOFFS, PARAMS)
+    # One in four is the largest share of 500 that is no more than 166.
+    is_drawn = F.pmod(F.xxhash64("customer_id"), F.lit(4)) == 0
+    drawn = planted.where(is_drawn & (F.col("as_of_date") == TEST)).toPandas()
+    drawn = drawn.sort_values("customer_id")
     assert N_CUSTOMERS / 5 < len(drawn) < N_CUSTOMERS / 3
-    medians = {feature["name"]: feature["median"] for feature in explained[0]["inputs"]}
-    assert medians[PLANTED] == np.nanmedian(drawn[PLANTED])
-    assert explained[0] == explained[1]
+    assert sampled.outcomes.has_left.tolist() == (drawn["label"] == 1).tolist()
+    assert sampled.counts.rows == len(drawn)
+    found = drawn["customer_id"].map(probabilities(sampled.model, planted))
+    assert sampled.outcomes.probability == pytest.approx(found.to_numpy(), abs=1e-12)
+    # What it learns from is not drawn from, and what calibrates it is.
+    assert sampled.model.linear == everybody.model.linear
+    assert sampled.model.calibration != everybody.model.calibration
+
+
+def test_what_is_measured_are_the_probabilities_that_spark_gives(
+    forest: Fitted, planted: DataFrame, planted_table: pd.DataFrame
+) -> None:
+    test = on_test(planted_table).sort_values("customer_id")
+    found = test["customer_id"].map(probabilities(forest.model, planted))
+    assert forest.outcomes.probability == pytest.approx(found.to_numpy(), abs=1e-12)
+    assert forest.outcomes.has_left.tolist() == (test["label"] == 1).tolist()
+    # Metrics count customers at probabilities of six decimals.
+    auc = roc_auc_score(test["label"], found.round(6))
+    assert value(forest, "auc") == pytest.approx(auc, abs=1e-9)
+
+
+def test_a_test_cutoff_without_customers_is_refused(planted: DataFrame) -> None:
+    nobody = planted.where(F.col("as_of_date") != TEST)
+    with pytest.raises(DataError, match=f"no customer was active on {TEST}"):
+        fit_candidate("recency", nobody, CUTOFFS, PARAMS)
+
+
+# --- figures -------------------------------------------------------------------------------------
+
+
+def test_figures_say_how_the_probabilities_came_true(forest: Fitted) -> None:
+    found = {one.name: one for one in figures(forest, None, seed=1)}
+    of_all = [one for name, one in found.items() if not name.startswith(("bin.", "group."))]
+    assert {one.n for one in of_all} == {N_CUSTOMERS}
+    order = np.argsort(-forest.outcomes.probability)
+    probability, has_left = forest.outcomes.probability[order], forest.outcomes.has_left[order]
+    bins = [found[f"bin.{place:02d}.predicted"] for place in range(1, 11)]
+    assert sum(one.n for one in bins) == N_CUSTOMERS
+    first = found["bin.01.observed"]
+    assert (first.n, first.value) == (50, pytest.approx(has_left[:50].mean(), abs=0.03))
+    assert bins[0].value == pytest.approx(probability[:50].mean(), abs=0.005)
+    assert first.low is not None and first.high is not None and first.value is not None
+    assert first.low < first.value < first.high
+    assert AUC_GAIN not in found and BRIER_GAIN not in found
+
+
+def test_the_limit_of_the_calibration_error_is_what_chance_may_bring(forest: Fitted) -> None:
+    found = {one.name: one.value for one in figures(forest, None, seed=1)}
+    by_chance, limit = found[CALIBRATION_BY_CHANCE], found[CALIBRATION_LIMIT]
+    assert by_chance is not None and limit is not None
+    assert 0 < by_chance < limit
+    # Of 50 customers at 1 in 3 or less the mean distance from it is below 0.8 * sqrt(.22 / 50).
+    assert by_chance < 0.8 * np.sqrt(0.22 / 50) and limit < 2 * by_chance
+
+
+def test_a_candidate_gains_nothing_over_itself(forest: Fitted) -> None:
+    found = {one.name: one for one in figures(forest, forest, seed=1)}
+    for name in (AUC_GAIN, BRIER_GAIN):
+        assert (found[name].value, found[name].low, found[name].high) == (0, 0, 0)
 
 
 # --- what a model may and may not depend on ------------------------------------------------------
@@ -568,8 +531,12 @@ def test_nothing_on_the_test_cutoff_changes_the_model(
     )
     again = fit_candidate(FOREST, to_spark(spark, other), CUTOFFS, PARAMS)
     assert again.model.spec() == forest.model.spec()
-    trees, expected = (fitted.model.pipeline.stages[1].toDebugString for fitted in (again, forest))
-    assert trees.split("\n", 1)[1] == expected.split("\n", 1)[1]
+    trees = []
+    for fitted in (again, forest):
+        assert fitted.model.forest is not None
+        # Its first line has a name that is drawn.
+        trees.append(fitted.model.forest.stages[1].toDebugString.split("\n", 1)[1])
+    assert trees[0] == trees[1]
     # With all labels turned round, what was ranked right is ranked wrong.
     assert value(again, "auc") == pytest.approx(1 - value(forest, "auc"))
 
@@ -607,6 +574,7 @@ def test_a_rule_is_a_logistic_regression_on_the_logarithms_of_its_features(
 ) -> None:
     model = fit_rule(name, rule_frame, PARAMS)
     inputs = np.log1p(rule_table[list(RULES[name])].to_numpy())
+    # Next to no penalty: maximum likelihood.
     regression = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000)
     regression.fit(inputs, rule_table["label"])
     test = on_test(rule_table)
@@ -653,10 +621,33 @@ def test_a_forest_does_without_features_that_were_never_known(spark: SparkSessio
 # --- the decision --------------------------------------------------------------------------------
 
 
-def measured(kind: str, auc: float | None, brier: float) -> Fitted:
-    """Give a candidate of which nothing but two metrics are known."""
-    model = ChurnModel(kind, (), None, 28, 84)  # type: ignore[arg-type]
-    return Fitted(model, (Metric("auc", auc), Metric("brier", brier)), None)  # type: ignore[arg-type]
+def candidate(
+    kind: str,
+    auc: float | None,
+    brier: float,
+    *,
+    gain: tuple[float | None, float | None, float | None] = (0.1, 0.05, 0.15),
+    error: float | None = 0.01,
+    limit: float | None = 0.02,
+) -> Tested[ChurnModel]:
+    """Give a candidate of which nothing but the figures that decide are known."""
+    metrics = [
+        Measured("auc", auc, 9),
+        Measured("brier", brier, 9),
+        Measured("calibration_error", error, 9),
+        Measured(CALIBRATION_LIMIT, limit, 9),
+    ]
+    if kind not in RULES:
+        metrics.append(Measured(AUC_GAIN, gain[0], 9, gain[1], gain[2]))
+    return Tested(kind, kind in RULES, ChurnModel(kind, 28, 84), tuple(metrics))
+
+
+BEST = candidate("recency", 0.70, 0.20)
+RULES_TESTED = [BEST, candidate("recency_frequency_tenure", 0.65, 0.10)]
+
+
+def choose(*challengers: Tested[ChurnModel]) -> Choice:
+    return Churn().choose(PARAMS, [*RULES_TESTED, *challengers])
 
 
 @pytest.mark.parametrize(
@@ -674,9 +665,74 @@ def measured(kind: str, auc: float | None, brier: float) -> Fitted:
 def test_the_forest_has_to_beat_the_rule_in_ranking_and_in_probability(
     forest_metrics: tuple[float | None, float], champion: str
 ) -> None:
-    rules = [measured("recency", 0.70, 0.20), measured("recency_frequency_tenure", 0.65, 0.10)]
-    decision = decide([*rules, measured(FOREST, *forest_metrics)])
-    assert (decision.champion.name, decision.best_rule.name) == (champion, "recency")
+    choice = choose(candidate(FOREST, *forest_metrics))
+    assert (choice.champion, choice.registered) == (champion, ("recency", FOREST))
+
+
+def test_the_best_of_what_learns_stands_against_the_rule() -> None:
+    others = [candidate(FOREST, 0.80, 0.15), candidate(LOGISTIC_REGRESSION, 0.78, 0.10)]
+    choice = choose(*others, candidate(AVERAGE, 0.81, 0.16))
+    assert (choice.champion, choice.registered) == (AVERAGE, ("recency", AVERAGE))
+    assert choose(*others).champion == FOREST
+
+
+@pytest.mark.parametrize(
+    ("gain", "champion"),
+    [
+        ((0.1, 0.001, 0.199), FOREST),
+        ((0.1, 0.0, 0.2), "recency"),
+        ((0.1, -0.0123, 0.2123), "recency"),
+        ((0.1, None, None), "recency"),
+        ((None, None, None), "recency"),
+    ],
+)
+def test_a_gain_that_may_be_chance_leaves_the_rule(
+    gain: tuple[float | None, float | None, float | None], champion: str
+) -> None:
+    choice = choose(candidate(FOREST, 0.80, 0.15, gain=gain))
+    assert choice.champion == champion
+    assert ("does not surely beat" in choice.why) is (champion != FOREST)
+
+
+def test_the_words_of_a_gain_that_may_be_chance_have_its_interval() -> None:
+    why = choose(candidate(FOREST, 0.80, 0.15, gain=(0.1, -0.0123, 0.2123))).why
+    assert why.startswith("the forest does not surely beat the best rule: ")
+    assert why.endswith("gain 0.1000, 95 % interval -0.0123 to 0.2123")
+    unknown = choose(candidate(FOREST, 0.80, 0.15, gain=(None, None, None))).why
+    assert unknown.endswith("gain unknown")
+
+
+@pytest.mark.parametrize(
+    ("error", "limit", "champion"),
+    [
+        (0.0199, 0.02, FOREST),
+        (0.02, 0.02, FOREST),
+        (0.0201, 0.02, "recency"),
+        (0.0345, 0.0312, "recency"),
+        (0.0345, 0.05, FOREST),  # of few customers chance allows more
+    ],
+)
+def test_probabilities_that_are_off_leave_the_rule(
+    error: float, limit: float, champion: str
+) -> None:
+    choice = choose(candidate(FOREST, 0.80, 0.15, error=error, limit=limit))
+    assert (choice.champion, choice.registered) == (champion, ("recency", FOREST))
+    says = f"but its probabilities are off by {error:.4f}, more than the {limit:.4f} that may pass"
+    assert (says in choice.why) is (champion != FOREST)
+    # What went before is still told.
+    assert "the forest beats the best rule" in choice.why and "gain 0.1000" in choice.why
+
+
+def test_a_rule_scores_whatever_its_calibration() -> None:
+    rule = candidate("recency", 0.70, 0.20, error=0.4)
+    choice = Churn().choose(PARAMS, [rule, candidate(FOREST, 0.60, 0.30, error=0.3)])
+    assert choice.champion == "recency"
+    assert "off by" not in choice.why
+
+
+def test_rules_alone_leave_the_best_of_them() -> None:
+    choice = choose()
+    assert (choice.champion, choice.registered) == ("recency", ("recency",))
 
 
 @pytest.mark.parametrize(
@@ -688,18 +744,28 @@ def test_the_forest_has_to_beat_the_rule_in_ranking_and_in_probability(
         ([(0.7, 0.1), (0.7, 0.2)], 0),
         ([(1.0, 0.1), (1.0, 0.0)], 1),
         ([(None, 0.1), (None, 0.2)], 0),
+        ([(None, 0.1), (0.1, 0.2)], 1),
     ],
 )
 def test_the_best_rule_ranks_best_and_then_has_the_best_probabilities(
     metrics: Sequence[tuple[float | None, float]], best: int
 ) -> None:
-    rules = [measured(name, auc, brier) for name, (auc, brier) in zip(RULES, metrics, strict=True)]
-    assert decide([*rules, measured(FOREST, 0.5, 0.5)]).best_rule is rules[best]
+    names = list(RULES)[: len(metrics)]
+    nobody = Outcomes(np.zeros(0, bool), np.zeros(0), {})
+    rules = [
+        Fitted(ChurnModel(name, 28, 84), (Metric("auc", auc), Metric("brier", brier)), nobody)
+        for name, (auc, brier) in zip(names, metrics, strict=True)
+    ]
+    assert best_rule(rules).name == names[best]
+    # Gains are over the rule that the choice names.
+    tested = [candidate(name, *one) for name, one in zip(names, metrics, strict=True)]
+    choice = Churn().choose(PARAMS, [*tested, candidate(FOREST, 0.5, 0.5)])
+    assert choice.registered[0] == names[best]
 
 
 def test_the_decision_tells_the_figures_that_decided() -> None:
-    candidates = [measured("recency", 0.7123, 0.2), measured("recency_frequency_tenure", 0.6, 0.2)]
-    why = decide([*candidates, measured(FOREST, None, 0.3456)]).why
+    rules = [candidate("recency", 0.7123, 0.2), candidate("recency_frequency_tenure", 0.6, 0.2)]
+    why = Churn().choose(PARAMS, [*rules, candidate(FOREST, None, 0.3456)]).why
     assert "does not beat" in why
     assert all(text in why for text in ("forest", "recency", "0.7123", "0.3456", "unknown"))
     assert "recency_frequency_tenure" not in why
@@ -708,4 +774,3 @@ def test_the_decision_tells_the_figures_that_decided() -> None:
 def test_a_candidate_is_named_after_its_kind(forest: Fitted) -> None:
     renamed = replace(forest, model=replace(forest.model, kind="other"))
     assert (forest.name, renamed.name) == (FOREST, "other")
-    assert candidate_names()[-1] == FOREST and set(RULES) < set(candidate_names())

@@ -1,0 +1,195 @@
+"""Whether a churn model serves some customers worse than others: its figures by group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crm_spark.models.binary_metrics import (
+    Floats,
+    auc_interval,
+    count_arrays,
+    roc_auc,
+    wilson_interval,
+)
+from crm_spark.models.calibration_gate import HARMLESS_ERROR
+from crm_spark.models.paired_gain import Flags
+from crm_spark.models.records import MetricRow
+from crm_spark.models.results import Measured
+from crm_spark.tables.checks import Verdict
+from crm_spark.words import counted
+
+SUBGROUP = "subgroup"
+PREFIX = "group."
+# Of fewer customers nothing is said.
+FEWEST_OF_GROUP = 50
+# Some ten groups are looked at: two standard errors would warn of one in half of all trainings.
+_STANDARD_ERRORS = 3.0
+
+# Features by whose values customers are grouped: up to each limit, above the last, and unknown.
+_LIMITS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "tenure": ("tenure_days", (89.5, 364.5)),
+    "rhythm": ("median_gap_days", (7.5, 30.5)),
+}
+_SPEND = "spend_amount_84d"
+# In words: of a grouping and of each of its groups, from the least values up.
+GROUPINGS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "tenure": (
+        "since the first order",
+        ("less than 90 days", "90 to 364 days", "a year or more"),
+        "not known",
+    ),
+    "rhythm": (
+        "usual gap between orders",
+        ("up to a week", "8 to 30 days", "more than 30 days"),
+        "ordered on one day only",
+    ),
+    "value": (
+        "bought in 84 days",
+        ("the lowest third", "the middle third", "the highest third"),
+        "not known",
+    ),
+}
+FEATURES_OF_GROUPS = ("tenure_days", "median_gap_days", _SPEND)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Customers of a test who have something in common, and how the model did on them."""
+
+    grouping: str
+    name: str
+    n: int
+    predicted: float
+    observed: float
+    low: float
+    high: float
+    auc: float | None
+    auc_high: float | None
+
+    @property
+    def in_words(self) -> str:
+        """Say who they are."""
+        about, names, unknown = GROUPINGS[self.grouping]
+        of = unknown if self.name == "unknown" else names[int(self.name) - 1]
+        return f"{about}: {of}"
+
+
+def groups_of(features: Mapping[str, Floats], has_left: Flags, probability: Floats) -> list[Group]:
+    """Give the groups with enough customers; `features` has the values of FEATURES_OF_GROUPS.
+
+    Arrays of one length, a row a customer; NaN where a value is not known.
+    """
+    found = []
+    for grouping, number in _numbers(features).items():
+        for name in [*map(str, range(1, 4)), "unknown"]:
+            is_in = number == (0 if name == "unknown" else int(name))
+            if is_in.sum() >= FEWEST_OF_GROUP:
+                found.append(_group(grouping, name, has_left[is_in], probability[is_in]))
+    return found
+
+
+def _numbers(features: Mapping[str, Floats]) -> dict[str, NDArray[np.int64]]:
+    """Give the number of each customer's group by grouping, from 1 on; 0: not known."""
+    numbers = {}
+    for grouping, (feature, limits) in _LIMITS.items():
+        values = features[feature]
+        numbers[grouping] = np.where(np.isnan(values), 0, np.searchsorted(limits, values) + 1)
+    spend = features[_SPEND]
+    known = spend[~np.isnan(spend)]
+    limits_of_spend = np.quantile(known, [1 / 3, 2 / 3]) if len(known) else [0.0, 0.0]
+    numbers["value"] = np.where(np.isnan(spend), 0, np.searchsorted(limits_of_spend, spend) + 1)
+    return numbers
+
+
+def _group(grouping: str, name: str, has_left: Flags, probability: Floats) -> Group:
+    counts = count_arrays(probability, has_left)
+    observed = float(has_left.mean())
+    low, high = wilson_interval(observed, len(has_left), _STANDARD_ERRORS)
+    interval = auc_interval(counts)
+    return Group(
+        grouping,
+        name,
+        len(has_left),
+        float(probability.mean()),
+        observed,
+        low,
+        high,
+        roc_auc(counts),
+        interval[1] if interval else None,
+    )
+
+
+def group_figures(groups: Sequence[Group]) -> list[Measured]:
+    """Give group.<grouping>.<number>.predicted, .observed (interval of three errors) and .auc."""
+    found = []
+    for one in groups:
+        name = f"{PREFIX}{one.grouping}.{one.name}"
+        found += [
+            Measured(f"{name}.predicted", one.predicted, one.n),
+            Measured(f"{name}.observed", one.observed, one.n, one.low, one.high),
+            Measured(f"{name}.auc", one.auc, one.n, None, one.auc_high),
+        ]
+    return found
+
+
+def groups_of_figures(figures: Mapping[str, MetricRow]) -> list[Group]:
+    """Put the groups together again from a candidate's figures by name."""
+    found = []
+    for grouping in GROUPINGS:
+        for number in [*map(str, range(1, 4)), "unknown"]:
+            name = f"{PREFIX}{grouping}.{number}"
+            rows = [figures.get(f"{name}.{figure}") for figure in ("predicted", "observed", "auc")]
+            predicted, observed, auc = rows
+            if predicted is None or observed is None or auc is None:
+                continue
+            known = (predicted.value, observed.value, observed.low, observed.high)
+            if None not in known:
+                found.append(
+                    Group(grouping, number, observed.n, *known, auc.value, auc.high)  # type: ignore[arg-type]
+                )
+    return found
+
+
+def fault_of(group: Group, auc_low: float | None) -> str | None:
+    """Say what is wrong with a model on a group; None where nothing is.
+
+    Its mean probability is off by more than two points and three standard errors, or the interval
+    of its AUC lies below that of all customers, `auc_low`.
+    """
+    off = group.predicted - group.observed
+    if abs(off) > HARMLESS_ERROR and not group.low <= group.predicted <= group.high:
+        more = "more" if off > 0 else "fewer"
+        return (
+            f"{group.predicted:.0%} were expected to leave, {group.observed:.0%} did: {more} than "
+            "came true; do not take its probabilities as they are there"
+        )
+    if None not in (auc_low, group.auc_high) and group.auc_high < auc_low:  # type: ignore[operator]
+        return (
+            f"it ranks worse there than over all (AUC {group.auc:.3f}, at most "
+            f"{group.auc_high:.3f}): expect fewer leavers among those it names first"
+        )
+    return None
+
+
+def group_verdicts(kind: str, groups: Sequence[Group], auc_low: float | None) -> list[Verdict]:
+    """Give a warning for each group that is badly served, else that none is."""
+    faults = [(one, fault) for one in groups if (fault := fault_of(one, auc_low))]
+    if not faults:
+        looked_at = counted(len(groups), "group")
+        message = f"{kind} serves none of {looked_at} worse than the others for sure"
+        return [Verdict(SUBGROUP, "churn", looked_at, "no group badly served", "ok", message)]
+    return [
+        Verdict(
+            SUBGROUP,
+            "churn",
+            f"{one.in_words} ({counted(one.n, 'customer')})",
+            "no group badly served",
+            "warning",
+            f"{kind}, {one.in_words} ({counted(one.n, 'customer')}): {fault}",
+        )
+        for one, fault in faults
+    ]

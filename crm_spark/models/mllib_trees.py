@@ -1,0 +1,51 @@
+"""The trees of an MLlib forest as plain arrays, read from the files that MLlib saves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crm_spark.models.tree_shap import CoveredTree
+
+
+def read_trees(folder: Path) -> tuple[CoveredTree, ...]:
+    """Give the trees of the ensemble that a saved pipeline holds, of each node its training rows.
+
+    `folder` is a pipeline as PipelineModel.save() leaves it; a pipeline without an ensemble has
+    no trees.
+    """
+    files = sorted(folder.glob("stages/*/data/*.parquet"))
+    tables = [pq.read_table(file) for file in files]
+    return tuple(
+        tree for table in tables if "treeID" in table.column_names for tree in _trees(table)
+    )
+
+
+def _trees(table: pa.Table) -> list[CoveredTree]:
+    node = table["nodeData"].combine_chunks()
+    split = node.field("split")
+    tree, number = table["treeID"].to_numpy(), node.field("id").to_numpy()
+    order = np.lexsort((number, tree))
+    threshold = np.zeros(len(order))
+    thresholds = split.field("leftCategoriesOrThreshold")
+    # Leaves have none. All our inputs are numbers: of a split there is one threshold.
+    has_one = np.diff(thresholds.offsets.to_numpy()) > 0
+    threshold[has_one] = thresholds.flatten().to_numpy()
+    columns = {
+        "column": split.field("featureIndex").to_numpy().astype(np.int32),
+        "threshold": threshold,
+        "left": node.field("leftChild").to_numpy().astype(np.int32),
+        "right": node.field("rightChild").to_numpy().astype(np.int32),
+        "value": node.field("prediction").to_numpy(),
+        # Rows with the weights by which the tree drew them.
+        "cover": pa.compute.list_element(node.field("impurityStats"), 0).to_numpy(),
+    }
+    starts = np.flatnonzero(np.diff(tree[order], prepend=-1))
+    ends = np.append(starts[1:], len(order))
+    return [
+        CoveredTree(**{name: values[order[start:end]] for name, values in columns.items()})
+        for start, end in zip(starts, ends, strict=True)
+    ]

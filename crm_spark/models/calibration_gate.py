@@ -9,8 +9,9 @@ import numpy as np
 from crm_spark.models.binary_metrics import ScoreCounts, expected_calibration_error
 from crm_spark.words import counted
 
-# An error of two points changes no decision on whom to address: our convention.
-HARMLESS_ERROR = 0.02
+# An error of two points changes no decision on whom to address, nor does a tenth of what is usual:
+# our convention. Where the outcome is rare two points are most of it.
+HARMLESS_ERROR, HARMLESS_SHARE = 0.02, 0.1
 SHARE, N_DRAWS = 0.95, 200
 # Neighbouring probabilities are drawn together beyond so many: a million would take a minute.
 _MOST_DISTINCT = 10_000
@@ -48,12 +49,18 @@ def gate(counts: ScoreCounts, *, seed: int) -> CalibrationGate:
     """Hold the calibration error against its limit; ValueError as `perfect_calibration_error`.
 
     The limit is what exactly right probabilities stay below by chance 95 times in 100, but never
-    less than .02. From 20,000 customers on it is .02, whatever the probabilities: chance then comes
-    to less, and with many more to so little that no real model would stay within it.
+    less than what is harmless: two points, or a tenth of the mean probability where that is less.
+    With many customers chance comes to so little that no real model would stay within it.
     """
     mean, point = perfect_calibration_error(counts, seed=seed)
-    limit = max(point, HARMLESS_ERROR)
+    expected = float((counts.probability * counts.n).sum() / counts.n.sum())
+    limit = max(point, harmless_error(expected))
     return CalibrationGate(expected_calibration_error(counts), mean, limit, counts.rows)
+
+
+def harmless_error(probability: float) -> float:
+    """Give by how much a mean probability may be off without harm."""
+    return min(HARMLESS_ERROR, HARMLESS_SHARE * probability)
 
 
 def perfect_calibration_error(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 
-from crm_spark.models.decisions import Decision, deciding
+from crm_spark.models.decisions import WHEN_TESTED, Decision, deciding
 from crm_spark.models.records import MetricRow, read_metrics
 from crm_spark.report.subject import ReportRequest
 from crm_spark.report.words import figure, in_words, share
@@ -46,7 +46,8 @@ def champion_on_console(decision: Decision | None) -> list[str]:
     """Name the kind that scores on the console, and why; nothing without a decision."""
     if decision is None:
         return []
-    return [f"  champion: {decision.kind} ({decision.why.split(':')[0]})"]
+    why = decision.why.split(WHEN_TESTED)[0].split(":")[0]
+    return textwrap.wrap(f"  champion: {decision.kind} ({why})", 98, subsequent_indent="    ")
 
 
 def unseen(decision: Decision | None) -> str:

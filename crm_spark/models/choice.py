@@ -86,7 +86,7 @@ def better_for_sure(
     """Make the best challenger the champion where it is better, and the gain not chance.
 
     It has to beat the best rule by every criterion, and the 95 % interval of its metric `gain` over
-    the best rule, by resamples of the same rows for both, has to lie above 0: else the rule
+    the best rule, on the same rows for both, has to lie above 0: else the rule
     scores.
     """
     choice = best_rule_or_challenger(tested, criteria)

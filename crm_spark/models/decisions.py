@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from crm_spark.errors import DataError
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.run import LakeRun
+from crm_spark.lake.state import Output
 from crm_spark.models.contract import AnyModel
 from crm_spark.models.targets import champion_row, training_name
 from crm_spark.models.tracking import CHAMPION, PREVIOUS, ModelVersion, Tracker
@@ -112,13 +113,18 @@ def champion_of(run: LakeRun, model: AnyModel, section: BaseModel, day: date) ->
     """Give the version that was champion on the date, else the first one after it, marked.
 
     Trainings under other settings, and those of which no run stands, have no say. Raises DataError
-    where the model has no champion at all.
+    where the model has no champion at all, or one that an earlier generation of its code trained.
     """
     row = champion_row(run.state, training_name(model, section), day)
     if row is None or row.output.as_of_date is None:
         raise DataError(
             f"no champion of {model.registered_name} as of {day}, trained under these settings: "
             f"run {model.train_job} first"
+        )
+    if row.generation != model.generation:
+        raise DataError(
+            f"the champion of {model.registered_name} as of {day} was trained by another version "
+            f"of crm_spark: run {model.train_job} --as-of {row.output.as_of_date}"
         )
     is_backfilled = row.output.as_of_date > day
     if is_backfilled:
@@ -190,54 +196,67 @@ def conclude_training(
     _conclude(run, tracker, decided, decided)
 
 
-def promote(run: LakeRun, tracker: Tracker, model_name: str, to: str, day: date) -> bool:
-    """Have another version score from a day on, until the next training decides; tell if it is new.
+def promote(
+    run: LakeRun, tracker: Tracker, model: AnyModel, section: BaseModel, to: str, day: date
+) -> None:
+    """Have another version score from a day on, until the next training decides.
 
-    `to` is a version of an earlier decision, or PREVIOUS: the champion before the one in force.
-    Raises DataError where there is none such, listing those that there are.
+    `to` is a version that a training under these settings decided on, or PREVIOUS: the champion
+    before the one in force. It counts from the last step on, a copy of the training's row of
+    ops.outputs with this version. Raises DataError where there is no such version, or no training
+    of the day.
     """
-    known = decisions(run.lake, model_name, until=day)
-    champions = [one for one in known if one.is_champion]
-    if not champions:
-        raise DataError(f"{model_name} has no champion as of {day}: train it first")
-    current = champions[-1]
-    if to == PREVIOUS:
-        earlier = [one for one in champions if one.version != current.version]
-        if not earlier:
-            raise DataError(
-                f"{model_name} has had one champion as of {day}, version {current.version}: there "
-                "is none before it"
-            )
-        chosen = earlier[-1]
-    else:
-        of_version = [one for one in known if one.version == to]
-        if not of_version:
-            versions = ", ".join(
-                f"{version} ({kind})"
-                for version, kind in dict.fromkeys((one.version, one.kind) for one in known)
-            )
-            raise DataError(
-                f"{model_name} has no version {to} as of {day}: choose among {versions}, or "
-                f"{PREVIOUS}"
-            )
-        chosen = of_version[-1]
+    name, registered = training_name(model, section), model.registered_name
+    rows = [
+        row
+        for output in run.state.outputs(name)
+        for row in run.state.rows(output)
+        if row.status == "written" and row.generation == model.generation
+    ]
+    counting = {row.run_id for row in rows}
+    row = run.state.newest(Output(name, day))
+    if row is None or row.run_id not in counting:
+        raise DataError(
+            f"{registered} has no training as of {day} under these settings: run "
+            f"{model.train_job} --as-of {day} first"
+        )
+    known = [one for one in decisions(run.lake, registered, until=day) if one.run_id in counting]
+    current = [one for one in known if one.version == row.facts["version"]][-1]
+    chosen = _chosen(known, current, to, f"{registered} as of {day}")
+    run.summary.models[registered] = chosen.version
     if chosen.version == current.version:
-        log.info("%s version %s scores already", model_name, chosen.version)
-        run.summary.models[model_name] = current.version
-        return False
-    tested = chosen.why.rpartition(_WHEN_TESTED)[2]
-    why = (
-        f"promoted by hand in place of version {current.version} ({current.kind})"
-        f"{_WHEN_TESTED}{tested}"
-    )
-    new = replace(chosen, as_of=day, is_champion=True, why=why)
+        log.info("%s version %s scores already", registered, chosen.version)
+        return
+    tested = chosen.why.rpartition(WHEN_TESTED)[2]
+    by_hand = f"promoted by hand in place of version {current.version} ({current.kind})"
+    new = replace(chosen, as_of=day, is_champion=True, why=f"{by_hand}{WHEN_TESTED}{tested}")
     _conclude(run, tracker, [new], [new])
-    log.info("%s: version %s (%s) scores from %s on", model_name, new.version, new.kind, day)
-    return True
+    facts = {**row.facts, "version": new.version}
+    checksum = f"{registered}:{new.version}"
+    run.append_rows([replace(row, version=int(new.version), checksum=checksum, facts=facts)])
+    log.info("%s: version %s (%s) scores from %s on", registered, new.version, new.kind, day)
+
+
+def _chosen(known: Sequence[Decision], current: Decision, to: str, where: str) -> Decision:
+    """Find the version to promote among the decisions on a model."""
+    if to == PREVIOUS:
+        found = [one for one in known if one.is_champion and one.version != current.version]
+        if not found:
+            raise DataError(f"{where}: no version scored before version {current.version}")
+        return found[-1]
+    found = [one for one in known if one.version == to]
+    if not found:
+        pairs = dict.fromkeys((one.version, one.kind) for one in known)
+        versions = ", ".join(f"{version} ({kind})" for version, kind in pairs)
+        raise DataError(
+            f"{where}: no training under these settings decided on version {to}: choose among "
+            f"{versions}, or {PREVIOUS}"
+        )
+    return found[-1]
 
 
 # What a promotion by hand says before why the version was made.
-_WHEN_TESTED = "; when it was tested: "
+WHEN_TESTED = "; when it was tested: "
 
 
 def _conclude(

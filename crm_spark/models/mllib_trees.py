@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from crm_spark.models.tree_shap import CoveredTree
@@ -17,11 +18,13 @@ def read_trees(folder: Path) -> tuple[CoveredTree, ...]:
     `folder` is a pipeline as PipelineModel.save() leaves it; a pipeline without an ensemble has
     no trees.
     """
-    files = sorted(folder.glob("stages/*/data/*.parquet"))
-    tables = [pq.read_table(file) for file in files]
-    return tuple(
-        tree for table in tables if "treeID" in table.column_names for tree in _trees(table)
-    )
+    trees: list[CoveredTree] = []
+    for stage in sorted(folder.glob("stages/*/data")):
+        # A large ensemble is saved in parts, and a tree may be in two of them.
+        parts = [pq.read_table(file) for file in sorted(stage.glob("*.parquet"))]
+        if parts and "treeID" in parts[0].column_names:
+            trees += _trees(pa.concat_tables(parts))
+    return tuple(trees)
 
 
 def _trees(table: pa.Table) -> list[CoveredTree]:
@@ -41,7 +44,7 @@ def _trees(table: pa.Table) -> list[CoveredTree]:
         "right": node.field("rightChild").to_numpy().astype(np.int32),
         "value": node.field("prediction").to_numpy(),
         # Rows with the weights by which the tree drew them.
-        "cover": pa.compute.list_element(node.field("impurityStats"), 0).to_numpy(),
+        "cover": pc.list_element(node.field("impurityStats"), 0).to_numpy(),
     }
     starts = np.flatnonzero(np.diff(tree[order], prepend=-1))
     ends = np.append(starts[1:], len(order))

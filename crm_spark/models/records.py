@@ -45,11 +45,13 @@ def write_metrics(run: LakeRun, day: date, rows: Iterable[MetricRow]) -> None:
 
 
 def read_metrics(lake: Lake, job: str, day: date, run_id: str | None) -> list[MetricRow]:
-    """Give the figures that a run of a job left for the day; without `run_id` its newest run's."""
-    rows = lake.rows(METRICS, (pc.field("job") == job) & (pc.field("as_of_date") == day))
-    if run_id is None and rows:
-        run_id = max(rows, key=by_age)["run_id"]
-    of_run = [row for row in rows if row["run_id"] == run_id]
+    """Give the figures that a run of a job left; without `run_id` its newest run of the day."""
+    if run_id is None:
+        rows = lake.rows(METRICS, (pc.field("job") == job) & (pc.field("as_of_date") == day))
+        run_id = max(rows, key=by_age)["run_id"] if rows else None
+        of_run = [row for row in rows if row["run_id"] == run_id]
+    else:
+        of_run = lake.rows(METRICS, (pc.field("job") == job) & (pc.field("run_id") == run_id))
     of_run.sort(key=lambda row: (row["model_name"], row["metric"], row["cutoff_date"]))
     return [
         MetricRow(

@@ -132,6 +132,8 @@ class Tracker:
 
     def __init__(self, section: TrackingSection, *, lake_root: str) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # Its bars run into our progress, and what is loaded takes no time.
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         import mlflow
 
         for chatty in ("mlflow", "alembic"):  # each sets its own level when it is imported

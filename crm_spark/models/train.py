@@ -22,7 +22,7 @@ from crm_spark.models.contract import (
     Prepared,
     Tested,
 )
-from crm_spark.models.decisions import conclude_training, promote, reuse
+from crm_spark.models.decisions import conclude_training, reuse
 from crm_spark.models.records import MetricRow, input_versions, write_metrics
 from crm_spark.models.targets import mapped_tables, training_target
 from crm_spark.models.tracking import ModelVersion, Tracker, TrackingSection
@@ -67,22 +67,6 @@ def train(model: AnyModel, run: ModelRun[Any], tracking: TrackingSection) -> Non
         raise
     finally:
         run.release()
-
-
-def promote_version(
-    model: AnyModel, run: ModelRun[Any], tracking: TrackingSection, to: str
-) -> None:
-    """Have another version score from the run's date on, until the next training decides.
-
-    Leaves a row of ops.model_decisions, and the one of ops.outputs by which it counts: scores of
-    the date are no longer current. Raises DataError where there is no such version.
-    """
-    lake_run = run.run
-    first, _ = lake_run.order_dates()
-    target = training_target(model, run.section, run.day, first, run.mapped)
-    tracker = Tracker(tracking, lake_root=lake_run.lake.root)
-    if promote(lake_run, tracker, model.registered_name, to, run.day):
-        lake_run.finish(_finished(model, run, target))
 
 
 def _finished(model: AnyModel, run: ModelRun[Any], target: Target) -> Finished:

@@ -14,9 +14,11 @@ from crm_spark.features.tables import PRODUCT_PRICES
 from crm_spark.lake.contract import Table
 from crm_spark.models.backtest import backtest
 from crm_spark.models.contract import AnyModel, ModelRun
+from crm_spark.models.decisions import promote
 from crm_spark.models.registry import MODELS
 from crm_spark.models.score import score
-from crm_spark.models.train import promote_version, train
+from crm_spark.models.tracking import Tracker
+from crm_spark.models.train import train
 from crm_spark.pipeline.lifecycle import Run, job_run
 from crm_spark.pipeline.settings import feature_settings
 from crm_spark.runtime.run import RunSummary
@@ -47,7 +49,9 @@ def promote_model(
 ) -> RunSummary:
     """Have another version score from the date on, until the next training decides."""
     with job_run(spark, config, "promote_model", as_of) as job:
-        promote_version(model, model_run(job, model), config.tracking, to)
+        run = model_run(job, model)
+        tracker = Tracker(config.tracking, lake_root=job.lake.root)
+        promote(job, tracker, model, run.section, to, run.day)
         return job.summary
 
 

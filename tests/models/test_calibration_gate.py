@@ -157,3 +157,14 @@ def test_why_says_error_customers_limit_and_chance() -> None:
         "probabilities would show 0.0123 by chance"
     )
     assert "for 1 customer, within the limit" in CalibrationGate(0.1, 0.1, 0.2, 1).why
+
+
+def test_where_few_leave_two_points_are_not_let_pass() -> None:
+    # 100,000 customers of whom 3.2 % leave, and half as many are expected to.
+    random = np.random.default_rng(3)
+    truth = random.beta(1, 30, 100_000)
+    has_left = random.random(100_000) < truth
+    short = gate(count_arrays(0.45 * truth, has_left), seed=1)
+    right = gate(count_arrays(truth, has_left), seed=1)
+    assert short.error < 0.02 and not short.passes
+    assert right.passes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,6 +135,22 @@ def test_nodes_are_read_in_their_order_whatever_that_of_the_file(
     for tree, other in zip(again, grown.trees, strict=True):
         for name in ("column", "threshold", "left", "right", "value", "cover"):
             assert getattr(tree, name).tolist() == getattr(other, name).tolist(), name
+
+
+def test_trees_that_are_saved_in_parts_are_put_together(grown: Saved, tmp_path: Path) -> None:
+    copy = tmp_path / "in_parts"
+    shutil.copytree(grown.folder, copy)
+    (file,) = copy.glob("stages/*/data/*.parquet")
+    nodes = pq.read_table(file)
+    half = nodes.num_rows // 2 + 1
+    assert nodes["treeID"][half - 1] == nodes["treeID"][half], "a tree is in both parts"
+    pq.write_table(nodes.slice(half), file)
+    pq.write_table(nodes.slice(0, half), file.with_name("part-00009.parquet"))
+    trees = read_trees(copy)
+    assert len(trees) == len(grown.trees)
+    for one, other in zip(trees, grown.trees, strict=True):
+        for name in ("column", "threshold", "left", "right", "value", "cover"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
 def test_a_pipeline_without_an_ensemble_has_no_trees(

@@ -689,7 +689,8 @@ def test_the_most_telling_features_come_in_words_and_only_those_that_tell() -> N
         if one.attributes["aria-label"].startswith("The most telling")
     ]
     assert svg.attributes["aria-label"] == (
-        "The most telling features of the forest: days since the last order, orders in 28 days"
+        "The most telling features of the random forest: days since the last order, "
+        "orders in 28 days"
     )
     assert "days since the first order" not in texts(svg, "text")
 

@@ -96,13 +96,18 @@ def test_a_version_that_scores_already_leaves_no_decision(trained: Trained) -> N
 def test_a_version_that_there_is_not_is_refused_with_those_that_there_are(
     trained: Trained,
 ) -> None:
-    with pytest.raises(DataError, match=r"has no version 99 .* choose among .*previous") as told:
+    with pytest.raises(DataError, match=r"decided on version 99: choose among .*previous") as told:
         trained.promote("99")
     assert trained.champion.version in str(told.value)
 
 
-def test_without_a_champion_there_is_nothing_to_go_back_to(trained: Trained) -> None:
-    with pytest.raises(DataError, match="no champion as of 2024-06-01: train it first"):
+def test_a_day_without_a_training_under_these_settings_is_refused(trained: Trained) -> None:
+    with pytest.raises(DataError, match=r"no training as of 2024-06-01 .*train_churn --as-of"):
         promote_model.run(
             trained.spark, trained.config, date(2024, 6, 1), model="churn", to="previous"
         )
+    horizon = trained.config.churn.horizon_days + 1
+    section = trained.config.churn.model_copy(update={"horizon_days": horizon})
+    longer = trained.config.model_copy(update={"churn": section})
+    with pytest.raises(DataError, match="no training as of 2024-07-01 under these settings"):
+        promote_model.run(trained.spark, longer, AS_OF, model="churn", to="previous")

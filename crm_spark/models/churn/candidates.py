@@ -47,13 +47,13 @@ def usable_features(
 class ChurnCandidate:
     """One way to say who leaves: how it is fitted on labelled snapshot rows, and its settings.
 
-    `fit` gets the rows, the features that may be used, and the section. One with `parts` is the
-    mean of other candidates, and fits nothing but its calibration.
+    `fit` gets the rows, the features that may be used, and the section. One without is the mean of
+    other candidates, its `parts`, and fits nothing but its calibration.
     """
 
     name: str
     is_rule: bool
-    fit: Callable[[DataFrame, Sequence[Feature], ChurnSection], ChurnModel]
+    fit: Callable[[DataFrame, Sequence[Feature], ChurnSection], ChurnModel] | None
     settings: Callable[[ChurnSection], Mapping[str, object]] = lambda _: {}
     parts: tuple[str, ...] = ()
 
@@ -130,11 +130,6 @@ def _fit_rule(
     return fit_rule(name, frame, params)
 
 
-def _fit_average(frame: DataFrame, features: Sequence[Feature], params: ChurnSection) -> ChurnModel:
-    fits = (fit_forest, fit_logistic_regression)
-    return mean_of([fit(frame, features, params) for fit in fits], params)
-
-
 # The trivial rules first, and what is made of others last.
 CANDIDATES: tuple[ChurnCandidate, ...] = (
     *[ChurnCandidate(name, True, partial(_fit_rule, name=name)) for name in RULES],
@@ -148,7 +143,7 @@ CANDIDATES: tuple[ChurnCandidate, ...] = (
     ChurnCandidate(
         AVERAGE,
         False,
-        _fit_average,
+        None,
         lambda params: {**params.forest.model_dump(), "logistic_penalty": params.logistic_penalty},
         parts=(FOREST, LOGISTIC_REGRESSION),
     ),

@@ -58,6 +58,7 @@ from crm_spark.models.churn.subgroups import group_verdicts
 from crm_spark.models.churn.tables import CUSTOMER_CHURN, REASON
 from crm_spark.models.churn.train import (
     AUC_GAIN,
+    CALIBRATION_ERROR,
     CALIBRATION_LIMIT,
     Fitted,
     StepOfChurn,
@@ -215,22 +216,25 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     def choose(self, section: ChurnSection, tested: Sequence[Tested[ChurnModel]]) -> Choice:
         """Choose the best candidate where it beats the best rule for sure, and is calibrated.
 
-        One that is not calibrated stands back where another is.
+        One that is not calibrated stands back where another is, or the rule is off by less.
         """
         calibrated = [one for one in tested if one.is_rule or _is_calibrated(one)]
         has_challenger = any(not one.is_rule for one in calibrated)
         choice = better_for_sure(
             calibrated if has_challenger else tested, self.criteria, gain=AUC_GAIN
         )
-        champion = next(one for one in tested if one.name == choice.champion)
+        by_name = {one.name: one for one in tested}
+        champion, rule = by_name[choice.champion], by_name[choice.registered[0]]
         if champion.is_rule or _is_calibrated(champion):
             return choice
+        error, of_rule = (one.value(CALIBRATION_ERROR) or 0.0 for one in (champion, rule))
+        if not _is_calibrated(rule) and of_rule >= error:
+            return choice
         why = (
-            f"{choice.why}; but its probabilities are off by "
-            f"{champion.value('calibration_error'):.4f}, more than the "
-            f"{champion.value(CALIBRATION_LIMIT):.4f} that may pass"
+            f"the {champion.name} is not calibrated: its probabilities are off by {error:.4f}, "
+            f"more than the {champion.value(CALIBRATION_LIMIT):.4f} that may pass; {choice.why}"
         )
-        return Choice(choice.registered[0], choice.registered, why)
+        return Choice(rule.name, choice.registered, why)
 
     def explain(
         self,
@@ -306,7 +310,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         if run.section.explained_deciles < DECILES:
             riskiest = scored.where(F.col("churn_decile") <= run.section.explained_deciles)
             active = active.join(riskiest.select("customer_id"), "customer_id", "left_semi")
-        reasons = with_reasons(fitted, active, n=run.section.n_reasons)
+        reasons = with_reasons(fitted, active, n=run.section.n_reasons, n_rows=scored.count())
         none = F.array().cast(T.ArrayType(REASON))
         return {
             CUSTOMER_CHURN: scored.join(reasons, "customer_id", "left")
@@ -321,19 +325,18 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
 
 def _is_calibrated(tested: Tested[ChurnModel]) -> bool:
     """Whether the calibration error is within its limit, as far as both are known."""
-    error, limit = tested.value("calibration_error"), tested.value(CALIBRATION_LIMIT)
+    error, limit = tested.value(CALIBRATION_ERROR), tested.value(CALIBRATION_LIMIT)
     return error is None or limit is None or error <= limit
 
 
 def _tested(fitted: Fitted, rule: Fitted | None, *, seed: int) -> Tested[ChurnModel]:
     """Give a measured candidate; `rule` is what it has to beat, None: it is a rule itself."""
-    auc_low = next(metric.low for metric in fitted.metrics if metric.name == "auc")
     return Tested(
         fitted.name,
         rule is None,
         fitted.model,
         tuple(figures(fitted, rule, seed=seed)),
-        tuple(group_verdicts(fitted.name, groups_of_test(fitted), auc_low)),
+        tuple(group_verdicts(fitted.name, groups_of_test(fitted))),
     )
 
 

@@ -53,21 +53,23 @@ class Reason:
     feature: str
     value: float | None
     effect: float
-    theme: str
-    text: str
+    theme: str | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True)
 class FirstToCall:
     """A customer with much at risk: probability times what was bought in the last 84 days.
 
-    Who bought nothing then, or took more off than they bought, puts nothing at risk.
+    Who bought nothing then, or took more off than they bought, puts nothing at risk. `is_explained`
+    where reasons were looked for.
     """
 
     customer_id: str
     churn_probability: float
     spend: float
     reasons: tuple[Reason, ...] = ()
+    is_explained: bool = True
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def read_churn(request: ReportRequest, params: ChurnSection) -> ChurnFacts:
     metrics = metrics_of(request, TRAINED, decision)
     return ChurnFacts(
         scores=_scores(request),
-        first=_first_to_call(request),
+        first=_first_to_call(request, params),
         metrics=quoted(row for row in metrics if row.model_name not in _NO_CANDIDATES),
         walked=_walked(request, params),
         decision=decision,
@@ -141,7 +143,7 @@ def _scores(request: ReportRequest) -> ChurnScores | None:
     )
 
 
-def _first_to_call(request: ReportRequest) -> tuple[FirstToCall, ...]:
+def _first_to_call(request: ReportRequest, params: ChurnSection) -> tuple[FirstToCall, ...]:
     rows = request.of_date(CUSTOMER_CHURN)
     if rows is None:
         return ()
@@ -157,8 +159,11 @@ def _first_to_call(request: ReportRequest) -> tuple[FirstToCall, ...]:
             row["churn_probability"],
             row["spend"],
             tuple(Reason(**reason.asDict()) for reason in row["reasons"]),
+            bool(params.n_reasons) and row["churn_decile"] <= params.explained_deciles,
         )
-        for row in first.select("customer_id", "churn_probability", "spend", "reasons").collect()
+        for row in first.select(
+            "customer_id", "churn_probability", "churn_decile", "spend", "reasons"
+        ).collect()
     )
 
 

@@ -72,7 +72,7 @@ def selected_features(measured: MeasuredFeatures, trusted: Sequence[str]) -> Sel
     selection = select_features(measured, trusted=trusted)
     left_out = _counted(selection)
     log.info(
-        "of %s the forest uses %d%s",
+        "of %s models may use %d%s",
         counted(len(measured.health), "feature"),
         len(selection.kept),
         left_out,
@@ -83,7 +83,7 @@ def selected_features(measured: MeasuredFeatures, trusted: Sequence[str]) -> Sel
 
 
 def require_features(selection: Selection) -> None:
-    """Refuse to train a forest that has nothing to learn from."""
+    """Refuse to train models that have nothing to learn from."""
     if not selection.kept:
         raise DataError(
             f"churn cannot be trained: no feature is left{_counted(selection)}; name those that "
@@ -220,7 +220,7 @@ def leak_in_words(suspect: Suspicion) -> str:
     beside = f" (the trivial rules {', '.join(rules)} still read it)" if rules else ""
     return (
         f"{_too_good(suspect)}: that looks like the outcome in disguise, and it is kept out of the "
-        f"forest{beside} until churn.trusted_features names it"
+        f"models{beside} until churn.trusted_features names it"
     )
 
 
@@ -228,7 +228,7 @@ def late_leak_in_words(suspect: Suspicion) -> str:
     """Say that a feature is too good on the test cut-off, which must not choose features."""
     return (
         f"{_too_good(suspect)}, and on no earlier cut-off; it is used, since earlier cut-offs "
-        "decide on that, and the test may flatter the forest: find out what changed"
+        "decide on that, and the test may flatter the models: find out what changed"
     )
 
 

@@ -29,11 +29,12 @@ def grade(
     if gain is None or low is None or high is None:
         return Grade("C", f"gain unknown: {_use(is_calibrated=is_calibrated, is_better=False)}")
     is_better = low > 0
-    degree = "better" if is_better else "no better"
-    compared = (
-        f"{degree} than the best rule for sure (AUC {gain:+.4f}, "
-        f"95 % interval {low:+.4f} to {high:+.4f})"
+    degree = (
+        "better than the best rule for sure"
+        if is_better
+        else "not surely better than the best rule"
     )
+    compared = f"{degree} (AUC {gain:+.4f}, 95 % interval {low:+.4f} to {high:+.4f})"
     use = _use(is_calibrated=is_calibrated, is_better=is_better)
     if not is_better or not is_calibrated:
         return Grade("C", f"{compared}: {use}")

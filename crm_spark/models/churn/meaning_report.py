@@ -38,37 +38,40 @@ def meaning_section(facts: ChurnFacts) -> Section | None:
     picture = Picture(
         charts.lines(
             "returns",
-            f"Share of silences that ended with an order, by how long they had lasted. {text}",
+            f"Share of silent customers who came back, by how long they had been silent. {text}",
             lines,
             x_label="days without an order",
-            y_label="came back later",
+            y_label=f"came back within {counted(facts.returns[0].within_days, 'day')}",
             are_shares=True,
         ),
-        "Customers who came back later, by how many days they had been silent, and by their usual "
-        "gap between orders (Kaplan and Meier 1958).",
+        "Customers who came back, by how many days they had been silent, and by their usual gap "
+        "between orders (Kaplan and Meier 1958).",
     )
     return Section("churn-meaning", "What leaving means here", [Text(text), picture])
 
 
 def meaning_in_words(facts: ChurnFacts) -> str:
     """Say how many of those called lost come back, and after how long few do."""
+    within = counted(facts.returns[0].within_days, "day")
     known = share_after(facts.returns, facts.horizon_days)
     said = []
     if known is not None:
         silent = counted(known.silent_days, "day")
-        said.append(f"Of silences of {silent}, {share(known.share)} ended with an order later.")
-    few, last = lost_after(facts.returns), max(one.silent_days for one in facts.returns)
-    few_in_words = f"fewer than {share(FEW_RETURN)} of them come back"
-    if few is None:
         said.append(
-            f"So far there is no silence after which {few_in_words}: {counted(last, 'day')} "
-            "are seen."
+            f"Of customers silent for {silent}, {share(known.share)} came back within {within}."
         )
+    few = lost_after(facts.returns)
+    if few is None:
+        last = counted(max(one.silent_days for one in facts.returns), "day")
+        said.append(f"After silences of up to {last}, more than {share(FEW_RETURN)} came back.")
     elif few > facts.horizon_days:
         said.append(
             f"Who orders nothing in {counted(facts.horizon_days, 'day')} is called lost, and may "
-            f"only be late; after {counted(few, 'day')} {few_in_words} (churn.horizon_days)."
+            f"only be late; after {counted(few, 'day')} fewer than {share(FEW_RETURN)} come back "
+            "(churn.horizon_days)."
         )
     else:
-        said.append(f"After {counted(few, 'day')} already {few_in_words}.")
+        said.append(
+            f"After {counted(few, 'day')} already fewer than {share(FEW_RETURN)} came back."
+        )
     return " ".join(said)

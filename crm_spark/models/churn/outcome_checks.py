@@ -323,7 +323,10 @@ def _drift(
     if first is None:
         return Drift(since, features)
     earlier = run.lake.read_date(CUSTOMER_CHURN, first).withColumn(LABEL, F.lit(0.0))
-    of_first = count_scores(earlier, probability=PROBABILITY, label=LABEL)
+    of_version = earlier.where(F.col("model_version") == scored.version)
+    of_first = count_scores(of_version, probability=PROBABILITY, label=LABEL)
+    if not of_first.rows:  # scored again by another version since
+        return Drift(since, features)
     return Drift(since, features, first, score_shift(of_first, counts))
 
 

@@ -66,7 +66,7 @@ def read_outcomes(request: ReportRequest, model_name: str) -> tuple[PastScores, 
         if row["model_name"].startswith(prefix):
             version = row["model_name"].removeprefix(prefix)
             found.setdefault((row["cutoff_date"], version), {})[row["metric"]] = row
-    newest = sorted(found, reverse=True)[:N_DATES]
+    newest = sorted(found, key=lambda one: (one[0], int(one[1])), reverse=True)[:N_DATES]
     return tuple(_past_scores(day, version, found[day, version]) for day, version in newest)
 
 

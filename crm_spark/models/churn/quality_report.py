@@ -76,7 +76,7 @@ def grade_of(facts: ChurnFacts) -> str:
     is_calibrated = error.value <= limit.value
     if kind in RULES:
         use = "its probabilities can be used" if is_calibrated else "use its ranking alone"
-        return f"Grade C: a rule scores, as nothing is better than it for sure; {use}"
+        return f"Grade C: a rule scores; {use}"
     gain = of_kind.get(AUC_GAIN)
     given = grade(
         *((gain.value, gain.low, gain.high) if gain else (None, None, None)),
@@ -119,13 +119,12 @@ def _groups_table(facts: ChurnFacts) -> list[Block]:
     if facts.decision is None:
         return []
     of_kind = {row.metric: row for row in facts.metrics if row.model_name == facts.decision.kind}
-    auc = of_kind.get("auc")
     groups = groups_of_figures(of_kind)
     if not groups:
         return []
-    faults = [fault_of(one, auc.low if auc else None) for one in groups]
+    faults = [fault_of(one) for one in groups]
     n_bad = sum(fault is not None for fault in faults)
-    told = "none is served worse than the others for sure"
+    told = "none is served badly for sure"
     if n_bad:
         told = f"{counted(n_bad, 'group')} {are(n_bad)} served badly"
     return [
@@ -160,17 +159,17 @@ def _importance_picture(rows: Sequence[MetricRow]) -> list[Block]:
     telling = [(feature_in_words(name), value) for name, value in first if value > 0]
     if not telling:
         return []
-    names = [name for name, _ in telling]
+    names, title = [name for name, _ in telling], WORDS.get(kind, kind)
     return [
         Picture(
             charts.lying_bars(
                 "importance",
-                f"The most telling features of the {kind}: " + ", ".join(names[:5]),
+                f"The most telling features of the {title}: " + ", ".join(names[:5]),
                 names,
                 [value for _, value in telling],
                 x_label="AUC lost when the feature is shuffled",
             ),
-            f"The most telling features of the {kind}: how much AUC on the unseen customers it "
+            f"The most telling features of the {title}: how much AUC on the unseen customers it "
             "loses when the feature's values are shuffled among them.",
         )
     ]

@@ -23,6 +23,8 @@ from crm_spark.models.tree_shap import CoveredTree, TreeExplainer
 
 # What takes less than half a point off the probability is no reason.
 LEAST_EFFECT = 0.005
+# What a task explains: what it makes once, tables of the trees, then takes little of its time.
+ROWS_OF_PIECE = 10_000
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class Explainer:
         by_theme = np.stack([added[:, themes == name].sum(axis=1) for name in names], axis=1)
         without = self.calibration.probabilities(raw[:, None] - by_theme)
         effect = self.calibration.probabilities(raw)[:, None] - without
-        strongest = np.argsort(-effect, axis=1, kind="stable")[:, :n]
+        # By what is added: far from the base effects become the same, and the order is.
+        strongest = np.argsort(-by_theme, axis=1, kind="stable")[:, :n]
         found = []
         for row in range(len(values)):
             told = [place for place in strongest[row] if effect[row, place] > LEAST_EFFECT]
@@ -133,10 +136,10 @@ class Explainer:
         return [place[name] for name in names]
 
 
-def with_reasons(model: ChurnModel, rows: DataFrame, *, n: int) -> DataFrame:
-    """Give customer_id and reasons of rows of features.customer_snapshot.
+def with_reasons(model: ChurnModel, rows: DataFrame, *, n: int, n_rows: int) -> DataFrame:
+    """Give customer_id and reasons of rows of features.customer_snapshot, about `n_rows`.
 
-    They are worked out in the executors' Python, some hundred rows a second and core.
+    They are worked out in the executors' Python, about a thousand rows a second and core.
     """
     if n == 0:
         none = F.array().cast(T.ArrayType(REASON))
@@ -157,6 +160,8 @@ def with_reasons(model: ChurnModel, rows: DataFrame, *, n: int) -> DataFrame:
     read = rows.select(
         "customer_id", *[F.col(name).cast(T.DoubleType()).alias(name) for name in names]
     )
+    if n_rows > ROWS_OF_PIECE:  # else a snapshot's few files would decide how many cores work
+        read = read.repartition(-(-n_rows // ROWS_OF_PIECE), "customer_id")
     schema = T.StructType(
         [read.schema["customer_id"], T.StructField("reasons", T.ArrayType(REASON))]
     )

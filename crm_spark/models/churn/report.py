@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from datetime import date
 
+from crm_spark.features.words import feature_in_words
 from crm_spark.models.candidate_report import champion_on_console, unseen_on_console
 from crm_spark.models.churn.facts import MODEL, ChurnFacts, FirstToCall, Reason
 from crm_spark.models.churn.meaning_report import meaning_section
@@ -15,7 +16,7 @@ from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable, Tile
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import Subject
-from crm_spark.report.words import day_in_words, money, share
+from crm_spark.report.words import day_in_words, money, number, share
 from crm_spark.words import are, counted
 
 GLOSSARY = (
@@ -139,7 +140,7 @@ def _first_table(first: Sequence[FirstToCall], style: ReportSection) -> TextTabl
                 share(row.churn_probability),
                 money(style, row.spend),
                 money(style, row.churn_probability * row.spend),
-                _reasons(row.reasons),
+                _reasons(row),
             ]
             for row in first
         ],
@@ -147,8 +148,14 @@ def _first_table(first: Sequence[FirstToCall], style: ReportSection) -> TextTabl
     )
 
 
-def _reasons(reasons: Sequence[Reason]) -> str:
+def _reasons(row: FirstToCall) -> str:
     shown = [
-        f"{reason.text} (+{counted(round(100 * reason.effect), 'point')})" for reason in reasons
+        f"{_in_words(reason)} (+{counted(round(100 * reason.effect), 'point')})"
+        for reason in row.reasons
     ]
-    return "; ".join(shown) or "nothing by itself"
+    return "; ".join(shown) or ("nothing by itself" if row.is_explained else "not looked at")
+
+
+def _in_words(reason: Reason) -> str:
+    """Give the sentence; scores of before there were sentences have the feature."""
+    return reason.text or f"{feature_in_words(reason.feature)}: {number(reason.value)}"

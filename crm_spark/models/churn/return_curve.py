@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -24,14 +25,18 @@ SILENCES = (7, 14, 21, 28, 42, 56, 70, 84, 112, 140, 168, 224, 280, 365, 548, 73
 FEWEST_SILENCES = 30
 # Who has been silent for so long that fewer come back has left.
 FEW_RETURN = 0.1
+# Within so many days somebody comes back, or half of what is seen where that is less. Without such
+# a limit nobody would come back after the longest silences, as what follows is not seen.
+FOLLOWED_DAYS = 180
 
 
 @dataclass(frozen=True)
 class ReturnShare:
-    """Of silences that lasted so many days, the share that ended with an order later."""
+    """Of silences that lasted so many days, the share that an order ended in the days after."""
 
     rhythm: str
     silent_days: int
+    within_days: int
     n: int
     share: float
 
@@ -64,36 +69,53 @@ def return_shares(counts: pd.DataFrame) -> list[ReturnShare]:
     """Give the shares over all and by rhythm, from what silences() counts.
 
     By the product-limit estimate of Kaplan and Meier (1958), as silences that go on say only that
-    they lasted so long: of those of d days 1 - S(end) / S(d) ended, S being the share that lasts
-    longer. The curve ends where fewer than FEWEST_SILENCES last.
+    they lasted so long: of those of d days 1 - S(d + f) / S(d) end within f days, S being the share
+    that lasts longer. The curve ends where fewer than FEWEST_SILENCES last d + f days.
     """
-    found = []
-    for rhythm in (ALL, *RHYTHMS, RARELY):
-        of_rhythm = counts if rhythm == ALL else counts[counts["rhythm"] == rhythm]
-        if len(of_rhythm):
-            found += _of_rhythm(rhythm, of_rhythm)
-    return found
-
-
-def _of_rhythm(rhythm: str, counts: pd.DataFrame) -> list[ReturnShare]:
-    length = counts["days"].to_numpy(int)
-    n = counts["n"].to_numpy(float)
-    ended = n * counts["has_ended"].to_numpy(bool)
-    n_days = int(length.max()) + 1
-    lasting = np.bincount(length, weights=n, minlength=n_days)[::-1].cumsum()[::-1]
-    endings = np.bincount(length, weights=ended, minlength=n_days)
-    last = int(np.flatnonzero(lasting >= FEWEST_SILENCES).max(initial=0))
-    longer = np.cumprod(1 - endings[: last + 1] / np.maximum(lasting[: last + 1], 1))
+    of_rhythm = {
+        rhythm: _survival(counts if rhythm == ALL else counts[counts["rhythm"] == rhythm])
+        for rhythm in (ALL, *RHYTHMS, RARELY)
+    }
+    within = min(FOLLOWED_DAYS, of_rhythm[ALL].last // 2)
     return [
-        # Of d days are those that an order did not end within d days.
-        ReturnShare(rhythm, days, n_lasting, float(1 - longer[last] / longer[days]))
+        ReturnShare(
+            rhythm,
+            days,
+            within,
+            seen.n_longer(days),
+            float(1 - seen.longer[days + within] / seen.longer[days]),
+        )
+        for rhythm, seen in of_rhythm.items()
         for days in SILENCES
-        if days < last and (n_lasting := _lasting(lasting, days)) >= FEWEST_SILENCES
+        if within and days + within <= seen.last
     ]
 
 
-def _lasting(lasting: NDArray[np.float64], days: int) -> int:
-    return int(lasting[days + 1]) if days + 1 < len(lasting) else 0
+@dataclass(frozen=True)
+class _Survival:
+    """Of silences: how many last at least so many days, and the share that lasts longer.
+
+    `last` is the longest that enough silences reach.
+    """
+
+    lasting: NDArray[np.float64]
+    longer: NDArray[np.float64]
+    last: int
+
+    def n_longer(self, days: int) -> int:
+        return int(self.lasting[days + 1]) if days + 1 < len(self.lasting) else 0
+
+
+def _survival(counts: pd.DataFrame) -> _Survival:
+    length = counts["days"].to_numpy(int)
+    n = counts["n"].to_numpy(float)
+    ended = n * counts["has_ended"].to_numpy(bool)
+    n_days = int(length.max(initial=0)) + 1
+    lasting = np.bincount(length, weights=n, minlength=n_days)[::-1].cumsum()[::-1]
+    endings = np.bincount(length, weights=ended, minlength=n_days)
+    longer = np.cumprod(1 - endings / np.maximum(lasting, 1))
+    # Who were silent for d days are those whose silence is longer.
+    return _Survival(lasting, longer, int(np.sum(lasting >= FEWEST_SILENCES)) - 1)
 
 
 def lost_after(shares: Sequence[ReturnShare]) -> int | None:
@@ -109,21 +131,28 @@ def share_after(shares: Sequence[ReturnShare], days: int) -> ReturnShare | None:
 
 
 def return_figures(cutoff: date, shares: Sequence[ReturnShare]) -> list[MetricRow]:
-    """Give rows of ops.metrics: <rhythm>.silent_<d>_days, the share that ended with an order."""
+    """Give rows of ops.metrics: <rhythm>.silent_<d>_days.back_in_<f>_days, the share."""
     return [
         MetricRow(
-            RETURNS_MODEL, cutoff, f"{one.rhythm}.silent_{one.silent_days}_days", one.share, one.n
+            RETURNS_MODEL,
+            cutoff,
+            f"{one.rhythm}.silent_{one.silent_days}_days.back_in_{one.within_days}_days",
+            one.share,
+            one.n,
         )
         for one in shares
     ]
+
+
+_METRIC = re.compile(r"(\w+)\.silent_(\d+)_days\.back_in_(\d+)_days")
 
 
 def shares_of_figures(rows: Sequence[MetricRow]) -> list[ReturnShare]:
     """Put the shares together again from their rows."""
     found = []
     for row in rows:
-        if row.model_name == RETURNS_MODEL and row.value is not None:
-            rhythm, _, rest = row.metric.partition(".silent_")
-            found.append(ReturnShare(rhythm, int(rest.removesuffix("_days")), row.n, row.value))
+        match = _METRIC.fullmatch(row.metric) if row.model_name == RETURNS_MODEL else None
+        if match and row.value is not None:
+            found.append(ReturnShare(match[1], int(match[2]), int(match[3]), row.n, row.value))
     order = [ALL, *RHYTHMS, RARELY]
     return sorted(found, key=lambda one: (order.index(one.rhythm), one.silent_days))

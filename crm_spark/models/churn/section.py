@@ -50,7 +50,7 @@ class ChurnSection(BaseModel):
     seed: int = 1
     n_reasons: int = Field(default=3, ge=0, le=10)
     # So many tenths of the customers, the most at risk first, have reasons: these are exact, and
-    # take half a millisecond a customer.
+    # take about a millisecond a customer.
     explained_deciles: int = Field(default=10, ge=0, le=10)
     importance_rows: int = Field(default=5000, ge=100, le=50_000)
     # What is tried beside the rules; average is the mean of the other two.

@@ -15,7 +15,7 @@ from crm_spark.models.binary_metrics import (
     roc_auc,
     wilson_interval,
 )
-from crm_spark.models.calibration_gate import HARMLESS_ERROR
+from crm_spark.models.calibration_gate import harmless_error
 from crm_spark.models.paired_gain import Flags
 from crm_spark.models.records import MetricRow
 from crm_spark.models.results import Measured
@@ -26,6 +26,9 @@ SUBGROUP = "subgroup"
 PREFIX = "group."
 # Of fewer customers nothing is said.
 FEWEST_OF_GROUP = 50
+# A ranking that is for sure below this tells next to nothing. That of a group lies below the one
+# over all wherever the group says much of the risk itself: that is no fault.
+HARDLY_A_RANKING = 0.6
 # Some ten groups are looked at: two standard errors would warn of one in half of all trainings.
 _STANDARD_ERRORS = 3.0
 
@@ -154,33 +157,34 @@ def groups_of_figures(figures: Mapping[str, MetricRow]) -> list[Group]:
     return found
 
 
-def fault_of(group: Group, auc_low: float | None) -> str | None:
+def fault_of(group: Group) -> str | None:
     """Say what is wrong with a model on a group; None where nothing is.
 
-    Its mean probability is off by more than two points and three standard errors, or the interval
-    of its AUC lies below that of all customers, `auc_low`.
+    Its mean probability is off by more than is harmless, and by three standard errors, or the
+    interval of its AUC lies below HARDLY_A_RANKING.
     """
     off = group.predicted - group.observed
-    if abs(off) > HARMLESS_ERROR and not group.low <= group.predicted <= group.high:
+    harmless = harmless_error(max(group.predicted, group.observed))
+    if abs(off) > harmless and not group.low <= group.predicted <= group.high:
         more = "more" if off > 0 else "fewer"
         return (
             f"{group.predicted:.0%} were expected to leave, {group.observed:.0%} did: {more} than "
             "came true; do not take its probabilities as they are there"
         )
-    if None not in (auc_low, group.auc_high) and group.auc_high < auc_low:  # type: ignore[operator]
+    if group.auc is not None and group.auc_high is not None and group.auc_high < HARDLY_A_RANKING:
         return (
-            f"it ranks worse there than over all (AUC {group.auc:.3f}, at most "
-            f"{group.auc_high:.3f}): expect fewer leavers among those it names first"
+            f"it hardly tells who of them leaves (AUC {group.auc:.3f}, at most "
+            f"{group.auc_high:.3f}): take them all alike"
         )
     return None
 
 
-def group_verdicts(kind: str, groups: Sequence[Group], auc_low: float | None) -> list[Verdict]:
+def group_verdicts(kind: str, groups: Sequence[Group]) -> list[Verdict]:
     """Give a warning for each group that is badly served, else that none is."""
-    faults = [(one, fault) for one in groups if (fault := fault_of(one, auc_low))]
+    faults = [(one, fault) for one in groups if (fault := fault_of(one))]
     if not faults:
         looked_at = counted(len(groups), "group")
-        message = f"{kind} serves none of {looked_at} worse than the others for sure"
+        message = f"{kind} serves none of {looked_at} badly for sure"
         return [Verdict(SUBGROUP, "churn", looked_at, "no group badly served", "ok", message)]
     return [
         Verdict(

@@ -48,6 +48,7 @@ from crm_spark.models.rows import sampled_customers
 TESTED_ROWS = 200_000
 # By how much a candidate is better than the best rule, and how far its probabilities may be off.
 AUC_GAIN, BRIER_GAIN = "auc_gain", "brier_gain"
+CALIBRATION_ERROR = "calibration_error"
 CALIBRATION_LIMIT, CALIBRATION_BY_CHANCE = "calibration_limit", "calibration_by_chance"
 _SHUFFLED = "_shuffled_"
 # Which input a copy of a row has shuffled; no feature can be called so.
@@ -74,11 +75,15 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A candidate after one step: the model, its metrics on the test cut-off, and the outcomes."""
+    """A candidate after one step: the model, its metrics on the test cut-off, and the outcomes.
+
+    `is_calibrated` where there was a cut-off to calibrate it on.
+    """
 
     model: ChurnModel
     metrics: tuple[Metric, ...]
     outcomes: Outcomes
+    is_calibrated: bool = True
 
     @property
     def name(self) -> str:
@@ -167,7 +172,8 @@ class StepOfChurn:
             raise DataError(
                 f"churn cannot be tested: no customer was active on {self._cutoffs.test}"
             )
-        if not self._is_alone and self._cutoffs.calibration in raw:
+        is_calibrated = not self._is_alone and self._cutoffs.calibration in raw
+        if is_calibrated:
             counts = raw[self._cutoffs.calibration].counts
             calibration = fit_platt(counts)
             threshold = self._params.threshold or _calibrated_threshold(calibration, counts)
@@ -177,18 +183,24 @@ class StepOfChurn:
         probability = model.calibration.probabilities(of_test.probability)
         tested = replace(of_test, probability=probability)
         metrics = all_metrics(tested.counts, threshold=threshold, seed=self._params.seed)
-        return Fitted(model, tuple(metrics), tested)
+        return Fitted(model, tuple(metrics), tested, is_calibrated)
 
     def _model(self, candidate: ChurnCandidate) -> ChurnModel:
         """Fit a candidate without calibration; what is made of others is made of their fits."""
         if candidate.name not in self._models:
-            if candidate.parts:
+            if candidate.fit is None:
                 parts = [self._model(_named(name)) for name in candidate.parts]
                 model = mean_of(parts, self._params)
             else:
+                self._require_learnable()
                 model = candidate.fit(self._learnt, self._features, self._params)
             self._models[candidate.name] = model
         return self._models[candidate.name]
+
+    def _require_learnable(self) -> None:
+        if not self._models and self._learnt.isEmpty():
+            days = ", ".join(day.isoformat() for day in sorted(self._cutoffs.training)[:-1])
+            raise DataError(f"churn cannot be trained: no customer was active on {days}")
 
     def _scores(self, candidate: ChurnCandidate) -> dict[date, Outcomes]:
         """Give the raw scores of the customers to calibrate and to test on, by cut-off."""
@@ -250,9 +262,10 @@ def figures(fitted: Fitted, rule: Fitted | None, *, seed: int) -> list[Measured]
         low, high = wilson_interval(observed, n_of_bin)
         found.append(Measured(f"bin.{place:02d}.predicted", predicted, n_of_bin))
         found.append(Measured(f"bin.{place:02d}.observed", observed, n_of_bin, low, high))
-    limits = gate(fitted.counts, seed=seed)
-    found.append(Measured(CALIBRATION_LIMIT, limits.limit, n))
-    found.append(Measured(CALIBRATION_BY_CHANCE, limits.expected_by_chance, n))
+    if fitted.is_calibrated:  # else there was nothing to calibrate on, and the gate says nothing
+        limits = gate(fitted.counts, seed=seed)
+        found.append(Measured(CALIBRATION_LIMIT, limits.limit, n))
+        found.append(Measured(CALIBRATION_BY_CHANCE, limits.expected_by_chance, n))
     found += group_figures(groups_of_test(fitted))
     if rule is not None:
         found += [

@@ -7,7 +7,7 @@ import pytest
 from crm_spark.models.churn.grade import grade
 
 BETTER = "better than the best rule for sure (AUC +0.0200, 95 % interval {} to +0.0300)"
-NO_BETTER = "no better than the best rule for sure (AUC +0.0200, 95 % interval {} to +0.0300)"
+NO_BETTER = "not surely better than the best rule (AUC +0.0200, 95 % interval {} to +0.0300)"
 RANKING = "use the ranking, not the probabilities, which are not calibrated"
 NO_PROOF = "; nothing shows that a plain rule would do worse"
 

@@ -10,16 +10,22 @@ from crm_spark.models.churn.return_curve import ALL, ReturnShare
 from crm_spark.report.blocks import Text
 
 CURVE = tuple(
-    ReturnShare(ALL, days, 100, share) for days, share in ((28, 0.62), (84, 0.2), (140, 0.09))
+    ReturnShare(ALL, days, 180, 100, share) for days, share in ((28, 0.62), (84, 0.2), (140, 0.09))
 )
 
 
 @pytest.mark.parametrize(
     ("horizon", "said"),
     [
-        (28, ["Of silences of 28 days, 62% ended", "called lost, and may only be late; after 140"]),
-        (100, ["Of silences of 84 days, 20% ended", "after 140 days fewer than 10%"]),
-        (180, ["Of silences of 140 days, 9% ended", "After 140 days already fewer than 10%"]),
+        (
+            28,
+            [
+                "Of customers silent for 28 days, 62% came back within 180 days.",
+                "called lost, and may only be late; after 140",
+            ],
+        ),
+        (100, ["silent for 84 days, 20% came back", "after 140 days fewer than 10%"]),
+        (180, ["silent for 140 days, 9% came back", "After 140 days already fewer than 10%"]),
         (7, ["Who orders nothing in 7 days"]),
     ],
 )
@@ -32,14 +38,14 @@ def test_it_says_what_the_horizon_means_and_what_another_would(
 
 def test_where_many_come_back_after_any_silence_it_says_so() -> None:
     text = meaning_in_words(ChurnFacts(returns=CURVE[:2], horizon_days=28))
-    assert "no silence after which fewer than 10%" in text and "84 days are seen" in text
+    assert "After silences of up to 84 days, more than 10% came back." in text
 
 
 def test_the_section_has_the_sentence_and_the_curve() -> None:
     section = meaning_section(ChurnFacts(returns=CURVE, horizon_days=28))
     assert section is not None
     text, _ = section.blocks
-    assert isinstance(text, Text) and text.text.startswith("Of silences of 28 days")
+    assert isinstance(text, Text) and text.text.startswith("Of customers silent for 28 days")
 
 
 def test_without_a_curve_there_is_no_section() -> None:

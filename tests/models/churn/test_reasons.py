@@ -33,7 +33,7 @@ from crm_spark.models.calibration import PlattCalibration
 from crm_spark.models.churn.candidates import CANDIDATES
 from crm_spark.models.churn.linear import Linear
 from crm_spark.models.churn.model import PROBABILITY, RAW_SCORE, ChurnModel, Input, score
-from crm_spark.models.churn.reasons import Explainer, with_reasons
+from crm_spark.models.churn.reasons import ROWS_OF_PIECE, Explainer, with_reasons
 from crm_spark.models.churn.section import AVERAGE, FOREST, LOGISTIC_REGRESSION
 from crm_spark.models.churn.tables import REASON
 from crm_spark.models.churn.train import StepOfChurn
@@ -331,7 +331,8 @@ def test_spark_gives_the_reasons_of_the_explainer(
     model, test = models[kind], on_test(table)
     rows = frame.where(F.col("as_of_date") == TEST).repartition(3, "n_orders")
     assert rows.rdd.getNumPartitions() == 3
-    spread = with_reasons(model, rows, n=N_REASONS)
+    # Of so many rows pieces are made, each explained by itself.
+    spread = with_reasons(model, rows, n=N_REASONS, n_rows=3 * ROWS_OF_PIECE)
     assert spread.columns == ["customer_id", "reasons"]
     found = {row["customer_id"]: row["reasons"] for row in spread.collect()}
     reasons = Explainer.of(model).reasons(values_of(test, model), n=N_REASONS)
@@ -351,7 +352,7 @@ def test_what_is_not_known_is_a_null_in_spark(
     # A tree of which the unknown is the reason, among the others.
     model = replace(models[FOREST], trees=(tree(-0.5, 0.9, 0.1),), inputs=(Input(PLANTED, -1.0),))
     blind = test.withColumn(PLANTED, F.lit(None).cast("double"))
-    rows = with_reasons(model, blind, n=N_REASONS).collect()
+    rows = with_reasons(model, blind, n=N_REASONS, n_rows=3).collect()
     assert len(rows) == 5
     for row in rows:
         (one,) = row["reasons"]
@@ -363,14 +364,14 @@ def test_no_reasons_asked_for_are_empty_arrays_of_the_same_type(
     models: Mapping[str, ChurnModel], frame: DataFrame
 ) -> None:
     model = models[FOREST]
-    none, some = (with_reasons(model, frame.limit(4), n=n) for n in (0, N_REASONS))
+    none, some = (with_reasons(model, frame.limit(4), n=n, n_rows=4) for n in (0, N_REASONS))
     for reasons in (none, some):
         assert reasons.schema["reasons"].dataType == T.ArrayType(REASON)
         assert reasons.schema["customer_id"].dataType == T.StringType()
     assert [row["reasons"] for row in none.collect()] == [[]] * 4
     # It does without the trees, which were then not loaded.
-    assert with_reasons(replace(model, trees=()), frame, n=0).columns == none.columns
-    assert with_reasons(model, frame.limit(0), n=N_REASONS).collect() == []
+    assert with_reasons(replace(model, trees=()), frame, n=0, n_rows=4).columns == none.columns
+    assert with_reasons(model, frame.limit(0), n=N_REASONS, n_rows=0).collect() == []
 
 
 def test_an_explainer_gives_the_same_after_it_was_sent(

@@ -32,15 +32,17 @@ def by_days(shares: list[ReturnShare], rhythm: str = ALL) -> dict[int, ReturnSha
 
 
 def test_without_silences_that_go_on_it_is_the_share_of_longer_gaps_that_end() -> None:
-    # 100 gaps of 5 days, 60 of 10, 40 that go on for 100: after 7 days 60 of 100 came back.
+    # 100 gaps of 5 days, 60 of 10, 40 that are seen for 100: of half of that, 50 days, somebody
+    # comes back within; after 7 days 60 of 100 did.
     found = by_days(
         return_shares(
             counts([("weekly", 5, True, 100), ("weekly", 10, True, 60), ("weekly", 100, False, 40)])
         )
     )
+    assert (found[7].within_days, found[7].n) == (50, 100)
     assert found[7].share == pytest.approx(0.6)
-    assert found[7].n == 100
-    assert found[14].share == 0 and found[14].n == 40
+    assert (found[14].share, found[14].n) == (0, 40)
+    assert max(found) == 42  # 56 and 50 days are more than are seen
 
 
 def test_silences_that_go_on_count_as_long_as_they_are_seen() -> None:
@@ -59,25 +61,33 @@ def test_silences_that_go_on_count_as_long_as_they_are_seen() -> None:
 def test_few_silences_end_the_curve() -> None:
     found = by_days(return_shares(counts([("rarely", 5, True, 500), ("rarely", 90, False, 29)])))
     assert found == {}
+    assert return_shares(counts([])) == []
 
 
-def test_a_law_without_memory_gives_the_same_share_at_every_silence() -> None:
+@pytest.mark.parametrize("n_days", [150, 400])
+def test_what_history_does_not_show_is_not_taken_for_leaving(n_days: int) -> None:
     random = np.random.default_rng(1)
     n = 200_000
     gap = random.geometric(0.02, n)
     has_left = random.random(n) < 0.3
-    seen = np.where(has_left, 400, np.minimum(gap, 400))
-    table = pd.DataFrame({"rhythm": "rarely", "days": seen, "has_ended": ~has_left & (gap <= 400)})
+    # Silences are seen for as long as is left of the history since they began.
+    seen = random.integers(1, n_days + 1, n)
+    has_ended = ~has_left & (gap <= seen)
+    table = pd.DataFrame(
+        {"rhythm": "rarely", "days": np.where(has_ended, gap, seen), "has_ended": has_ended}
+    )
     table = table.groupby(["rhythm", "days", "has_ended"]).size().reset_index(name="n")
     found = by_days(return_shares(table))
-    for days in (7, 28, 84):
+    assert len(found) >= 3
+    for days, one in found.items():
         stays = 0.7 * 0.98**days
-        assert found[days].share == pytest.approx(stays / (stays + 0.3), abs=0.01)
+        back = stays * (1 - 0.98**one.within_days)
+        assert one.share == pytest.approx(back / (stays + 0.3), abs=0.03)
 
 
 def test_what_a_horizon_means_is_read_from_the_curve() -> None:
     shares = [
-        ReturnShare(ALL, days, 50, share) for days, share in ((28, 0.6), (84, 0.2), (140, 0.09))
+        ReturnShare(ALL, days, 90, 50, share) for days, share in ((28, 0.6), (84, 0.2), (140, 0.09))
     ]
     assert lost_after(shares) == 140
     assert lost_after(shares[:2]) is None
@@ -87,7 +97,7 @@ def test_what_a_horizon_means_is_read_from_the_curve() -> None:
 
 
 def test_shares_are_put_together_again_from_their_figures() -> None:
-    shares = [ReturnShare(ALL, 28, 50, 0.6), ReturnShare("weekly", 7, 40, 0.9)]
+    shares = [ReturnShare(ALL, 28, 180, 50, 0.6), ReturnShare("weekly", 7, 180, 40, 0.9)]
     assert shares_of_figures(return_figures(DAY, shares)) == shares
 
 

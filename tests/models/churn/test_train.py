@@ -717,10 +717,23 @@ def test_probabilities_that_are_off_leave_the_rule(
 ) -> None:
     choice = choose(candidate(FOREST, 0.80, 0.15, error=error, limit=limit))
     assert (choice.champion, choice.registered) == (champion, ("recency", FOREST))
-    says = f"but its probabilities are off by {error:.4f}, more than the {limit:.4f} that may pass"
-    assert (says in choice.why) is (champion != FOREST)
+    says = f"its probabilities are off by {error:.4f}, more than the {limit:.4f} that may pass"
+    assert choice.why.startswith(f"the forest is not calibrated: {says}") is (champion != FOREST)
     # What went before is still told.
     assert "the forest beats the best rule" in choice.why and "gain 0.1000" in choice.why
+
+
+def test_a_model_does_not_stand_back_for_a_rule_that_is_off_by_more() -> None:
+    rule = candidate("recency", 0.70, 0.20, error=0.06, limit=0.02)
+    model = candidate(FOREST, 0.80, 0.15, error=0.021, limit=0.02)
+    assert Churn().choose(PARAMS, [rule, model]).champion == FOREST
+
+
+def test_a_calibrated_model_goes_before_a_better_one_that_is_not() -> None:
+    rule = candidate("recency", 0.70, 0.20)
+    average = candidate(AVERAGE, 0.82, 0.14, error=0.03, limit=0.02)
+    model = candidate(FOREST, 0.80, 0.15, error=0.01, limit=0.02)
+    assert Churn().choose(PARAMS, [rule, average, model]).champion == FOREST
 
 
 def test_a_rule_scores_whatever_its_calibration() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crm_spark.models.churn.facts import ChurnFacts
 from crm_spark.models.churn.return_curve import (
     ALL,
@@ -42,12 +44,22 @@ def meaning_section(facts: ChurnFacts) -> Section | None:
             lines,
             x_label="days without an order",
             y_label=f"came back within {counted(facts.returns[0].within_days, 'day')}",
+            ticks=_day_ticks([one.silent_days for one in facts.returns if one.rhythm == ALL]),
             are_shares=True,
         ),
         "Customers who came back, by how many days they had been silent, and by their usual gap "
         "between orders (Kaplan and Meier 1958).",
     )
     return Section("churn-meaning", "What leaving means here", [Text(text), picture])
+
+
+def _day_ticks(days: Sequence[int]) -> dict[float, str]:
+    """Give as many of the days as have room beside each other."""
+    room, ticks = max(days) / 10, [days[0]]
+    for day in days[1:]:
+        if day - ticks[-1] >= room:
+            ticks.append(day)
+    return {float(day): f"{day}" for day in ticks}
 
 
 def meaning_in_words(facts: ChurnFacts) -> str:

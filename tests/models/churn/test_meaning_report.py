@@ -7,7 +7,7 @@ import pytest
 from crm_spark.models.churn.facts import ChurnFacts
 from crm_spark.models.churn.meaning_report import meaning_in_words, meaning_section
 from crm_spark.models.churn.return_curve import ALL, ReturnShare
-from crm_spark.report.blocks import Text
+from crm_spark.report.blocks import Picture, Text
 
 CURVE = tuple(
     ReturnShare(ALL, days, 180, 100, share) for days, share in ((28, 0.62), (84, 0.2), (140, 0.09))
@@ -44,8 +44,11 @@ def test_where_many_come_back_after_any_silence_it_says_so() -> None:
 def test_the_section_has_the_sentence_and_the_curve() -> None:
     section = meaning_section(ChurnFacts(returns=CURVE, horizon_days=28))
     assert section is not None
-    text, _ = section.blocks
+    text, picture = section.blocks
     assert isinstance(text, Text) and text.text.startswith("Of customers silent for 28 days")
+    assert isinstance(picture, Picture)
+    # Shares go up, days go along.
+    assert "140" in picture.chart.svg and "14,000%" not in picture.chart.svg
 
 
 def test_without_a_curve_there_is_no_section() -> None:

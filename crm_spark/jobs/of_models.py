@@ -1,4 +1,4 @@
-"""The jobs that every model has: one that trains it, one that scores with it."""
+"""The jobs that models have: one trains, one scores, one walks over past cut-offs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crm_spark.lake.state import Target
 from crm_spark.models.contract import AnyModel
 from crm_spark.models.targets import score_targets, training_target
 from crm_spark.pipeline.days import DayPlan
-from crm_spark.pipeline.models import score_model, train_model
+from crm_spark.pipeline.models import backtest_model, score_model, train_model
 from crm_spark.runtime.run import RunSummary
 
 
@@ -73,3 +73,25 @@ class ScoreJob:
     def run(self, spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         """Write the score tables of the date."""
         return score_model(spark, config, as_of, self.model)
+
+
+@dataclass(frozen=True)
+class BacktestJob:
+    """Walks a model over past cut-offs, with what the command line asks of a job."""
+
+    model: AnyModel
+    NEEDS_AS_OF: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        """The job."""
+        return self.model.backtest_job
+
+    @property
+    def DESCRIPTION(self) -> str:
+        """What the help says."""
+        return f"Walk over past cut-offs: {self.model.backtest_in_words}, and compare."
+
+    def run(self, spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
+        """Write ops.metrics of each candidate on each cut-off, and log the table of them."""
+        return backtest_model(spark, config, as_of, self.model)

@@ -76,6 +76,8 @@ class Model(ABC, Generic[S, D, M]):
     # What the help says its two jobs do.
     training_in_words: ClassVar[str]
     scoring_in_words: ClassVar[str]
+    # What its backtest does on each cut-off; nothing where it has none.
+    backtest_in_words: ClassVar[str] = ""
     tables: ClassVar[tuple[Table, ...]]
     # Raise it with every change that can change a fitted model: it is part of the version's key.
     generation: ClassVar[int] = 1
@@ -102,6 +104,11 @@ class Model(ABC, Generic[S, D, M]):
     def score_job(self) -> str:
         """The job that scores with it."""
         return f"score_{self.name}"
+
+    @property
+    def backtest_job(self) -> str:
+        """The job that walks it over past cut-offs."""
+        return f"backtest_{self.name}"
 
     # --- what it needs
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
 from crm_spark.config import Config
 from crm_spark.errors import DataError
-from crm_spark.features.tables import PRODUCT_PRICES
+from crm_spark.features.build import snapshots
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_PRICES
 from crm_spark.lake.contract import Table
 from crm_spark.models.backtest import backtest
 from crm_spark.models.contract import AnyModel, ModelRun
@@ -56,15 +58,12 @@ def promote_model(
 
 
 def backtest_model(
-    spark: SparkSession,
-    config: Config,
-    as_of: date | None,
-    model: AnyModel,
-    built: Callable[[Run], Built],
+    spark: SparkSession, config: Config, as_of: date | None, model: AnyModel
 ) -> RunSummary:
-    """Walk a model over past cut-offs; `built` gives what is built for them."""
-    with job_run(spark, config, f"backtest_{model.name}", as_of) as job:
-        backtest(model, model_run(job, model, built(job)))
+    """Walk a model over past cut-offs; their snapshots are built for it where it reads any."""
+    with job_run(spark, config, model.backtest_job, as_of) as job:
+        built = {CUSTOMER_SNAPSHOT: partial(snapshots, job, feature_settings(config))}
+        backtest(model, model_run(job, model, built))
         return job.summary
 
 

@@ -64,7 +64,6 @@ from crm_spark.models.churn.train import (
     StepOfChurn,
     best_rule,
     figures,
-    groups_of_test,
     permutation_importance,
 )
 from crm_spark.models.churn.verdicts import churn_verdicts
@@ -105,6 +104,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     section_name = "churn"
     training_in_words = "Train churn models, test them beside trivial rules, and name the champion."
     scoring_in_words = "Score every active customer of the date with the champion of that date."
+    backtest_in_words = "train before each, and test on it"
     tables = (CUSTOMER_CHURN,)
     generation = 6
     not_learnt = frozenset({"backtest_cutoffs", "n_reasons", "explained_deciles"})
@@ -336,7 +336,7 @@ def _tested(fitted: Fitted, rule: Fitted | None, *, seed: int) -> Tested[ChurnMo
         rule is None,
         fitted.model,
         tuple(figures(fitted, rule, seed=seed)),
-        tuple(group_verdicts(fitted.name, groups_of_test(fitted))),
+        tuple(group_verdicts(fitted.name, fitted.groups)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -89,6 +90,12 @@ class Fitted:
     def name(self) -> str:
         """The candidate: forest, or the rule it is."""
         return self.model.kind
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The groups of the test's customers, and how the model did on each."""
+        tested = self.outcomes
+        return groups_of(tested.features, tested.has_left, tested.probability)
 
     @property
     def counts(self) -> ScoreCounts:
@@ -238,12 +245,6 @@ def _named(name: str) -> ChurnCandidate:
     return next(candidate for candidate in CANDIDATES if candidate.name == name)
 
 
-def groups_of_test(fitted: Fitted) -> list[Group]:
-    """Give the groups of the test's customers, and how the model did on each."""
-    tested = fitted.outcomes
-    return groups_of(tested.features, tested.has_left, tested.probability)
-
-
 def figures(fitted: Fitted, rule: Fitted | None, *, seed: int) -> list[Measured]:
     """Give the metrics of a tested candidate, how its probabilities came true, and its gain.
 
@@ -266,7 +267,7 @@ def figures(fitted: Fitted, rule: Fitted | None, *, seed: int) -> list[Measured]
         limits = gate(fitted.counts, seed=seed)
         found.append(Measured(CALIBRATION_LIMIT, limits.limit, n))
         found.append(Measured(CALIBRATION_BY_CHANCE, limits.expected_by_chance, n))
-    found += group_figures(groups_of_test(fitted))
+    found += group_figures(fitted.groups)
     if rule is not None:
         found += [
             Measured(name, gain.value, n, gain.low, gain.high)

@@ -57,6 +57,7 @@ class Demand(Model[DemandSection, DemandData, DemandModel]):
         "Fit what will be sold, test it beside trivial rules, and name the champion."
     )
     scoring_in_words = "Forecast what will be sold of each product, department and in all."
+    backtest_in_words = "forecast what is sold after each"
     tables = (DEMAND_FORECAST,)
     glossary = GLOSSARY
     criteria = (

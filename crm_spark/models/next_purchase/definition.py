@@ -73,6 +73,7 @@ class NextPurchase(Model[NextPurchaseSection, NextPurchaseData, NextPurchaseMode
         "Fit when customers next order, test it beside trivial rules, and name the champion."
     )
     scoring_in_words = "Say how probably every customer orders in the next days, and when."
+    backtest_in_words = "say who orders when after each"
     tables = (CUSTOMER_NEXT_PURCHASE,)
     glossary = GLOSSARY
     criteria = (

@@ -75,6 +75,7 @@ class Propensity(Model[PropensitySection, PropensityData, PropensityModel]):
         "Fit who will buy of which department and product, test it beside trivial rules, choose."
     )
     scoring_in_words = "Say how probably every customer buys of each department and product."
+    backtest_in_words = "say who buys what after each"
     tables = (CUSTOMER_PROPENSITY, PROPENSITY_AUDIENCES)
     glossary = GLOSSARY
     criteria = (

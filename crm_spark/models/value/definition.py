@@ -84,6 +84,7 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
         "champion."
     )
     scoring_in_words = "Say what every customer of the date is worth, and put them into tiers."
+    backtest_in_words = "say what customers will spend on each"
     tables = (CUSTOMER_VALUE, VALUE_VALIDATION)
     glossary = GLOSSARY
     # What is expected is a mean, which has the least squared error; the least absolute one is that

@@ -88,6 +88,17 @@ class Config(BaseModel):
             raise ValueError("currencies needs currency, mapped in sources.transactions.columns")
         return self
 
+    @model_validator(mode="after")
+    def _what_models_ask_for_is_mapped(self) -> Config:
+        faults = [
+            f"{model.section_name}.{fault}"
+            for model in MODELS
+            for fault in model.section_faults(getattr(self, model.section_name), self.mapped)
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
     @property
     def known_models(self) -> tuple[AnyModel, ...]:
         """The models of the registry, and the user's own."""

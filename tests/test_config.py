@@ -498,3 +498,13 @@ def test_a_file_that_is_not_utf_8_is_a_fault_of_the_configuration(tmp_path: Path
     file.write_bytes("storage: {root: caf\u00e9}".encode("latin-1"))
     with pytest.raises(ConfigError, match=r"latin\.yml"):
         read_local_config(str(file))
+
+
+def test_subgroups_of_churn_have_to_be_mapped() -> None:
+    customers = {"path": "c.csv", "format": "csv", "columns": {"customer_id": "c", "region": "r"}}
+    sources = {"transactions": transactions(), "customers": customers}
+    known = load(document(sources=sources, churn={"subgroups": ["region"]}))
+    assert known.churn.subgroups == ("region",)
+    message = error_message(document(sources=sources, churn={"subgroups": ["region", "country"]}))
+    assert "churn.subgroups: sources.customers does not map country" in message
+    assert "region" not in message

@@ -116,6 +116,10 @@ class Model(ABC, Generic[S, D, M]):
         """Say what the configuration lacks for it, if anything."""
         return None
 
+    def section_faults(self, section: S, mapped: Mapped) -> Sequence[str]:
+        """Say what the section asks for that is not mapped."""
+        return ()
+
     @abstractmethod
     def plan(self, section: S, day: date, first_order: date) -> Plan:
         """Give the cut-offs that a training as of the day learns from and is tested on."""

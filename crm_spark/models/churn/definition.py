@@ -90,6 +90,8 @@ from crm_spark.models.tracking import LoggedPipeline
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.runtime.progress import stage
 from crm_spark.tables.checks import Verdict
+from crm_spark.tables.core import CUSTOMERS
+from crm_spark.tables.mapped import Mapped
 from crm_spark.words import counted
 
 DECILES = 10
@@ -124,14 +126,26 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         "auc_gain",
     )
 
+    def section_faults(self, section: ChurnSection, mapped: Mapped) -> Sequence[str]:
+        """Name attributes for subgroups that sources.customers does not map."""
+        lacking = [one for one in section.subgroups if not mapped.has("customers", one)]
+        if not lacking:
+            return ()
+        names = ", ".join(lacking)
+        return [f"subgroups: sources.customers does not map {names}: map it, or leave it out"]
+
     def plan(self, section: ChurnSection, day: date, first_order: date) -> Plan:
         """Test on the latest cut-off that has closed, choose and learn on those closed before."""
         quoted = cutoffs_for_test(section, latest_closed(section, day), first_order)
         return plan_with_choice(quoted, closes_after=closed_after(section))
 
     def learns_from(self, section: ChurnSection, plan: Plan, day: date) -> Sequence[Read]:
-        """Give the orders, which say who came back, and the snapshots of the cut-offs."""
-        return (Read(CUSTOMER_ORDERS), Read(CUSTOMER_SNAPSHOT, plan.dates))
+        """Give the orders, which say who came back, and the snapshots of the cut-offs.
+
+        And the customers' attributes where subgroups are made by some.
+        """
+        reads = (Read(CUSTOMER_ORDERS), Read(CUSTOMER_SNAPSHOT, plan.dates))
+        return (*reads, Read(CUSTOMERS)) if section.subgroups else reads
 
     def scores_from(self, section: ChurnSection, day: date) -> Sequence[Read]:
         """Give the snapshot of the date."""

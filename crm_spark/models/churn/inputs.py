@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
 from crm_spark.features.orders import count_changes, orders_as_of
@@ -13,19 +14,24 @@ from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.lake.delta import Lake
 from crm_spark.models.churn.labels import LABEL, churn_labels
 from crm_spark.models.churn.section import ChurnSection
+from crm_spark.models.churn.subgroups import attribute
 from crm_spark.models.churn.verdicts import FEWEST_OF_A_CLASS, ChurnClasses
 from crm_spark.models.outcomes import closings
 from crm_spark.models.usability.data_facts import customers_by_class
-from crm_spark.tables.core import TRANSACTIONS
+from crm_spark.tables.core import CUSTOMERS, TRANSACTIONS
+from crm_spark.tables.history import as_of
 
 
 def labelled(
     lake: Lake, snapshot: DataFrame, dates: Sequence[date], params: ChurnSection
 ) -> DataFrame:
-    """Give the active customers of these cut-offs with their labels."""
+    """Give the active customers of these cut-offs with their labels.
+
+    And, as they were known then, the attributes that subgroups are made by.
+    """
     orders = lake.read(CUSTOMER_ORDERS)
     closed = closings(dates, horizon_days=params.horizon_days, grace_days=params.grace_days)
-    return churn_labels(
+    rows = churn_labels(
         snapshot,
         orders,
         lake.read(TRANSACTIONS),
@@ -35,6 +41,12 @@ def labelled(
         grace_days=params.grace_days,
         active_days=params.active_days,
     )
+    if not params.subgroups:
+        return rows
+    attributes = as_of(lake.read(CUSTOMERS), days=dates).select(
+        "customer_id", "as_of_date", *[F.col(one).alias(attribute(one)) for one in params.subgroups]
+    )
+    return rows.join(attributes, ["customer_id", "as_of_date"], "left")
 
 
 def counted_orders(lake: Lake, day: date) -> DataFrame:

@@ -64,6 +64,14 @@ class ChurnSection(BaseModel):
     logistic_penalty: float = Field(default=100.0, ge=0)
     # Test cut-offs of backtest_churn; by default the latest six, a horizon apart.
     backtest_cutoffs: tuple[date, ...] = ()
+    # What of customers the champion is looked at by, besides tenure, rhythm and value: columns of
+    # core.customers. No model learns from them.
+    subgroups: tuple[
+        Literal[
+            "country", "region", "age_group", "income_group", "household_size", "household_type"
+        ],
+        ...,
+    ] = ()
     # Features that look too good to be true and were proved clean: the forest may use them.
     trusted_features: tuple[str, ...] = ()
 

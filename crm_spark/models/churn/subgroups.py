@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +21,7 @@ from crm_spark.models.calibration_gate import harmless_error
 from crm_spark.models.paired_gain import Flags
 from crm_spark.models.records import MetricRow
 from crm_spark.models.results import Measured
+from crm_spark.report.words import plain
 from crm_spark.tables.checks import Verdict
 from crm_spark.words import counted
 
@@ -57,6 +60,14 @@ GROUPINGS: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
 }
 FEATURES_OF_GROUPS = ("tenure_days", "median_gap_days", _SPEND)
+# Of an attribute its commonest values.
+MOST_VALUES = 10
+UNKNOWN = "unknown"
+
+
+def attribute(name: str) -> str:
+    """Give the column of labelled rows that holds an attribute of core.customers."""
+    return f"attribute_{name}"
 
 
 @dataclass(frozen=True)
@@ -76,23 +87,45 @@ class Group:
     @property
     def in_words(self) -> str:
         """Say who they are."""
+        if self.grouping not in GROUPINGS:
+            of = "not known" if self.name == UNKNOWN else self.name
+            return f"{plain(self.grouping)}: {of}"
         about, names, unknown = GROUPINGS[self.grouping]
-        of = unknown if self.name == "unknown" else names[int(self.name) - 1]
+        of = unknown if self.name == UNKNOWN else names[int(self.name) - 1]
         return f"{about}: {of}"
 
 
-def groups_of(features: Mapping[str, Floats], has_left: Flags, probability: Floats) -> list[Group]:
+def groups_of(
+    features: Mapping[str, Floats],
+    has_left: Flags,
+    probability: Floats,
+    attributes: Mapping[str, NDArray[np.object_]] | None = None,
+) -> list[Group]:
     """Give the groups with enough customers; `features` has the values of FEATURES_OF_GROUPS.
 
-    Arrays of one length, a row a customer; NaN where a value is not known.
+    Arrays of one length, a row a customer; NaN, and None of `attributes`, where a value is not
+    known.
     """
     found = []
     for grouping, number in _numbers(features).items():
-        for name in [*map(str, range(1, 4)), "unknown"]:
-            is_in = number == (0 if name == "unknown" else int(name))
+        for name in [*map(str, range(1, 4)), UNKNOWN]:
+            is_in = number == (0 if name == UNKNOWN else int(name))
             if is_in.sum() >= FEWEST_OF_GROUP:
                 found.append(_group(grouping, name, has_left[is_in], probability[is_in]))
+    for grouping, values in (attributes or {}).items():
+        for value in _commonest(values):
+            is_in = np.array([one == value for one in values], bool)
+            name = UNKNOWN if value is None else str(value)
+            found.append(_group(grouping, name, has_left[is_in], probability[is_in]))
     return found
+
+
+def _commonest(values: NDArray[np.object_]) -> list[object]:
+    """Give values that enough customers have, by name, who have none last."""
+    counts = Counter(values.tolist()).most_common()
+    known = [value for value, n in counts if n >= FEWEST_OF_GROUP and value is not None]
+    unknown = [None for value, n in counts if n >= FEWEST_OF_GROUP and value is None]
+    return [*sorted(known[:MOST_VALUES]), *unknown]
 
 
 def _numbers(features: Mapping[str, Floats]) -> dict[str, NDArray[np.int64]]:
@@ -139,22 +172,31 @@ def group_figures(groups: Sequence[Group]) -> list[Measured]:
     return found
 
 
+_PREDICTED = re.compile(rf"{re.escape(PREFIX)}(\w+)\.(.+)\.predicted")
+
+
 def groups_of_figures(figures: Mapping[str, MetricRow]) -> list[Group]:
-    """Put the groups together again from a candidate's figures by name."""
+    """Put the groups together again from a candidate's figures by name, in order of groupings."""
     found = []
-    for grouping in GROUPINGS:
-        for number in [*map(str, range(1, 4)), "unknown"]:
-            name = f"{PREFIX}{grouping}.{number}"
-            rows = [figures.get(f"{name}.{figure}") for figure in ("predicted", "observed", "auc")]
-            predicted, observed, auc = rows
-            if predicted is None or observed is None or auc is None:
-                continue
-            known = (predicted.value, observed.value, observed.low, observed.high)
-            if None not in known:
-                found.append(
-                    Group(grouping, number, observed.n, *known, auc.value, auc.high)  # type: ignore[arg-type]
-                )
-    return found
+    for name, predicted in figures.items():
+        match = _PREDICTED.fullmatch(name)
+        observed = figures.get(name.removesuffix("predicted") + "observed")
+        auc = figures.get(name.removesuffix("predicted") + "auc")
+        if match is None or observed is None or auc is None:
+            continue
+        known = (predicted.value, observed.value, observed.low, observed.high)
+        if None not in known:
+            found.append(
+                Group(match[1], match[2], observed.n, *known, auc.value, auc.high)  # type: ignore[arg-type]
+            )
+    order = list(GROUPINGS)
+
+    def place(group: Group) -> tuple[bool, int, str, bool, str]:
+        is_ours = group.grouping in order
+        number = order.index(group.grouping) if is_ours else 0
+        return (not is_ours, number, group.grouping, group.name == UNKNOWN, group.name)
+
+    return sorted(found, key=place)
 
 
 def fault_of(group: Group) -> str | None:

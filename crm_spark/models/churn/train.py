@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -36,6 +37,7 @@ from crm_spark.models.churn.section import ChurnSection
 from crm_spark.models.churn.subgroups import (
     FEATURES_OF_GROUPS,
     Group,
+    attribute,
     group_figures,
     groups_of,
 )
@@ -60,13 +62,14 @@ _COPY_OF = "_copy_of"
 class Outcomes:
     """Customers of a cut-off, by their id: whether they left, and what they were given.
 
-    `features` are those by whose values they are grouped. As long as a model is not calibrated its
-    raw scores stand for probabilities.
+    `features` and `attributes` are those by whose values they are grouped. As long as a model is
+    not calibrated its raw scores stand for probabilities.
     """
 
     has_left: Flags
     probability: Floats
     features: Mapping[str, Floats]
+    attributes: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
 
     @property
     def counts(self) -> ScoreCounts:
@@ -95,7 +98,7 @@ class Fitted:
     def groups(self) -> list[Group]:
         """The groups of the test's customers, and how the model did on each."""
         tested = self.outcomes
-        return groups_of(tested.features, tested.has_left, tested.probability)
+        return groups_of(tested.features, tested.has_left, tested.probability, tested.attributes)
 
     @property
     def counts(self) -> ScoreCounts:
@@ -216,14 +219,17 @@ class StepOfChurn:
                 parts = [self._scores(_named(name)) for name in candidate.parts]
                 found = {day: _mean([part[day] for part in parts]) for day in parts[0]}
             else:
-                found = raw_outcomes(self._model(candidate), self._scored)
+                found = raw_outcomes(self._model(candidate), self._scored, self._params.subgroups)
             self._raw[candidate.name] = found
         return self._raw[candidate.name]
 
 
-def raw_outcomes(model: ChurnModel, labelled: DataFrame) -> dict[date, Outcomes]:
+def raw_outcomes(
+    model: ChurnModel, labelled: DataFrame, subgroups: Sequence[str] = ()
+) -> dict[date, Outcomes]:
     """Score labelled rows, which fit the driver; gives raw scores by cut-off."""
-    keep = ["customer_id", "as_of_date", LABEL, *FEATURES_OF_GROUPS]
+    attributes = [attribute(name) for name in subgroups]
+    keep = ["customer_id", "as_of_date", LABEL, *FEATURES_OF_GROUPS, *attributes]
     found = score(model, labelled, keep=keep).toPandas().sort_values("customer_id")
     outcomes = {}
     for day in found["as_of_date"].unique():
@@ -232,6 +238,7 @@ def raw_outcomes(model: ChurnModel, labelled: DataFrame) -> dict[date, Outcomes]
             of_day[LABEL].to_numpy() == 1,
             of_day[RAW_SCORE].to_numpy(float),
             {name: of_day[name].to_numpy(float) for name in FEATURES_OF_GROUPS},
+            {name: of_day[attribute(name)].to_numpy(object) for name in subgroups},
         )
     return outcomes
 

@@ -142,3 +142,31 @@ def test_groups_are_put_together_again_from_their_figures() -> None:
     assert groups_of_figures(rows) == groups
     # What was measured before there were groups has none.
     assert groups_of_figures({"auc": rows["group.value.1.auc"]}) == []
+
+
+def test_attributes_make_groups_by_their_commonest_values() -> None:
+    features = customers()
+    random = np.random.default_rng(6)
+    region = random.choice(
+        np.array(["North", "South", "A.1", None], object), N, p=[0.5, 0.3, 0.1, 0.1]
+    )
+    rare = np.array([f"r{number % 200}" for number in range(N)], object)
+    probability = random.uniform(0.05, 0.5, N)
+    left = drawn(np.where(region == "South", probability / 2, probability))
+    groups = groups_of(
+        features, left.astype(bool), probability, {"region": region, "household_size": rare}
+    )
+    own = [one for one in groups if one.grouping in ("region", "household_size")]
+    # Of 200 values none has fifty customers.
+    assert [one.name for one in own] == ["A.1", "North", "South", "unknown"]
+    assert [one.n for one in own] == [
+        (region == name).sum() for name in ("A.1", "North", "South")
+    ] + [sum(name is None for name in region)]
+    assert [one.in_words for one in own if fault_of(one)] == ["region: South"]
+    rows = {
+        one.name: MetricRow(
+            "forest", date(2024, 6, 1), one.name, one.value, one.n, one.low, one.high
+        )
+        for one in group_figures(groups)
+    }
+    assert groups_of_figures(rows) == groups

@@ -43,10 +43,17 @@ def labelled(
     )
     if not params.subgroups:
         return rows
-    attributes = as_of(lake.read(CUSTOMERS), days=dates).select(
-        "customer_id", "as_of_date", *[F.col(one).alias(attribute(one)) for one in params.subgroups]
+    return with_attributes(rows, lake.read(CUSTOMERS), params.subgroups, dates=dates)
+
+
+def with_attributes(
+    rows: DataFrame, customers: DataFrame, names: Sequence[str], *, dates: Sequence[date]
+) -> DataFrame:
+    """Add attribute_<name> of core.customers, as it was known on each row's date; else null."""
+    known = as_of(customers, days=dates).select(
+        "customer_id", "as_of_date", *[F.col(name).alias(attribute(name)) for name in names]
     )
-    return rows.join(attributes, ["customer_id", "as_of_date"], "left")
+    return rows.join(known, ["customer_id", "as_of_date"], "left")
 
 
 def counted_orders(lake: Lake, day: date) -> DataFrame:

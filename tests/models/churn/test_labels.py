@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from crm_spark.features.orders import customer_orders
+from crm_spark.models.churn.inputs import with_attributes
 from crm_spark.models.churn.labels import churn_labels, is_active
 from crm_spark.tables.core import TRANSACTIONS
 
@@ -207,3 +208,34 @@ def test_who_has_no_known_last_order_is_not_active(spark: SparkSession) -> None:
     df = spark.createDataFrame([("a", None), ("b", 0)], "customer_id string, s long")
     renamed = df.withColumnRenamed("s", "days_since_last_order")
     assert [row["customer_id"] for row in renamed.where(is_active(1)).collect()] == ["b"]
+
+
+def test_attributes_are_those_known_on_the_date(spark: SparkSession) -> None:
+    early, late = date(2024, 3, 1), date(2024, 5, 1)
+    rows = spark.createDataFrame(
+        [("moved", early), ("moved", late), ("stays", late), ("unknown", late)],
+        "customer_id string, as_of_date date",
+    )
+    moved = datetime(2024, 4, 1, tzinfo=UTC)
+    customers = spark.createDataFrame(
+        [
+            ("moved", None, moved, "North", "18-24"),
+            ("moved", moved, None, "South", "18-24"),
+            ("stays", None, None, "East", None),
+        ],
+        "customer_id string, valid_from timestamp, valid_to timestamp, region string, "
+        "age_group string",
+    )
+    found = with_attributes(rows, customers, ["region", "age_group"], dates=[early, late])
+    assert {
+        (row["customer_id"], row["as_of_date"]): (
+            row["attribute_region"],
+            row["attribute_age_group"],
+        )
+        for row in found.collect()
+    } == {
+        ("moved", early): ("North", "18-24"),
+        ("moved", late): ("South", "18-24"),
+        ("stays", late): ("East", None),
+        ("unknown", late): (None, None),
+    }

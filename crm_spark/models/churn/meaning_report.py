@@ -65,25 +65,27 @@ def _day_ticks(days: Sequence[int]) -> dict[float, str]:
 def meaning_in_words(facts: ChurnFacts) -> str:
     """Say how many of those called lost come back, and after how long few do."""
     within = counted(facts.returns[0].within_days, "day")
-    known = share_after(facts.returns, facts.horizon_days)
+    horizon, few_share = counted(facts.horizon_days, "day"), share(FEW_RETURN)
+    known, few = share_after(facts.returns, facts.horizon_days), lost_after(facts.returns)
     said = []
     if known is not None:
         silent = counted(known.silent_days, "day")
         said.append(
             f"Of customers silent for {silent}, {share(known.share)} came back within {within}."
         )
-    few = lost_after(facts.returns)
+        if known.share > FEW_RETURN:
+            part = "most" if known.share > 0.5 else "some"
+            said.append(
+                f"So {part} of those who are called lost, as they order nothing in {horizon}, are "
+                "only late."
+            )
     if few is None:
         last = counted(max(one.silent_days for one in facts.returns), "day")
-        said.append(f"After silences of up to {last}, more than {share(FEW_RETURN)} came back.")
+        said.append(f"After silences of up to {last}, more than {few_share} came back.")
     elif few > facts.horizon_days:
         said.append(
-            f"Who orders nothing in {counted(facts.horizon_days, 'day')} is called lost, and may "
-            f"only be late; after {counted(few, 'day')} fewer than {share(FEW_RETURN)} come back "
-            "(churn.horizon_days)."
+            f"After {counted(few, 'day')} fewer than {few_share} come back (churn.horizon_days)."
         )
     else:
-        said.append(
-            f"After {counted(few, 'day')} already fewer than {share(FEW_RETURN)} came back."
-        )
+        said.append(f"After {counted(few, 'day')} already fewer than {few_share} came back.")
     return " ".join(said)

@@ -34,6 +34,8 @@ FINGERPRINT = "crm_spark.fingerprint"
 KIND = "crm_spark.kind"
 SPEC_FILE = "spec.json"
 PIPELINE_FOLDER = "model"
+# Of a slash MLflow makes a path, of which it refuses some.
+_NOT_TRACKED, _LONGEST_NAME = re.compile(r"[^\w\-. :]"), 250
 REPORT = "crm_spark.report"
 # What loads a model elsewhere; explicit, since MLflow would else start a second Spark to find out.
 PIP_REQUIREMENTS = ["pyspark==4.2.0", "mlflow==3.17.2", "pandas>=2.2,<3", "numpy<3", "pyarrow>=18"]
@@ -80,6 +82,11 @@ class ModelVersion:
     version: str
     kind: str
     run_id: str
+
+
+def tracked_name(name: str) -> str:
+    """Give a metric's name as MLflow takes it; a user's own values may stand in ours."""
+    return _NOT_TRACKED.sub("_", name)[:_LONGEST_NAME]
 
 
 def check_tracking(section: TrackingSection) -> None:
@@ -201,7 +208,7 @@ class Tracker:
         ) as run:
             self._mlflow.set_tags({FINGERPRINT: fingerprint, KIND: kind})
             self._mlflow.log_params(dict(params))
-            self._mlflow.log_metrics(dict(metrics))
+            self._mlflow.log_metrics({tracked_name(name): one for name, one in metrics.items()})
             self._log_inputs(inputs)
             self._mlflow.log_text(spec_json, SPEC_FILE)
             for file, text in (texts or {}).items():

@@ -407,3 +407,24 @@ def test_a_sqlite_store_that_cannot_be_written_is_an_environment_fault(tmp_path:
 def test_a_store_of_another_kind_is_not_asked(tmp_path: Path) -> None:
     check_tracking(TrackingSection(uri=f"file://{tmp_path}/mlruns"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_values_of_users_in_names_of_metrics_are_tracked_all_the_same(
+    tracker: Tracker, client: MlflowClient
+) -> None:
+    odd = ["group.age_group.65+.auc", "group.region.N/A.auc", "group.region.Île-de-France.auc"]
+    version = tracker.register(
+        "odd names",
+        kind="forest",
+        fingerprint="f",
+        spec_json="{}",
+        params={},
+        metrics={"auc": 0.8, **dict.fromkeys(odd, 0.7), "group." + "x" * 300: 0.6},
+        inputs={},
+    )
+    tracked = client.get_run(version.run_id).data.metrics
+    assert tracked["auc"] == 0.8
+    assert tracked["group.age_group.65_.auc"] == 0.7
+    assert tracked["group.region.N_A.auc"] == 0.7
+    assert tracked["group.region.Île-de-France.auc"] == 0.7
+    assert tracked["group." + "x" * 244] == 0.6

@@ -39,7 +39,7 @@ def grade(
     if not is_better or not is_calibrated:
         return Grade("C", f"{compared}: {use}")
     if low >= GAIN_FOR_A:
-        return Grade("A", f"clearly {compared}: {use}")
+        return Grade("A", f"clearly {compared.replace(' for sure', '', 1)}: {use}")
     return Grade("B", f"{compared}: {use}, but the gain may be small")
 
 

@@ -7,6 +7,7 @@ import pytest
 from crm_spark.models.churn.grade import grade
 
 BETTER = "better than the best rule for sure (AUC +0.0200, 95 % interval {} to +0.0300)"
+CLEARLY = "clearly " + BETTER.replace(" for sure", "")
 NO_BETTER = "not surely better than the best rule (AUC +0.0200, 95 % interval {} to +0.0300)"
 RANKING = "use the ranking, not the probabilities, which are not calibrated"
 NO_PROOF = "; nothing shows that a plain rule would do worse"
@@ -15,8 +16,8 @@ NO_PROOF = "; nothing shows that a plain rule would do worse"
 @pytest.mark.parametrize(
     ("low", "is_calibrated", "letter", "why"),
     [
-        (0.01, True, "A", f"clearly {BETTER.format('+0.0100')}: use the probabilities"),
-        (0.005, True, "A", f"clearly {BETTER.format('+0.0050')}: use the probabilities"),
+        (0.01, True, "A", f"{CLEARLY.format('+0.0100')}: use the probabilities"),
+        (0.005, True, "A", f"{CLEARLY.format('+0.0050')}: use the probabilities"),
         (
             0.0049,
             True,

@@ -131,11 +131,8 @@ def test_the_report_and_the_results_know_nothing_of_a_model_named_features(
     facts = read_churn(
         ReportRequest(run, AS_OF, config.mapped, config.report), config.section_of(Churn())
     )
-    assert {row.model_name for row in facts.metrics} == {
-        "forest",
-        "recency",
-        "recency_frequency_tenure",
-    }
+    candidates = {one.name for one in Churn().candidates(config.section_of(Churn()))}
+    assert {row.model_name for row in facts.metrics} == candidates
     assert {row.model_name for row in facts.walked} == {row.model_name for row in facts.metrics}
     assert all(0.0 <= row.value <= 1.0 for row in facts.walked if row.value is not None)
 

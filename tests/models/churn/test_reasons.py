@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,10 +20,8 @@ from models.churn.made_customers import (
     TEST,
     VARYING,
     on_test,
-    persisted,
-    planted_snapshots,
 )
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -187,21 +185,12 @@ def test_a_forest_without_its_trees_is_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def table() -> pd.DataFrame:
-    return planted_snapshots()
-
-
-@pytest.fixture(scope="module")
-def frame(spark: SparkSession, table: pd.DataFrame) -> Iterator[DataFrame]:
-    with persisted(spark, table) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def models(frame: DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, ChurnModel]:
+def models(
+    planted: DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, ChurnModel]:
     """Give fitted models as they are loaded to score: with the trees of a forest that was saved."""
     used = [feature for feature in FEATURES if feature.name in VARYING]
-    step = StepOfChurn(frame, CUTOFFS, PARAMS, used)
+    step = StepOfChurn(planted, CUTOFFS, PARAMS, used)
     found = {one.name: step.fitted(one).model for one in CANDIDATES if one.name in KINDS}
     folder = tmp_path_factory.mktemp("saved") / "forest"
     forest = found[FOREST].forest
@@ -220,13 +209,13 @@ def values_of(table: pd.DataFrame, model: ChurnModel) -> Floats:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_contributions_add_up_to_the_score_that_spark_gives(
-    models: Mapping[str, ChurnModel], frame: DataFrame, kind: str
+    models: Mapping[str, ChurnModel], planted: DataFrame, kind: str
 ) -> None:
     model = models[kind]
     # All cut-offs, and some to whom nothing is known.
     unknown = [F.lit(None).cast(T.DoubleType()).alias(name) for name in model.features]
-    rows = frame.select("customer_id", *model.features).unionByName(
-        frame.limit(3).select("customer_id", *unknown)
+    rows = planted.select("customer_id", *model.features).unionByName(
+        planted.limit(3).select("customer_id", *unknown)
     )
     found = score(model, rows, keep=["customer_id", *model.features]).toPandas()
     explainer = Explainer.of(model)
@@ -246,12 +235,12 @@ def test_contributions_add_up_to_the_score_that_spark_gives(
 )
 def test_the_planted_cause_is_the_first_reason_of_whom_it_drives(
     models: Mapping[str, ChurnModel],
-    table: pd.DataFrame,
+    planted_table: pd.DataFrame,
     kind: str,
     least_told: float,
     least_effect: float,
 ) -> None:
-    test = on_test(table)
+    test = on_test(planted_table)
     driven = test[test[PLANTED] > HIGH]
     assert len(driven) > 100
     reasons = Explainer.of(models[kind]).reasons(values_of(driven, models[kind]), n=N_REASONS)
@@ -272,9 +261,9 @@ def test_the_planted_cause_is_the_first_reason_of_whom_it_drives(
 
 
 def test_the_planted_cause_is_not_told_to_whom_it_does_not_drive(
-    models: Mapping[str, ChurnModel], table: pd.DataFrame
+    models: Mapping[str, ChurnModel], planted_table: pd.DataFrame
 ) -> None:
-    test = on_test(table)
+    test = on_test(planted_table)
     others = test[test[PLANTED] < HIGH - 20]
     assert len(others) > 100
     reasons = Explainer.of(models[FOREST]).reasons(values_of(others, models[FOREST]), n=10)
@@ -284,10 +273,10 @@ def test_the_planted_cause_is_not_told_to_whom_it_does_not_drive(
 
 @pytest.mark.parametrize("kind", [FOREST, AVERAGE])
 def test_one_reason_a_theme_strongest_first_and_each_what_the_probability_loses(
-    models: Mapping[str, ChurnModel], table: pd.DataFrame, kind: str
+    models: Mapping[str, ChurnModel], planted_table: pd.DataFrame, kind: str
 ) -> None:
     model = models[kind]
-    explainer, values = Explainer.of(model), values_of(on_test(table), model)
+    explainer, values = Explainer.of(model), values_of(on_test(planted_table), model)
     added, raw = explainer.contributions(values)
     # The themes of what varies, as the words of reasons have them.
     themes = {
@@ -326,10 +315,10 @@ def test_one_reason_a_theme_strongest_first_and_each_what_the_probability_loses(
 
 @pytest.mark.parametrize("kind", [AVERAGE, RULE])
 def test_spark_gives_the_reasons_of_the_explainer(
-    models: Mapping[str, ChurnModel], frame: DataFrame, table: pd.DataFrame, kind: str
+    models: Mapping[str, ChurnModel], planted: DataFrame, planted_table: pd.DataFrame, kind: str
 ) -> None:
-    model, test = models[kind], on_test(table)
-    rows = frame.where(F.col("as_of_date") == TEST).repartition(3, "n_orders")
+    model, test = models[kind], on_test(planted_table)
+    rows = planted.where(F.col("as_of_date") == TEST).repartition(3, "n_orders")
     assert rows.rdd.getNumPartitions() == 3
     # Of so many rows pieces are made, each explained by itself.
     spread = with_reasons(model, rows, n=N_REASONS, n_rows=3 * ROWS_OF_PIECE)
@@ -346,9 +335,9 @@ def test_spark_gives_the_reasons_of_the_explainer(
 
 
 def test_what_is_not_known_is_a_null_in_spark(
-    models: Mapping[str, ChurnModel], frame: DataFrame
+    models: Mapping[str, ChurnModel], planted: DataFrame
 ) -> None:
-    test = frame.where(F.col("as_of_date") == TEST).limit(5)
+    test = planted.where(F.col("as_of_date") == TEST).limit(5)
     # A tree of which the unknown is the reason, among the others.
     model = replace(models[FOREST], trees=(tree(-0.5, 0.9, 0.1),), inputs=(Input(PLANTED, -1.0),))
     blind = test.withColumn(PLANTED, F.lit(None).cast("double"))
@@ -361,22 +350,25 @@ def test_what_is_not_known_is_a_null_in_spark(
 
 
 def test_no_reasons_asked_for_are_empty_arrays_of_the_same_type(
-    models: Mapping[str, ChurnModel], frame: DataFrame
+    models: Mapping[str, ChurnModel], planted: DataFrame
 ) -> None:
     model = models[FOREST]
-    none, some = (with_reasons(model, frame.limit(4), n=n, n_rows=4) for n in (0, N_REASONS))
+    none, some = (with_reasons(model, planted.limit(4), n=n, n_rows=4) for n in (0, N_REASONS))
     for reasons in (none, some):
         assert reasons.schema["reasons"].dataType == T.ArrayType(REASON)
         assert reasons.schema["customer_id"].dataType == T.StringType()
     assert [row["reasons"] for row in none.collect()] == [[]] * 4
     # It does without the trees, which were then not loaded.
-    assert with_reasons(replace(model, trees=()), frame, n=0, n_rows=4).columns == none.columns
-    assert with_reasons(model, frame.limit(0), n=N_REASONS, n_rows=0).collect() == []
+    assert with_reasons(replace(model, trees=()), planted, n=0, n_rows=4).columns == none.columns
+    assert with_reasons(model, planted.limit(0), n=N_REASONS, n_rows=0).collect() == []
 
 
 def test_an_explainer_gives_the_same_after_it_was_sent(
-    models: Mapping[str, ChurnModel], table: pd.DataFrame
+    models: Mapping[str, ChurnModel], planted_table: pd.DataFrame
 ) -> None:
-    explainer, values = Explainer.of(models[AVERAGE]), values_of(on_test(table), models[AVERAGE])
+    explainer, values = (
+        Explainer.of(models[AVERAGE]),
+        values_of(on_test(planted_table), models[AVERAGE]),
+    )
     before = explainer.reasons(values, n=2)
     assert pickle.loads(pickle.dumps(explainer)).reasons(values, n=2) == before

@@ -23,7 +23,6 @@ from models.churn.made_customers import (
     VARYING,
     on_test,
     persisted,
-    planted_snapshots,
     snapshots,
     to_spark,
     with_labels,
@@ -125,17 +124,6 @@ def value(fitted: Fitted, name: str) -> float:
 
 
 # --- a planted signal ----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def planted_table() -> pd.DataFrame:
-    return planted_snapshots()
-
-
-@pytest.fixture(scope="module")
-def planted(spark: SparkSession, planted_table: pd.DataFrame) -> Iterator[DataFrame]:
-    with persisted(spark, planted_table) as frame:
-        yield frame
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from argparse import ArgumentParser
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from importlib.util import find_spec
 from typing import Any, Protocol, cast, runtime_checkable
@@ -15,9 +15,15 @@ from crm_spark.config import Config
 from crm_spark.jobs.of_models import ScoreJob, TrainJob
 from crm_spark.lake.state import Target
 from crm_spark.models.contract import AnyModel
-from crm_spark.models.registry import MODELS, find_model
+from crm_spark.models.registry import MODELS
 from crm_spark.pipeline.days import DayPlan, made_models
 from crm_spark.runtime.run import RunSummary
+
+
+def jobs_after(models: Iterable[AnyModel]) -> tuple[str, ...]:
+    """Give the jobs that follow the scores of models, each once."""
+    return tuple(dict.fromkeys(name for model in models for name in model.jobs_after))
+
 
 # In the order of the pipeline.
 JOBS = (
@@ -25,7 +31,7 @@ JOBS = (
     "build_features",
     "score_rfm",
     *[job for model in MODELS for job in (model.train_job, model.score_job)],
-    "check_outcomes",
+    *jobs_after(MODELS),
     "write_report",
     "run_pipeline",
     "train_model",
@@ -91,8 +97,8 @@ def jobs_of_a_day(config: Config) -> dict[str, Job]:
     for model in made_models(config):
         for job in jobs_of(model):
             jobs[job.name] = job_of(job.name) if model in MODELS else cast(Job, job)
-    if find_model("churn") in made_models(config):
-        jobs["check_outcomes"] = job_of("check_outcomes")
+    for name in jobs_after(made_models(config)):
+        jobs[name] = job_of(name)
     jobs["write_report"] = job_of("write_report")
     return jobs
 

@@ -14,8 +14,6 @@ from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.lake.lock import local_path
 from crm_spark.lake.run import Finished
 from crm_spark.lake.state import Output, Target
-from crm_spark.models.churn.outcome_checks import outcomes_shown
-from crm_spark.models.registry import find_model
 from crm_spark.models.targets import score_targets, training_target
 from crm_spark.models.tracking import Tracker
 from crm_spark.pipeline.days import DayPlan, made_models
@@ -42,8 +40,7 @@ def targets(plan: DayPlan) -> Sequence[Target]:
         training = training_target(model, section, day, plan.first_order, config.mapped)
         scores = score_targets(model, section, day, plan.first_order, plan.state, config.mapped)
         shown += [training.output, *[score.output for score in scores]]
-        if model == find_model("churn"):
-            shown += outcomes_shown(section, day, plan.state)
+        shown += model.shows(section, day, plan.state)
     shown += [Output(rejected(table).name) for table in SOURCE_TABLES.values()]
     return [
         Target(

@@ -16,6 +16,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.special import psi
 
+from crm_spark.models.results import Measured
+
 DECIMALS = 6
 N_BINS = 10
 TOP_SHARE = 0.1
@@ -196,6 +198,20 @@ def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return middle - half, middle + half
+
+
+def bin_figures(counts: ScoreCounts) -> list[Measured]:
+    """Give how probabilities came true, in ten groups of equal size, 1 the most probable.
+
+    bin.01.predicted is the mean probability, bin.01.observed the share of positives with its Wilson
+    interval.
+    """
+    found = []
+    for place, (predicted, observed, n) in enumerate(calibration_bins(counts), start=1):
+        name = f"bin.{place:02d}"
+        found.append(Measured(f"{name}.predicted", predicted, n))
+        found.append(Measured(f"{name}.observed", observed, n, *wilson_interval(observed, n)))
+    return found
 
 
 def expected_calibration_error(counts: ScoreCounts) -> float:

@@ -31,9 +31,7 @@ class PlattCalibration:
 
     def probabilities(self, raw: Floats) -> Floats:
         """Give the calibrated probabilities of raw scores of any shape."""
-        kept = np.clip(raw, EDGE, 1 - EDGE)
-        logit = np.log(kept / (1 - kept))
-        return np.asarray(1 / (1 + np.exp(-(logit * self.slope + self.intercept))))
+        return np.asarray(1 / (1 + np.exp(-(_logit(raw) * self.slope + self.intercept))))
 
 
 def fit_platt(counts: ScoreCounts) -> PlattCalibration:
@@ -43,8 +41,7 @@ def fit_platt(counts: ScoreCounts) -> PlattCalibration:
     positive: calibration must not turn the ranking round; then, and with one class only, it is 1
     and just the intercept is corrected.
     """
-    raw = np.clip(counts.probability, EDGE, 1 - EDGE)
-    logit = np.log(raw / (1 - raw))
+    logit = _logit(counts.probability)
     n_positive, n_negative = counts.n_positive.sum(), counts.n.sum() - counts.n_positive.sum()
     high = (n_positive + 1) / (n_positive + 2)
     low = 1 / (n_negative + 2)
@@ -55,6 +52,11 @@ def fit_platt(counts: ScoreCounts) -> PlattCalibration:
         if slope > 0:
             return PlattCalibration(slope, intercept)
     return PlattCalibration(*_maximise(logit, counts.n, hits, with_slope=False))
+
+
+def _logit(raw: Floats) -> Floats:
+    kept = np.clip(raw, EDGE, 1 - EDGE)
+    return np.asarray(np.log(kept / (1 - kept)))
 
 
 def _maximise(logit: Floats, n: Floats, hits: Floats, *, with_slope: bool) -> tuple[float, float]:

@@ -9,6 +9,8 @@ import numpy as np
 from crm_spark.models.binary_metrics import ScoreCounts, expected_calibration_error
 from crm_spark.words import counted
 
+# What ops.metrics calls a calibration error, and how large it may be.
+CALIBRATION_ERROR, CALIBRATION_LIMIT = "calibration_error", "calibration_limit"
 # An error of two points changes no decision on whom to address, nor does a tenth of what is usual:
 # our convention. Where the outcome is rare two points are most of it.
 HARMLESS_ERROR, HARMLESS_SHARE = 0.02, 0.1

@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame
 
 from crm_spark.errors import DataError
 from crm_spark.lake.contract import Table
+from crm_spark.lake.state import Output, State
 from crm_spark.models.choice import Choice, Criterion, best_rule_or_challenger
 from crm_spark.models.cutoffs import Cutoffs, Plan
 from crm_spark.models.model_run import (
@@ -79,6 +80,8 @@ class Model(ABC, Generic[S, D, M]):
     # What its backtest does on each cut-off; nothing where it has none.
     backtest_in_words: ClassVar[str] = ""
     tables: ClassVar[tuple[Table, ...]]
+    # Jobs of a day that follow its scores, by their names.
+    jobs_after: ClassVar[tuple[str, ...]] = ()
     # Raise it with every change that can change a fitted model: it is part of the version's key.
     generation: ClassVar[int] = 1
     # Keys of the section that no fitted model depends on.
@@ -258,6 +261,10 @@ class Model(ABC, Generic[S, D, M]):
         """
 
     # --- what it shows
+
+    def shows(self, section: S, day: date, state: State) -> Sequence[Output]:
+        """Give what its part shows besides its training and its scores of the day."""
+        return ()
 
     def report(self, request: ReportRequest, section: S) -> Subject | None:
         """Give its part of the page and of the console; None where it has nothing to show."""

@@ -150,6 +150,11 @@ CANDIDATES: tuple[ChurnCandidate, ...] = (
 )
 
 
+def candidate_named(name: str) -> ChurnCandidate:
+    """Give a candidate by its name."""
+    return next(candidate for candidate in CANDIDATES if candidate.name == name)
+
+
 def candidates_of(params: ChurnSection) -> tuple[ChurnCandidate, ...]:
     """Give the rules, and the candidates that the section names."""
     return tuple(one for one in CANDIDATES if one.is_rule or one.name in params.candidates)

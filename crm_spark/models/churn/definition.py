@@ -16,8 +16,10 @@ from crm_spark.errors import DataError
 from crm_spark.features.ranks import add_groups
 from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, snapshot_table
 from crm_spark.lake.contract import Table, content_checksum
+from crm_spark.lake.state import Output, State
+from crm_spark.models.calibration_gate import CALIBRATION_ERROR, CALIBRATION_LIMIT
 from crm_spark.models.choice import better_for_sure
-from crm_spark.models.churn.candidates import CANDIDATES, ChurnCandidate, candidates_of
+from crm_spark.models.churn.candidates import ChurnCandidate, candidate_named, candidates_of
 from crm_spark.models.churn.facts import read_churn
 from crm_spark.models.churn.feature_checks import (
     FEATURE_CHECKS,
@@ -42,12 +44,12 @@ from crm_spark.models.churn.model import (
     load_model,
     score,
 )
+from crm_spark.models.churn.outcome_checks import JOB as CHECK_OUTCOMES
+from crm_spark.models.churn.outcome_checks import outcomes_shown
 from crm_spark.models.churn.reasons import with_reasons
 from crm_spark.models.churn.report import GLOSSARY, show_churn
 from crm_spark.models.churn.return_curve import return_figures, return_shares, silences
 from crm_spark.models.churn.section import (
-    AVERAGE,
-    FOREST,
     ChurnSection,
     closed_after,
     cutoffs_for_test,
@@ -58,8 +60,6 @@ from crm_spark.models.churn.subgroups import group_verdicts
 from crm_spark.models.churn.tables import CUSTOMER_CHURN, REASON
 from crm_spark.models.churn.train import (
     AUC_GAIN,
-    CALIBRATION_ERROR,
-    CALIBRATION_LIMIT,
     Fitted,
     StepOfChurn,
     best_rule,
@@ -108,6 +108,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     scoring_in_words = "Score every active customer of the date with the champion of that date."
     backtest_in_words = "train before each, and test on it"
     tables = (CUSTOMER_CHURN,)
+    jobs_after = (CHECK_OUTCOMES,)
     generation = 6
     not_learnt = frozenset({"backtest_cutoffs", "n_reasons", "explained_deciles"})
     glossary = GLOSSARY
@@ -121,9 +122,9 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         "auc",
         "average_precision",
         "brier",
-        "calibration_error",
+        CALIBRATION_ERROR,
         "lift_at_10_percent",
-        "auc_gain",
+        AUC_GAIN,
     )
 
     def section_faults(self, section: ChurnSection, mapped: Mapped) -> Sequence[str]:
@@ -287,7 +288,6 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     ) -> Artifact:
         """Give the pipeline with its spec, its settings, and what is most telling."""
         params, model = run.section, tested.fitted
-        candidate = next(candidate for candidate in CANDIDATES if candidate.name == tested.name)
         return Artifact(
             spec_json=model.spec_json(),
             pipeline=None
@@ -299,7 +299,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
                 "grace_days": params.grace_days,
                 "seed": params.seed,
                 "n_inputs": len(model.features),
-                **candidate.settings(params),
+                **candidate_named(tested.name).settings(params),
             },
             texts=_importance_file(tested),
         )
@@ -307,7 +307,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     def load(self, stored: StoredVersion) -> ChurnModel:
         """Put a model together again, with the trees of its forest, where it has one."""
         spec = stored.spec()
-        if spec["kind"] not in (FOREST, AVERAGE):
+        if not spec["inputs"]:  # those of a forest
             return load_model(spec)
         return load_model(spec, stored.pipeline(), stored.trees())
 
@@ -331,6 +331,10 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
             .withColumn("reasons", F.coalesce("reasons", none))
             .withColumn("horizon_days", F.lit(fitted.horizon_days))
         }
+
+    def shows(self, section: ChurnSection, day: date, state: State) -> Sequence[Output]:
+        """Give what became of earlier scores."""
+        return outcomes_shown(section, day, state)
 
     def report(self, request: ReportRequest, section: ChurnSection) -> Subject:
         """Give who is about to leave, and how far to trust it."""

@@ -37,21 +37,27 @@ def churn_labels(
     core.transactions; adds label, keeps the snapshot's columns. Orders that count, and `changes`,
     as in orders_in_horizon().
     """
-    ordered_again = (
-        orders_in_horizon(
-            orders,
-            lines,
-            dates=dates,
-            horizon_days=horizon_days,
-            grace_days=grace_days,
-            changes=changes,
-        )
-        .groupBy("customer_id", "as_of_date")
-        .agg(F.lit(0.0).alias("_ordered"))
+    ordered = orders_in_horizon(
+        orders,
+        lines,
+        dates=dates,
+        horizon_days=horizon_days,
+        grace_days=grace_days,
+        changes=changes,
     )
+    active = snapshot.where(F.col("as_of_date").isin(list(dates)) & is_active(active_days))
+    return with_label(active, ordered)
+
+
+def with_label(customers: DataFrame, ordered: DataFrame) -> DataFrame:
+    """Add label: 1.0 for a customer without an order in the horizon of a date, else 0.0.
+
+    Grain: customer_id, as_of_date. `ordered` holds the orders of the horizons, as
+    orders_in_horizon() gives them.
+    """
+    again = ordered.groupBy("customer_id", "as_of_date").agg(F.lit(0.0).alias("_ordered"))
     return (
-        snapshot.where(F.col("as_of_date").isin(list(dates)) & is_active(active_days))
-        .join(ordered_again, ["customer_id", "as_of_date"], "left")
+        customers.join(again, ["customer_id", "as_of_date"], "left")
         .withColumn(LABEL, F.coalesce("_ordered", F.lit(1.0)).cast(T.DoubleType()))
         .drop("_ordered")
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -27,7 +26,7 @@ from crm_spark.lake.state import Output, State, Target
 from crm_spark.models.binary_metrics import ScoreCounts, count_scores
 from crm_spark.models.calibration_gate import gate
 from crm_spark.models.churn.feature_checks import DROPPED, FEATURES_MODEL
-from crm_spark.models.churn.labels import LABEL
+from crm_spark.models.churn.labels import LABEL, with_label
 from crm_spark.models.churn.model import PROBABILITY
 from crm_spark.models.churn.past_scores import (
     AUC,
@@ -41,11 +40,10 @@ from crm_spark.models.churn.past_scores import (
     outcome_verdicts,
     score_shift,
     scored_date,
-    with_outcomes,
 )
 from crm_spark.models.churn.section import ChurnSection, closed_after
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
-from crm_spark.models.decisions import decisions
+from crm_spark.models.decisions import Decision, decisions
 from crm_spark.models.feature_health import MOST_ROWS, Shift
 from crm_spark.models.model_run import ModelRun
 from crm_spark.models.outcomes import closings, orders_in_horizon
@@ -102,21 +100,18 @@ def _known_to(state: State, day: date) -> date:
     return min(day, date.fromisoformat(newest) + timedelta(days=1)) if newest else day
 
 
-@dataclass(frozen=True)
 class Recorded:
     """What ops.metrics and ops.checks have of past scorings, and of the trainings behind them.
 
-    Both are rows of check_outcomes and of train_churn.
+    Rows of check_outcomes are read at once, those of a training when a version of it is asked for:
+    a year of trainings has a million.
     """
 
-    metrics: Sequence[Mapping[str, Any]]
-    checks: Sequence[Mapping[str, Any]]
-
-    @classmethod
-    def of(cls, lake: Lake) -> Recorded:
-        """Read it: what the driver has of two tables of ops."""
-        of_both = pc.field("job").isin([JOB, TRAINED])
-        return cls(lake.rows(METRICS, of_both), lake.rows(CHECKS, of_both))
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._metrics = lake.rows(METRICS, pc.field("job") == JOB)
+        self._checks = lake.rows(CHECKS, pc.field("job") == JOB)
+        self._quotes: dict[str, Quote] = {}
 
     def has(self, scored: ScoredDate) -> bool:
         """Whether a version has its figures of a date."""
@@ -125,34 +120,42 @@ class Recorded:
     def is_judged(self, scored: ScoredDate) -> bool:
         """Whether verdicts followed its figures: by the run that left them, or one after it."""
         return any(
-            check["job"] == JOB
-            and check["as_of_date"] >= row["as_of_date"]
-            and check["recorded_at"] >= row["recorded_at"]
+            check["as_of_date"] >= row["as_of_date"] and check["recorded_at"] >= row["recorded_at"]
             for row in self._rows(scored)[:1]
-            for check in self.checks
+            for check in self._checks
         )
 
     def dates_of(self, name: str) -> list[date]:
         """Give the dates of which a version has figures, the earliest first."""
-        own = (row for row in self.metrics if row["job"] == JOB)
-        return sorted({row["cutoff_date"] for row in own if row["model_name"] == name})
+        return sorted({row["cutoff_date"] for row in self._metrics if row["model_name"] == name})
 
-    def quote(self, training_run: str, kind: str) -> Quote:
+    def quote(self, scored: ScoredDate) -> Quote:
+        """Give what the training of a version quoted; nothing where no decision names it."""
+        if scored.name not in self._quotes:
+            known = decisions(self._lake, scored.model_name)
+            of_version = [one for one in known if one.version == scored.version]
+            self._quotes[scored.name] = self._quote(of_version[-1]) if of_version else Quote()
+        return self._quotes[scored.name]
+
+    def _quote(self, decision: Decision) -> Quote:
         """Give what a training quoted of a kind: figures of its newest cut-off, all shifts."""
-        of_run = [row for row in self.metrics if row["run_id"] == training_run]
-        aucs = [row for row in of_run if row["model_name"] == kind and row["metric"] == AUC]
+        of_training = (pc.field("job") == TRAINED) & (
+            pc.field("run_id") == decision.training_run_id
+        )
+        metrics, checks = (self._lake.rows(table, of_training) for table in (METRICS, CHECKS))
+        aucs = [
+            row for row in metrics if (row["model_name"], row["metric"]) == (decision.kind, AUC)
+        ]
         quoted = max(aucs, key=lambda row: row["cutoff_date"], default=None)
         psi: dict[str, float] = {}
-        for row in of_run:
+        for row in metrics:
             name = row["metric"].removeprefix("feature.").removesuffix(".psi")
             if row["model_name"] == FEATURES_MODEL and row["metric"] == _psi(name):
                 psi[name] = max(psi.get(name, 0.0), row["value"] or 0.0)
         unlearnt = frozenset(
             row["subject"]
-            for row in self.checks
-            if row["run_id"] == training_run
-            and row["check"] == DROPPED
-            and row["found"] in ("never known", "constant")
+            for row in checks
+            if row["check"] == DROPPED and row["found"] in ("never known", "constant")
         )
         auc, low = (quoted["value"], quoted["low"]) if quoted else (None, None)
         return Quote(auc, low, psi, unlearnt)
@@ -160,10 +163,8 @@ class Recorded:
     def _rows(self, scored: ScoredDate) -> list[Mapping[str, Any]]:
         return [
             row
-            for row in self.metrics
-            if row["job"] == JOB
-            and row["model_name"] == scored.name
-            and row["cutoff_date"] == scored.day
+            for row in self._metrics
+            if row["model_name"] == scored.name and row["cutoff_date"] == scored.day
         ]
 
 
@@ -186,7 +187,7 @@ def check_outcomes(run: ModelRun[ChurnSection]) -> None:
     for target in due:
         lake_run.require(target)
     known_to = _known_to(lake_run.state, run.day)
-    recorded = Recorded.of(lake_run.lake)
+    recorded = Recorded(lake_run.lake)
     # As the dates come in order, the first one of a version is there before it is compared with.
     first_dates: dict[str, list[date]] = {}
     checked: list[Checked] = []
@@ -206,7 +207,7 @@ def check_outcomes(run: ModelRun[ChurnSection]) -> None:
             dates = first_dates.setdefault(scored.name, recorded.dates_of(scored.name))
             with stage(run.spark, f"outcomes of the scores of {day}"):
                 of_version = scores.where(F.col("model_version") == scored.version)
-                one = _checked(run, scored, of_version, _quote(run.lake, recorded, scored), dates)
+                one = _checked(run, scored, of_version, recorded.quote(scored), dates)
             if not recorded.has(scored):
                 write_metrics(lake_run, run.day, metric_rows(one))
             dates.append(day)
@@ -254,12 +255,6 @@ def _finished(target: Target, found: Sequence[ScoredDate]) -> Finished:
     return Finished(target, checksum=f"{OUTCOMES}:{names}", facts=facts)
 
 
-def _quote(lake: Lake, recorded: Recorded, scored: ScoredDate) -> Quote:
-    """Give what the training of a version quoted; nothing where no decision names the version."""
-    known = [one for one in decisions(lake, scored.model_name) if one.version == scored.version]
-    return recorded.quote(known[-1].training_run_id, known[-1].kind) if known else Quote()
-
-
 def _checked(
     run: ModelRun[ChurnSection],
     scored: ScoredDate,
@@ -293,7 +288,7 @@ def outcome_counts(
         grace_days=grace,
         changes=count_changes(orders, dates=closed),
     )
-    labelled = with_outcomes(scores.select("customer_id", PROBABILITY), ordered)
+    labelled = with_label(scores.select("customer_id", "as_of_date", PROBABILITY), ordered)
     return count_scores(labelled, probability=PROBABILITY, label=LABEL)
 
 

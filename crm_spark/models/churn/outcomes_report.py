@@ -8,12 +8,11 @@ from datetime import date
 
 import pyarrow.compute as pc
 
+from crm_spark.models.calibration_gate import CALIBRATION_ERROR, CALIBRATION_LIMIT
 from crm_spark.models.churn.outcome_checks import JOB, N_DATES
 from crm_spark.models.churn.past_scores import (
     ACTUAL,
     AUC,
-    CALIBRATION_ERROR,
-    CALIBRATION_LIMIT,
     CUSTOMERS,
     EXPECTED,
     LIFT,

@@ -11,20 +11,22 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from crm_spark.models.binary_metrics import (
     Floats,
     ScoreCounts,
     auc_interval,
+    bin_figures,
     brier,
-    calibration_bins,
     lift,
     roc_auc,
     wilson_interval,
 )
-from crm_spark.models.calibration_gate import CalibrationGate
-from crm_spark.models.churn.labels import LABEL
+from crm_spark.models.calibration_gate import (
+    CALIBRATION_ERROR,
+    CALIBRATION_LIMIT,
+    CalibrationGate,
+)
 from crm_spark.models.feature_health import (
     N_BINS,
     UNSTABLE_PSI,
@@ -45,7 +47,6 @@ CALIBRATION, RANKING, SCORE_DRIFT, FEATURE_DRIFT = OUTCOME_CHECKS = (
 )
 # The metrics that others read by name.
 CUSTOMERS, EXPECTED, ACTUAL = "customers", "expected_leavers", "actual_leavers"
-CALIBRATION_ERROR, CALIBRATION_LIMIT = "calibration_error", "calibration_limit"
 AUC, LIFT, SCORE_PSI = "auc", "lift_at_10_percent", "score.psi"
 
 
@@ -93,26 +94,11 @@ def scored_date(scores: DataFrame, day: date) -> list[ScoredDate]:
     ]
 
 
-def with_outcomes(scores: DataFrame, ordered: DataFrame) -> DataFrame:
-    """Give every score with its outcome: 1.0 for no order in the horizon, else 0.0.
-
-    Grain: that of `scores`, a customer of one date. Reads customer_id of both; adds label.
-    `ordered` holds the orders of the horizon, as orders_in_horizon() gives them.
-    """
-    came_back = ordered.select("customer_id").distinct().withColumn("_ordered", F.lit(0.0))
-    return (
-        scores.join(came_back, "customer_id", "left")
-        .withColumn(LABEL, F.coalesce("_ordered", F.lit(1.0)).cast(T.DoubleType()))
-        .drop("_ordered")
-    )
-
-
 def outcome_figures(counts: ScoreCounts, limits: CalibrationGate) -> list[Measured]:
     """Give what was expected of the scores of a date beside what came.
 
     The interval of the expected leavers holds 95 of 100 counts that exactly right probabilities
-    would bring. Of ten groups of equal size, 1 the most at risk: bin.01.predicted and
-    bin.01.observed with its Wilson interval.
+    would bring. Of ten groups of equal size what bin_figures() gives.
     """
     n = counts.rows
     expected, low, high = expected_leavers(counts)
@@ -131,11 +117,7 @@ def outcome_figures(counts: ScoreCounts, limits: CalibrationGate) -> list[Measur
         Measured(CALIBRATION_LIMIT, limits.limit, n),
         Measured(LIFT, lift(counts), n),
     ]
-    for place, (predicted, observed, n_of_bin) in enumerate(calibration_bins(counts), start=1):
-        low, high = wilson_interval(observed, n_of_bin)
-        found.append(Measured(f"bin.{place:02d}.predicted", predicted, n_of_bin))
-        found.append(Measured(f"bin.{place:02d}.observed", observed, n_of_bin, low, high))
-    return found
+    return found + bin_figures(counts)
 
 
 def expected_leavers(counts: ScoreCounts) -> tuple[float, float, float]:

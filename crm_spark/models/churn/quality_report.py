@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 
 from crm_spark.features.words import feature_in_words
+from crm_spark.models.calibration_gate import CALIBRATION_ERROR, CALIBRATION_LIMIT
 from crm_spark.models.candidate_report import unseen
 from crm_spark.models.churn.candidates import RULES
 from crm_spark.models.churn.facts import ChurnFacts, WalkedAuc
 from crm_spark.models.churn.grade import grade
 from crm_spark.models.churn.subgroups import fault_of, groups_of_figures
-from crm_spark.models.churn.train import AUC_GAIN, CALIBRATION_LIMIT
+from crm_spark.models.churn.train import AUC_GAIN
 from crm_spark.models.records import MetricRow
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable
@@ -34,7 +35,7 @@ CHURN_METRICS = {
     "auc": "AUC",
     "average_precision": "Average precision",
     "brier": "Brier score",
-    "calibration_error": "Calibration error",
+    CALIBRATION_ERROR: "Calibration error",
     "lift_at_10_percent": "Lift at 10 %",
 }
 
@@ -70,7 +71,7 @@ def grade_of(facts: ChurnFacts) -> str:
         return ""
     kind = facts.decision.kind
     of_kind = {row.metric: row for row in facts.metrics if row.model_name == kind}
-    error, limit = of_kind.get("calibration_error"), of_kind.get(CALIBRATION_LIMIT)
+    error, limit = of_kind.get(CALIBRATION_ERROR), of_kind.get(CALIBRATION_LIMIT)
     if error is None or limit is None or error.value is None or limit.value is None:
         return ""
     is_calibrated = error.value <= limit.value

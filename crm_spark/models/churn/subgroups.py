@@ -114,7 +114,7 @@ def groups_of(
                 found.append(_group(grouping, name, has_left[is_in], probability[is_in]))
     for grouping, values in (attributes or {}).items():
         for value in _commonest(values):
-            is_in = np.array([one == value for one in values], bool)
+            is_in = np.asarray(values == value, bool)
             name = UNKNOWN if value is None else str(value)
             found.append(_group(grouping, name, has_left[is_in], probability[is_in]))
     return found

@@ -23,14 +23,19 @@ from crm_spark.models.binary_metrics import (
     ScoreCounts,
     all_metrics,
     best_f1_threshold,
-    calibration_bins,
+    bin_figures,
     count_arrays,
     roc_auc,
-    wilson_interval,
 )
 from crm_spark.models.calibration import PlattCalibration, fit_platt
-from crm_spark.models.calibration_gate import gate
-from crm_spark.models.churn.candidates import CANDIDATES, ChurnCandidate, mean_of, usable_features
+from crm_spark.models.calibration_gate import CALIBRATION_LIMIT, gate
+from crm_spark.models.churn.candidates import (
+    CANDIDATES,
+    ChurnCandidate,
+    candidate_named,
+    mean_of,
+    usable_features,
+)
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.churn.model import PROBABILITY, RAW_SCORE, ChurnModel, score
 from crm_spark.models.churn.section import ChurnSection
@@ -49,10 +54,9 @@ from crm_spark.models.rows import sampled_customers
 # Of more customers a sample by hash calibrates and tests: the standard error of an AUC is then at
 # most .002, and what is tested fits the driver.
 TESTED_ROWS = 200_000
-# By how much a candidate is better than the best rule, and how far its probabilities may be off.
+# By how much a candidate is better than the best rule, and how far chance alone would be off.
 AUC_GAIN, BRIER_GAIN = "auc_gain", "brier_gain"
-CALIBRATION_ERROR = "calibration_error"
-CALIBRATION_LIMIT, CALIBRATION_BY_CHANCE = "calibration_limit", "calibration_by_chance"
+CALIBRATION_BY_CHANCE = "calibration_by_chance"
 _SHUFFLED = "_shuffled_"
 # Which input a copy of a row has shuffled; no feature can be called so.
 _COPY_OF = "_copy_of"
@@ -71,7 +75,7 @@ class Outcomes:
     features: Mapping[str, Floats]
     attributes: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def counts(self) -> ScoreCounts:
         """Customers by probability."""
         return count_arrays(self.probability, self.has_left)
@@ -133,7 +137,7 @@ def fit_candidate(
 ) -> Fitted:
     """Fit one candidate on the training cut-offs and test it on the later one."""
     used = usable_features(learnt_rows(frame, cutoffs)) if features is None else features
-    return StepOfChurn(frame, cutoffs, params, used).fitted(_named(name))
+    return StepOfChurn(frame, cutoffs, params, used).fitted(candidate_named(name))
 
 
 def learnt_rows(frame: DataFrame, cutoffs: Cutoffs) -> DataFrame:
@@ -199,7 +203,7 @@ class StepOfChurn:
         """Fit a candidate without calibration; what is made of others is made of their fits."""
         if candidate.name not in self._models:
             if candidate.fit is None:
-                parts = [self._model(_named(name)) for name in candidate.parts]
+                parts = [self._model(candidate_named(name)) for name in candidate.parts]
                 model = mean_of(parts, self._params)
             else:
                 self._require_learnable()
@@ -216,7 +220,7 @@ class StepOfChurn:
         """Give the raw scores of the customers to calibrate and to test on, by cut-off."""
         if candidate.name not in self._raw:
             if candidate.parts:
-                parts = [self._scores(_named(name)) for name in candidate.parts]
+                parts = [self._scores(candidate_named(name)) for name in candidate.parts]
                 found = {day: _mean([part[day] for part in parts]) for day in parts[0]}
             else:
                 found = raw_outcomes(self._model(candidate), self._scored, self._params.subgroups)
@@ -248,28 +252,18 @@ def _mean(parts: Sequence[Outcomes]) -> Outcomes:
     return replace(parts[0], probability=raw)
 
 
-def _named(name: str) -> ChurnCandidate:
-    return next(candidate for candidate in CANDIDATES if candidate.name == name)
-
-
 def figures(fitted: Fitted, rule: Fitted | None, *, seed: int) -> list[Measured]:
     """Give the metrics of a tested candidate, how its probabilities came true, and its gain.
 
-    For each of ten groups of equal size, 1 the most at risk: bin.01.predicted (mean probability)
-    and bin.01.observed (share that churned, with its Wilson interval). Of what is no rule the gains
-    over the best `rule` on the same customers, with their 95 % intervals, and the limit that its
-    calibration error has to stay within. Of groups of customers group.<grouping>.<number>.<figure>.
+    Of ten groups of equal size what bin_figures() gives. Of what is no rule the gains over the best
+    `rule` on the same customers, with their 95 % intervals, and the limit that its calibration
+    error has to stay within. Of groups of customers group.<grouping>.<number>.<figure>.
     """
     n = fitted.counts.rows
     found = [
         Measured(metric.name, metric.value, n, metric.low, metric.high) for metric in fitted.metrics
     ]
-    for place, (predicted, observed, n_of_bin) in enumerate(
-        calibration_bins(fitted.counts), start=1
-    ):
-        low, high = wilson_interval(observed, n_of_bin)
-        found.append(Measured(f"bin.{place:02d}.predicted", predicted, n_of_bin))
-        found.append(Measured(f"bin.{place:02d}.observed", observed, n_of_bin, low, high))
+    found += bin_figures(fitted.counts)
     if fitted.is_calibrated:  # else there was nothing to calibrate on, and the gate says nothing
         limits = gate(fitted.counts, seed=seed)
         found.append(Measured(CALIBRATION_LIMIT, limits.limit, n))
@@ -304,9 +298,7 @@ def _gains(fitted: Fitted, rule: Fitted) -> dict[str, Gain]:
 
 def _calibrated_threshold(calibration: PlattCalibration, raw: ScoreCounts) -> float:
     """Give the threshold of the highest F1 on the calibration cut-off, as a probability."""
-    best = np.clip(best_f1_threshold(raw), 1e-4, 1 - 1e-4)
-    logit = np.log(best / (1 - best))
-    return float(1 / (1 + np.exp(-(logit * calibration.slope + calibration.intercept))))
+    return float(calibration.probabilities(np.array(best_f1_threshold(raw))))
 
 
 def permutation_importance(

@@ -80,8 +80,9 @@ class Model(ABC, Generic[S, D, M]):
     # What its backtest does on each cut-off; nothing where it has none.
     backtest_in_words: ClassVar[str] = ""
     tables: ClassVar[tuple[Table, ...]]
-    # Jobs of a day that follow its scores, by their names.
+    # Jobs of a day that follow its scores, by their names, and the tables that they write.
     jobs_after: ClassVar[tuple[str, ...]] = ()
+    tables_after: ClassVar[tuple[Table, ...]] = ()
     # Raise it with every change that can change a fitted model: it is part of the version's key.
     generation: ClassVar[int] = 1
     # Keys of the section that no fitted model depends on.

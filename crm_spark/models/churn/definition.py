@@ -19,6 +19,7 @@ from crm_spark.lake.contract import Table, content_checksum
 from crm_spark.lake.state import Output, State
 from crm_spark.models.calibration_gate import CALIBRATION_ERROR, CALIBRATION_LIMIT
 from crm_spark.models.choice import better_for_sure
+from crm_spark.models.churn.alerts import JOB as RAISE_ALERTS
 from crm_spark.models.churn.candidates import ChurnCandidate, candidate_named, candidates_of
 from crm_spark.models.churn.facts import read_churn
 from crm_spark.models.churn.feature_checks import (
@@ -57,7 +58,7 @@ from crm_spark.models.churn.section import (
     walk_over,
 )
 from crm_spark.models.churn.subgroups import group_verdicts
-from crm_spark.models.churn.tables import CUSTOMER_CHURN, REASON
+from crm_spark.models.churn.tables import CUSTOMER_ALERTS, CUSTOMER_CHURN, REASON
 from crm_spark.models.churn.train import (
     AUC_GAIN,
     Fitted,
@@ -108,9 +109,10 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     scoring_in_words = "Score every active customer of the date with the champion of that date."
     backtest_in_words = "train before each, and test on it"
     tables = (CUSTOMER_CHURN,)
-    jobs_after = (CHECK_OUTCOMES,)
+    jobs_after = (RAISE_ALERTS, CHECK_OUTCOMES)
+    tables_after = (CUSTOMER_ALERTS,)
     generation = 6
-    not_learnt = frozenset({"backtest_cutoffs", "n_reasons", "explained_deciles"})
+    not_learnt = frozenset({"backtest_cutoffs", "n_reasons", "explained_deciles", "alerts"})
     glossary = GLOSSARY
     quiet_advice = frozenset(FEATURE_CHECKS)
     criteria = (
@@ -333,8 +335,8 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         }
 
     def shows(self, section: ChurnSection, day: date, state: State) -> Sequence[Output]:
-        """Give what became of earlier scores."""
-        return outcomes_shown(section, day, state)
+        """Give the alerts of the day, and what became of earlier scores."""
+        return (Output(CUSTOMER_ALERTS.name, day), *outcomes_shown(section, day, state))
 
     def report(self, request: ReportRequest, section: ChurnSection) -> Subject:
         """Give who is about to leave, and how far to trust it."""

@@ -49,6 +49,7 @@ from crm_spark.models.records import MetricRow, write_metrics
 from crm_spark.models.results import Measured
 from crm_spark.models.rows import sampled_customers
 from crm_spark.runtime.progress import log, stage
+from crm_spark.words import counted
 
 # What ops.outputs calls the policies of a day, and ops.metrics the figures of a model's alerts.
 POLICIES, ALERTS_OF = "alerts.policies", "alerts."
@@ -84,7 +85,7 @@ def spans_until(section: ChurnSection, known_to: date) -> Spans:
         needed = 2 * (lapse + FEWEST_DAYS_OF_A_SPAN)
         raise DataError(
             f"churn.alerts.backtest_days {alerts.backtest_days} is too few: {needed} are needed "
-            f"with lapses of {lapse} days"
+            f"with lapses of {counted(lapse, 'day')}"
         )
     start = known_to - timedelta(days=alerts.backtest_days)
     n_dates = -(-alerts.backtest_days // alerts.backtest_every_days)
@@ -189,7 +190,7 @@ def _trained(
     """Give every candidate, trained and calibrated as on the first date."""
     dates = [step.test, *step.training]
     rows = run.keep(labelled(run.lake, snapshots(dates, None), dates, run.section))
-    with stage(run.spark, f"labelled snapshots of {len(dates)} cut-offs"):
+    with stage(run.spark, f"labelled snapshots of {counted(len(dates), 'cut-off')}"):
         measured = measured_features(rows, step, run.features)
     selection = selected_features(measured, run.section.trusted_features)
     require_features(selection)
@@ -214,11 +215,12 @@ def _watched(
     n_rows = customers.count() * len(spans.dates)
     drawn = run.keep(sampled_customers(customers, n_rows=n_rows, most=TESTED_ROWS))
     rows = run.keep(snapshots(spans.dates, drawn).where(is_active(run.section.active_days)))
-    with stage(run.spark, f"snapshots of {len(spans.dates)} dates"):
+    n_dates = counted(len(spans.dates), "date")
+    with stage(run.spark, f"snapshots of {n_dates}"):
         rows.count()
     frames = {}
     for kind, model in models.items():
-        with stage(run.spark, f"score {len(spans.dates)} dates with {kind}"):
+        with stage(run.spark, f"score {n_dates} with {kind}"):
             frames[kind] = score(model, rows, keep=_KEEP).toPandas()  # TESTED_ROWS, or few more
     with stage(run.spark, "what came after"):
         days = orders.join(drawn, "customer_id").toPandas()  # of the same customers

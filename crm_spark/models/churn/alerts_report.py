@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,6 +9,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.lake.state import Output
 from crm_spark.models.churn.alert_backtest import ALERTS_OF, policies_row, policy_for, rule_of
 from crm_spark.models.churn.alert_policies import (
@@ -29,7 +29,7 @@ from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import ReportRequest
 from crm_spark.report.words import day_in_words, decimal, money, share
 from crm_spark.tables.ops import METRICS
-from crm_spark.words import counted, verb
+from crm_spark.words import counted, noun, verb
 
 VALUES = "scores.customer_value"
 N_SHOWN = 10
@@ -43,7 +43,7 @@ _CALLED: dict[PolicyName, str] = {
 
 @dataclass(frozen=True)
 class Alert:
-    """One alert of the day; what is at risk is null where there are no values."""
+    """One alert of the day, with what is at risk; None where that is not known."""
 
     customer_id: str
     days_silent: int
@@ -78,6 +78,7 @@ class AlertFacts:
     policy: Policy
     lapse_days: int
     silent_days: int
+    has_values: bool = False
     figures: tuple[PolicyFigures, ...] = ()
 
 
@@ -93,7 +94,10 @@ def read_alerts(request: ReportRequest, section: ChurnSection, kind: str) -> Ale
     found = () if rows is None else _first(request, rows)
     n = 0 if rows is None else rows.count()
     policy = policy_for(section, row, kind) if row else rule_of(section)
-    return AlertFacts(n, found, policy, section.lapse_days, section.silent_days, figures)
+    has_values = request.of_date(request.tables.get(VALUES)) is not None
+    return AlertFacts(
+        n, found, policy, section.lapse_days, section.silent_days, has_values, figures
+    )
 
 
 def _output(day: date) -> Output:
@@ -101,14 +105,20 @@ def _output(day: date) -> Output:
 
 
 def _first(request: ReportRequest, rows: DataFrame) -> tuple[Alert, ...]:
+    """Give the alerts with most at risk: by the values, where there are none by what was spent."""
     values = request.of_date(request.tables.get(VALUES))
-    if values is None:
-        rows = rows.withColumn("_at_risk", F.lit(None).cast("double"))
-    else:
+    if values is not None:
         at_risk = values.groupBy("customer_id").agg(
             F.max_by("value_at_risk_amount", "horizon_days").alias("_at_risk")
         )
-        rows = rows.join(at_risk, "customer_id", "left")
+    else:
+        snapshot = request.lake.read_date(CUSTOMER_SNAPSHOT, request.day)
+        spent = F.greatest(F.col("spend_amount_84d"), F.lit(0))
+        at_risk = (
+            rows.select("customer_id", "lapse_probability")
+            .join(snapshot.select("customer_id", "spend_amount_84d"), "customer_id")
+            .select("customer_id", (F.col("lapse_probability") * spent).alias("_at_risk"))
+        )
     order = [F.desc_nulls_last("_at_risk"), F.desc("lapse_probability"), F.asc("customer_id")]
     return tuple(
         Alert(
@@ -121,7 +131,10 @@ def _first(request: ReportRequest, rows: DataFrame) -> tuple[Alert, ...]:
             row["_at_risk"],
             tuple(reason["text"] for reason in row["reasons"] or () if reason["text"]),
         )
-        for row in rows.orderBy(*order).limit(N_SHOWN).collect()
+        for row in rows.join(at_risk, "customer_id", "left")
+        .orderBy(*order)
+        .limit(N_SHOWN)
+        .collect()
     )
 
 
@@ -159,7 +172,7 @@ def alerts_section(facts: AlertFacts | None, day: date, style: ReportSection) ->
         return None
     blocks: list[Block] = [Text(_alerts_in_words(facts, day))]
     if facts.first:
-        blocks.append(_table(facts.first, style))
+        blocks.append(_table(facts, style))
     blocks.append(Text(quality_in_words(facts), is_verdict=not facts.figures))
     if facts.figures:
         blocks.append(_quality_table(facts))
@@ -189,7 +202,7 @@ def _alerts_in_words(facts: AlertFacts, day: date) -> str:
     )
 
 
-def _table(first: Sequence[Alert], style: ReportSection) -> TextTable:
+def _table(facts: AlertFacts, style: ReportSection) -> TextTable:
     columns = [
         "Customer",
         "Silent, days",
@@ -199,9 +212,13 @@ def _table(first: Sequence[Alert], style: ReportSection) -> TextTable:
         "At risk",
         "What raises it",
     ]
-    order = "the most at risk first" if first[0].at_risk is not None else "the likeliest first"
+    what = (
+        "the value that leaving would cost (scores.customer_value)"
+        if facts.has_values
+        else "the chance of a lapse times what was bought in the last 84 days"
+    )
     return TextTable(
-        f"Alerts of the day, {order} (scores.customer_alerts)",
+        f"Alerts of the day, the most at risk first: {what} (scores.customer_alerts)",
         columns,
         [
             [
@@ -213,7 +230,7 @@ def _table(first: Sequence[Alert], style: ReportSection) -> TextTable:
                 money(style, one.at_risk),
                 "; ".join(one.reasons) or "nothing by itself",
             ]
-            for one in first
+            for one in facts.first
         ],
         numbers=columns[1:6],
     )
@@ -237,18 +254,23 @@ def quality_in_words(facts: AlertFacts) -> str:
         )
     said = (
         f"Alerts are raised by {raised_by}. In the backtest {share(used.precision)} of them came "
-        f"true and {share(used.recall)} of all lapses were named, "
-        f"{decimal(used.warning_days or 0, 1)} days before they could be seen, on average."
+        f"true and {share(used.recall)} of all lapses were named, {_warning(used)} before they "
+        "could be seen, on average."
     )
     if used is rule:
         return f"{said} No use of the probabilities warned longer for sure."
     of_rule = Policy(SILENCE, facts.silent_days)
     return (
         f"{said} The rule, {_in_words(of_rule)}, comes to {share(rule.precision)}, "
-        f"{share(rule.recall)} and {decimal(rule.warning_days or 0, 1)} days, with "
+        f"{share(rule.recall)} and {_warning(rule)}, with "
         f"{decimal(rule.per_1000 or 0)} alerts for 1,000 customers in 28 days in place of "
         f"{decimal(used.per_1000 or 0)}."
     )
+
+
+def _warning(one: PolicyFigures) -> str:
+    days = round(one.warning_days or 0.0, 1)
+    return f"{decimal(days, 1)} {noun(days, 'day')}"
 
 
 def _in_words(policy: Policy) -> str:
@@ -256,7 +278,7 @@ def _in_words(policy: Policy) -> str:
     if policy.name == SILENCE:
         return f"{_CALLED[SILENCE]} of {counted(policy.threshold, 'day')}"
     if policy.name == RISE:
-        return f"{_CALLED[RISE]}, from {decimal(100 * policy.threshold)} points on"
+        return f"{_CALLED[RISE]}, from {counted(100 * policy.threshold, 'point')} on"
     return f"{_CALLED[policy.name]}, from {share(policy.threshold)} on"
 
 

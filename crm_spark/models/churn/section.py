@@ -123,12 +123,12 @@ class ChurnSection(BaseModel):
 
     @model_validator(mode="after")
     def _lapses_are_seen(self) -> Self:
-        if self.lapse_days > self.active_days:
+        if (self.alerts.lapse_days or 0) > self.active_days:
             raise ValueError(
                 f"alerts: lapse_days {self.lapse_days} is beyond active_days {self.active_days}, "
                 "after which nobody is scored"
             )
-        if self.silent_days >= self.lapse_days:
+        if (self.alerts.silent_days or 0) >= self.lapse_days:
             raise ValueError(
                 f"alerts: silent_days {self.silent_days} has to be below lapse_days "
                 f"{self.lapse_days}: an alert comes before the lapse"

@@ -57,7 +57,11 @@ from crm_spark.models.churn.section import (
     latest_closed,
     walk_over,
 )
-from crm_spark.models.churn.subgroups import group_verdicts
+from crm_spark.models.churn.subgroups import (
+    SELECTION_LEAK,
+    group_verdicts,
+    selection_verdicts,
+)
 from crm_spark.models.churn.tables import CUSTOMER_ALERTS, CUSTOMER_CHURN, REASON
 from crm_spark.models.churn.train import (
     AUC_GAIN,
@@ -114,7 +118,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     generation = 6
     not_learnt = frozenset({"backtest_cutoffs", "n_reasons", "explained_deciles", "alerts"})
     glossary = GLOSSARY
-    quiet_advice = frozenset(FEATURE_CHECKS)
+    quiet_advice = frozenset((*FEATURE_CHECKS, SELECTION_LEAK))
     criteria = (
         Criterion("auc", "AUC"),
         Criterion("brier", "Brier", is_higher_better=False, worst=1.0),
@@ -356,7 +360,7 @@ def _tested(fitted: Fitted, rule: Fitted | None, *, seed: int) -> Tested[ChurnMo
         rule is None,
         fitted.model,
         tuple(figures(fitted, rule, seed=seed)),
-        tuple(group_verdicts(fitted.name, fitted.groups)),
+        (*group_verdicts(fitted.name, fitted.groups), *selection_verdicts(fitted.groups)),
     )
 
 

@@ -36,7 +36,11 @@ def example_config() -> Config:
         name: {
             "path": f"{name}.parquet",
             "format": "parquet",
-            "columns": {column.name: column.name for column in table.columns if column.mapping},
+            "columns": {
+                column.name: column.name
+                for column in table.columns
+                if column.mapping in ("required", "optional")
+            },
         }
         for name, table in SOURCE_TABLES.items()
     }
@@ -44,6 +48,7 @@ def example_config() -> Config:
         columns = source["columns"]
         assert isinstance(columns, dict)
         columns.pop("replaces_order", None)  # is for orders without ids of lines
+    sources["contracts"] |= {"numbers": ["tenure"], "categories": ["contract"]}
     return load_config(json.dumps({"storage": {"root": "lake"}, "sources": sources}), name="docs")
 
 

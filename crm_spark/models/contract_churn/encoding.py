@@ -1,0 +1,159 @@
+"""From attributes of any names to numbers that learners read: learnt on training rows alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from crm_spark.features.families.family import Feature
+from crm_spark.models.contract_churn.attributes import Attribute
+from crm_spark.tables.core import CATEGORIES, NUMBERS
+
+
+@dataclass(frozen=True)
+class EncodedNumber:
+    """A number: what stands for it where it is not known, and whether that is an input, too."""
+
+    name: str
+    median: float
+    has_unknown: bool
+
+    @property
+    def attribute(self) -> Attribute:
+        """The attribute."""
+        return Attribute(self.name, NUMBERS)
+
+    def inputs(self) -> dict[str, Column]:
+        """Give the inputs by what they say."""
+        value = self.attribute.value
+        found = {"": F.coalesce(value, F.lit(self.median))}
+        return {**found, "is unknown": _flag(value.isNull())} if self.has_unknown else found
+
+
+@dataclass(frozen=True)
+class EncodedCategory:
+    """A category: its levels, each an input, and whether rare ones and unknown ones are, too.
+
+    A level that no training row had is one of the others.
+    """
+
+    name: str
+    levels: tuple[str, ...]
+    has_other: bool
+    has_unknown: bool
+
+    @property
+    def attribute(self) -> Attribute:
+        """The attribute."""
+        return Attribute(self.name, CATEGORIES)
+
+    def inputs(self) -> dict[str, Column]:
+        """Give the inputs by what they say."""
+        value = self.attribute.value
+        found = {f"is {level}": _flag(value == level) for level in self.levels}
+        if self.has_other:
+            found["is another"] = _flag(~value.isin(list(self.levels)))
+        if self.has_unknown:
+            found["is unknown"] = _flag(value.isNull())
+        return found
+
+
+def _flag(condition: Column) -> Column:
+    return F.coalesce(condition, F.lit(False)).cast("double")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How attributes become inputs; an input is never null."""
+
+    numbers: tuple[EncodedNumber, ...]
+    categories: tuple[EncodedCategory, ...]
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """The attributes that it reads."""
+        return tuple(one.attribute for one in (*self.numbers, *self.categories))
+
+    @cached_property
+    def inputs(self) -> Mapping[str, tuple[Attribute, str]]:
+        """The inputs by the names of their columns: of which attribute, and what they say of it.
+
+        A name holds nothing that Spark would take for more than a name, and none differ in the case
+        of letters alone.
+        """
+        found: dict[str, tuple[Attribute, str]] = {}
+        for one in (*self.numbers, *self.categories):
+            for says in one.inputs():
+                plain = re.sub(r"\W+", "_", f"attribute_{one.name} {says}".strip(), flags=re.ASCII)
+                name, n = plain, 1
+                while name.lower() in {known.lower() for known in found}:
+                    n += 1
+                    name = f"{plain}_{n}"
+                found[name] = (one.attribute, says)
+        return found
+
+    def columns(self) -> list[Column]:
+        """Give the inputs of rows that with_attributes() gives."""
+        values = [
+            value for one in (*self.numbers, *self.categories) for value in one.inputs().values()
+        ]
+        return [value.alias(name) for value, name in zip(values, self.inputs, strict=True)]
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The inputs as learners ask for them."""
+        return tuple(
+            Feature(name, f"{attribute.name} {says}".strip(), "as written")
+            for name, (attribute, says) in self.inputs.items()
+        )
+
+    def inputs_of(self, attribute: Attribute) -> tuple[str, ...]:
+        """Give the names of an attribute's inputs."""
+        return tuple(name for name, (of, _) in self.inputs.items() if of == attribute)
+
+    def spec(self) -> dict[str, Any]:
+        """Give it as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> Encoding:
+        """Put it together again."""
+        return cls(
+            tuple(EncodedNumber(**one) for one in spec["numbers"]),
+            tuple(
+                EncodedCategory(**{**one, "levels": tuple(one["levels"])})
+                for one in spec["categories"]
+            ),
+        )
+
+
+def learn_encoding(
+    rows: pd.DataFrame, attributes: Sequence[Attribute], *, most_levels: int, fewest_of_level: int
+) -> Encoding:
+    """Learn how attributes become inputs from training rows, a column an attribute by its name.
+
+    A number that is not known stands at the median. Of a category the `most_levels` commonest have
+    an input of their own, where `fewest_of_level` rows have them; ties by name.
+    """
+    numbers, categories = [], []
+    for attribute in attributes:
+        values = rows[attribute.name]
+        has_unknown = bool(values.isna().any())
+        if attribute.is_number:
+            median = values.median()
+            known = 0.0 if pd.isna(median) else float(median)
+            numbers.append(EncodedNumber(attribute.name, known, has_unknown))
+            continue
+        counts = values.value_counts()
+        ranked = sorted(counts.items(), key=lambda one: (-one[1], str(one[0])))
+        levels = tuple(str(level) for level, n in ranked if n >= fewest_of_level)[:most_levels]
+        has_other = len(levels) < len(ranked)
+        categories.append(EncodedCategory(attribute.name, levels, has_other, has_unknown))
+    return Encoding(tuple(numbers), tuple(categories))

@@ -13,7 +13,7 @@ from crm_spark.models.churn.candidates import RULES
 from crm_spark.models.churn.facts import ChurnFacts, WalkedAuc
 from crm_spark.models.churn.grade import grade
 from crm_spark.models.churn.subgroups import fault_of, groups_of_figures
-from crm_spark.models.churn.train import AUC_GAIN
+from crm_spark.models.classifiers.figures import AUC_GAIN
 from crm_spark.models.records import MetricRow
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable

@@ -7,6 +7,8 @@ own; a deletion is a row with is_deleted that closes it and is itself never visi
 
 from __future__ import annotations
 
+from typing import Final
+
 from pyspark.sql import types as T
 
 from crm_spark.lake.contract import Column, Mapped, Table
@@ -280,7 +282,8 @@ EXCHANGE_RATES = Table(
     ),
 )
 
-NUMBERS, CATEGORIES = "numbers", "categories"
+NUMBERS: Final = "numbers"
+CATEGORIES: Final = "categories"
 
 
 def _attributes(value: T.DataType) -> T.ArrayType:

@@ -43,7 +43,6 @@ from crm_spark.models.calibration_gate import CALIBRATION_LIMIT
 from crm_spark.models.choice import Choice
 from crm_spark.models.churn.candidates import CANDIDATES, RULES
 from crm_spark.models.churn.definition import Churn
-from crm_spark.models.churn.grade import grade
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.churn.model import ChurnModel
 from crm_spark.models.churn.reason_words import theme_of
@@ -65,6 +64,7 @@ from crm_spark.models.classifiers.settings import (
     ForestParams,
 )
 from crm_spark.models.classifiers.step import Fitted, Outcomes
+from crm_spark.models.grade import grade
 from crm_spark.models.logistic import sigmoid
 from crm_spark.models.mllib_trees import read_trees
 from crm_spark.models.paired_gain import Flags

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.models.binary_metrics import Floats
 from crm_spark.models.classifiers.classifier import LABEL
-from crm_spark.models.contract_churn.attributes import Attribute, attributes_of, with_attributes
+from crm_spark.models.contract_churn.attributes import Attribute, with_attributes
 from crm_spark.models.contract_churn.parts import HELD_OUT, PART, with_parts
 from crm_spark.models.contract_churn.section import ContractChurnSection
 from crm_spark.models.rows import sampled_customers
@@ -78,6 +78,3 @@ def contract_data(rows: DataFrame, attributes: Sequence[Attribute]) -> ContractD
         found[PART].to_numpy(np.int64),
     )
     return ContractData(rows, tuple(attributes), sample)
-
-
-__all__ = ["ContractData", "Sample", "attributes_of", "contract_data", "labelled"]

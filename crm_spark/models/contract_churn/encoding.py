@@ -77,9 +77,13 @@ class Encoding:
     categories: tuple[EncodedCategory, ...]
 
     @property
+    def _all(self) -> tuple[EncodedNumber | EncodedCategory, ...]:
+        return (*self.numbers, *self.categories)
+
+    @property
     def attributes(self) -> tuple[Attribute, ...]:
         """The attributes that it reads."""
-        return tuple(one.attribute for one in (*self.numbers, *self.categories))
+        return tuple(one.attribute for one in self._all)
 
     @cached_property
     def inputs(self) -> Mapping[str, tuple[Attribute, str]]:
@@ -89,7 +93,7 @@ class Encoding:
         of letters alone.
         """
         found: dict[str, tuple[Attribute, str]] = {}
-        for one in (*self.numbers, *self.categories):
+        for one in self._all:
             for says in one.inputs():
                 plain = re.sub(r"\W+", "_", f"attribute_{one.name} {says}".strip(), flags=re.ASCII)
                 name, n = plain, 1
@@ -101,9 +105,7 @@ class Encoding:
 
     def columns(self) -> list[Column]:
         """Give the inputs of rows that with_attributes() gives."""
-        values = [
-            value for one in (*self.numbers, *self.categories) for value in one.inputs().values()
-        ]
+        values = [value for one in self._all for value in one.inputs().values()]
         return [value.alias(name) for value, name in zip(values, self.inputs, strict=True)]
 
     @property

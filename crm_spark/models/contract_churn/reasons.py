@@ -50,7 +50,7 @@ class Explainer:
     def reasons(
         self, values: Floats, shown: Sequence[Sequence[str | None]], *, n: int
     ) -> list[list[dict[str, Any]]]:
-        """Give up to `n` reasons of each row: attributes that raise its probability, strongest first.
+        """Give up to `n` reasons of each row: attributes that raise its probability, by strength.
 
         The effect is what the probability loses without what the attribute adds to the raw score;
         `shown` are the attributes' values.

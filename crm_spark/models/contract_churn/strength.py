@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,7 +45,8 @@ def strengths_of(
     """Give what each attribute tells by itself on training rows, those that are dropped, too.
 
     A number ranks by itself, whichever way round; a category by the share who left at each level,
-    rare ones taken together. What is not known is a level, and for a number the median.
+    rare ones taken together. What is not known is a level, and of a number the median, or beyond
+    all that are, where that tells more: what only those have who left must not pass unseen.
     """
     levels = {one.name: one.levels for one in encoding.categories}
     medians = {one.name: one.median for one in encoding.numbers}
@@ -53,15 +54,15 @@ def strengths_of(
     for attribute in encoding.attributes:
         of_attribute = values[attribute.name]
         if attribute.is_number:
-            score = of_attribute.fillna(medians[attribute.name]).to_numpy(float)
+            strength = _strength_of_number(of_attribute, medians[attribute.name], labels)
         else:
-            score = _shares(of_attribute, levels[attribute.name], labels)
-        strength = single_feature_strength(score, labels)
+            shares = _shares(of_attribute, levels[attribute.name], labels)
+            strength = single_feature_strength(shares, labels)
         is_trusted = attribute.name in trusted
         dropped: Reason | None = None
         if of_attribute.notna().sum() == 0:
             dropped = "never known"
-        elif of_attribute.nunique(dropna=False) < 2:  # noqa: PLR2004
+        elif of_attribute.nunique(dropna=False) < 2:
             dropped = "constant"
         elif is_suspected(strength) and not is_trusted:
             dropped = "suspected leak"
@@ -69,18 +70,27 @@ def strengths_of(
     return found
 
 
+def _strength_of_number(values: pd.Series[float], median: float, labels: Floats) -> Strength:
+    fills = [median]
+    if values.isna().any() and values.notna().any():
+        fills += [float(values.min()) - 1, float(values.max()) + 1]
+    filled = [np.asarray(values.fillna(fill), np.float64) for fill in fills]
+    found = [single_feature_strength(one, labels) for one in filled]
+    return max(found, key=lambda one: one.auc or 0.0)
+
+
 def _shares(values: pd.Series[str], levels: Sequence[str], labels: Floats) -> Floats:
     """Give the share who left among the customers with each one's level."""
     level = values.where(values.isin(list(levels)) | values.isna(), "\0another").fillna("\0unknown")
     _, place = np.unique(level.to_numpy(str), return_inverse=True)
     n = np.bincount(place)
-    return np.asarray((np.bincount(place, weights=labels) / n)[place])
+    return np.asarray((np.bincount(place, weights=labels) / n)[place], np.float64)
 
 
 def strongest(
     strengths: Sequence[AttributeStrength], *, is_number: bool
 ) -> AttributeStrength | None:
-    """Give the attribute of a kind that tells most by itself, of those that are used; ties by name."""
+    """Give the attribute of a kind that tells most by itself, of those used; ties by name."""
     used = [
         one
         for one in strengths
@@ -89,8 +99,3 @@ def strongest(
     return min(
         used, key=lambda one: (-round(one.strength.auc or 0.0, 9), one.attribute.name), default=None
     )
-
-
-def by_name(strengths: Sequence[AttributeStrength]) -> Mapping[str, AttributeStrength]:
-    """Give them by the name of the attribute."""
-    return {one.attribute.name: one for one in strengths}

@@ -71,7 +71,10 @@ def contract_data(rows: DataFrame, attributes: Sequence[Attribute]) -> ContractD
     values = [one.value.alias(f"value_{place}") for place, one in enumerate(attributes)]
     found = drawn.select("customer_id", LABEL, PART, *values).toPandas()
     found = found.sort_values("customer_id", ignore_index=True)
-    columns = {one.name: found[f"value_{place}"] for place, one in enumerate(attributes)}
+    columns = {
+        one.name: found[f"value_{place}"].astype(float if one.is_number else object)
+        for place, one in enumerate(attributes)
+    }
     sample = Sample(
         pd.DataFrame(columns, index=found.index),
         found[LABEL].to_numpy(float),

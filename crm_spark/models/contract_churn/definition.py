@@ -52,7 +52,7 @@ from crm_spark.models.contract_churn.report import GLOSSARY, show_contract_churn
 from crm_spark.models.contract_churn.section import ContractChurnSection
 from crm_spark.models.contract_churn.strength import strengths_of
 from crm_spark.models.contract_churn.tables import CONTRACT_CHURN, REASON
-from crm_spark.models.contract_churn.train import cross_validated, tested_candidates
+from crm_spark.models.contract_churn.train import cross_validated, measured_candidates
 from crm_spark.models.contract_churn.verdicts import (
     ATTRIBUTE_CHECKS,
     Classes,
@@ -184,7 +184,7 @@ class ContractChurn(Model[ContractChurnSection, ContractData, ContractModel]):
                 "contract_churn.trusted_attributes"
             )
         with stage(run.spark, f"fit and test {self.name}"):
-            return tested_candidates(data, used, run.section, on_split=log.info)
+            return measured_candidates(data, used, run.section, on_split=log.info)
 
     def choose(
         self, section: ContractChurnSection, tested: Sequence[Tested[ContractModel]]

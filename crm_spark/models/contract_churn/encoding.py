@@ -16,6 +16,8 @@ from crm_spark.features.families.family import Feature
 from crm_spark.models.contract_churn.attributes import Attribute
 from crm_spark.tables.core import CATEGORIES, NUMBERS
 
+_OTHER, _UNKNOWN = "is another", "is unknown"
+
 
 @dataclass(frozen=True)
 class EncodedNumber:
@@ -30,11 +32,16 @@ class EncodedNumber:
         """The attribute."""
         return Attribute(self.name, NUMBERS)
 
-    def inputs(self) -> dict[str, Column]:
-        """Give the inputs by what they say."""
+    @property
+    def says(self) -> tuple[str, ...]:
+        """What each of its inputs says; nothing but the value: an empty text."""
+        return ("", _UNKNOWN) if self.has_unknown else ("",)
+
+    def columns(self) -> list[Column]:
+        """Give its inputs."""
         value = self.attribute.value
-        found = {"": F.coalesce(value, F.lit(self.median))}
-        return {**found, "is unknown": _flag(value.isNull())} if self.has_unknown else found
+        filled = F.coalesce(value, F.lit(self.median))
+        return [filled, _flag(value.isNull())] if self.has_unknown else [filled]
 
 
 @dataclass(frozen=True)
@@ -54,14 +61,20 @@ class EncodedCategory:
         """The attribute."""
         return Attribute(self.name, CATEGORIES)
 
-    def inputs(self) -> dict[str, Column]:
-        """Give the inputs by what they say."""
+    @property
+    def says(self) -> tuple[str, ...]:
+        """What each of its inputs says."""
+        rest = (*([_OTHER] if self.has_other else []), *([_UNKNOWN] if self.has_unknown else []))
+        return (*(f"is {level}" for level in self.levels), *rest)
+
+    def columns(self) -> list[Column]:
+        """Give its inputs."""
         value = self.attribute.value
-        found = {f"is {level}": _flag(value == level) for level in self.levels}
+        found = [_flag(value == level) for level in self.levels]
         if self.has_other:
-            found["is another"] = _flag(~value.isin(list(self.levels)))
+            found.append(_flag(~value.isin(list(self.levels))))
         if self.has_unknown:
-            found["is unknown"] = _flag(value.isNull())
+            found.append(_flag(value.isNull()))
         return found
 
 
@@ -94,7 +107,7 @@ class Encoding:
         """
         found: dict[str, tuple[Attribute, str]] = {}
         for one in self._all:
-            for says in one.inputs():
+            for says in one.says:
                 plain = re.sub(r"\W+", "_", f"attribute_{one.name} {says}".strip(), flags=re.ASCII)
                 name, n = plain, 1
                 while name.lower() in {known.lower() for known in found}:
@@ -105,7 +118,7 @@ class Encoding:
 
     def columns(self) -> list[Column]:
         """Give the inputs of rows that with_attributes() gives."""
-        values = [value for one in self._all for value in one.inputs().values()]
+        values = [value for one in self._all for value in one.columns()]
         return [value.alias(name) for value, name in zip(values, self.inputs, strict=True)]
 
     @property
@@ -149,9 +162,8 @@ def learn_encoding(
         values = rows[attribute.name]
         has_unknown = bool(values.isna().any())
         if attribute.is_number:
-            median = values.median()
-            known = 0.0 if pd.isna(median) else float(median)
-            numbers.append(EncodedNumber(attribute.name, known, has_unknown))
+            median = float(values.median()) if values.notna().any() else 0.0
+            numbers.append(EncodedNumber(attribute.name, median, has_unknown))
             continue
         counts = values.value_counts()
         ranked = sorted(counts.items(), key=lambda one: (-one[1], str(one[0])))

@@ -74,7 +74,7 @@ def _read(rows: DataFrame, encoding: Encoding) -> DataFrame:
     return encoded(rows, encoding, "customer_id", "as_of_date", LABEL)
 
 
-def tested_candidates(
+def measured_candidates(
     data: ContractData,
     used: Sequence[Attribute],
     params: ContractChurnSection,

@@ -119,12 +119,13 @@ def _train(
     model: AnyModel, run: ModelRun[Any], tracker: Tracker, key: str, plan: Plan, data: Any
 ) -> None:
     quoted = plan.quoted
-    log.info(
-        "%s: tested on %s, learnt from %s",
-        model.name,
-        quoted.test,
-        ", ".join(day.isoformat() for day in quoted.training),
-    )
+    if quoted.test not in quoted.training:  # else customers are parted, and not dates
+        log.info(
+            "%s: tested on %s, learnt from %s",
+            model.name,
+            quoted.test,
+            ", ".join(day.isoformat() for day in quoted.training),
+        )
     with _refusals_noted(model, run):
         prepared = _prepare(model, run, quoted, data)
     write_checks(run.run, run.day, prepared.verdicts)

@@ -10,9 +10,11 @@ import sys
 import time
 
 from benchmarks.made_customers import LEARNT, NAMES
-from crm_spark.models.churn.candidates import RULES, fit_forest, fit_rule
-from crm_spark.models.churn.model import PROBABILITY, score
-from crm_spark.models.churn.section import ChurnSection, ForestParams
+from crm_spark.models.churn.candidates import RULES, candidate_named
+from crm_spark.models.churn.section import ChurnSection
+from crm_spark.models.classifiers.classifier import PROBABILITY, score
+from crm_spark.models.classifiers.forest import fit_forest
+from crm_spark.models.classifiers.settings import ForestParams
 from crm_spark.runtime.session import open_session
 
 # Those whose features made customers have.
@@ -28,7 +30,9 @@ def main(learnt: str, others: str, scores: str, n_trees: str, max_depth: str, *b
     params = ChurnSection(forest=ForestParams(n_trees=int(n_trees), max_depth=int(max_depth)))
     with open_session("forest") as spark:
         for name in RULES_BEFORE if before else ():
-            fit_rule(name, spark.read.parquet(learnt), params)
+            fit = candidate_named(name).fit
+            assert fit is not None
+            fit(spark.read.parquet(learnt), LEARNT, params)
         start = time.perf_counter()
         model = fit_forest(spark.read.parquet(learnt), LEARNT, params)
         seconds = time.perf_counter() - start

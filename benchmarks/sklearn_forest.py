@@ -14,7 +14,8 @@ from sklearn.ensemble import RandomForestClassifier
 
 from benchmarks.made_customers import NAMES
 from crm_spark.models.churn.labels import LABEL
-from crm_spark.models.churn.section import ChurnSection, ForestParams
+from crm_spark.models.churn.section import ChurnSection
+from crm_spark.models.classifiers.settings import ForestParams
 
 
 def main(learnt: str, others: str, scores: str, n_trees: str, max_depth: str) -> None:

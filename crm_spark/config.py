@@ -84,7 +84,8 @@ class Config(BaseModel):
             return self
         if self.sources.exchange_rates is None:
             raise ValueError("currencies needs sources.exchange_rates: currency, rate_date, rate")
-        if "currency" not in self.sources.transactions.columns:
+        lines = self.sources.transactions
+        if lines is None or "currency" not in lines.columns:
             raise ValueError("currencies needs currency, mapped in sources.transactions.columns")
         return self
 
@@ -107,8 +108,10 @@ class Config(BaseModel):
 
     @property
     def chosen_models(self) -> tuple[AnyModel, ...]:
-        """The models that a pipeline makes, in its order."""
-        return tuple(find_model(name) for name in self.models) if self.models else MODELS
+        """The models that a pipeline makes, in its order: named, or all whose source is mapped."""
+        if self.models:
+            return tuple(find_model(name) for name in self.models)
+        return tuple(model for model in MODELS if self.mapped.has(model.about))
 
     @property
     def own_families(self) -> tuple[OwnFamilies, ...]:

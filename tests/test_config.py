@@ -149,9 +149,8 @@ def test_a_missing_key_of_a_section_is_reported_with_its_path() -> None:
 
 def test_transactions_are_needed_whatever_other_source_is_given() -> None:
     products = {"path": "p.csv", "format": "csv", "columns": {"product_id": "p"}}
-    assert error_message(document(sources={"products": products})).endswith(
-        "sources.transactions: is missing"
-    )
+    message = error_message(document(sources={"products": products}))
+    assert "sources: transactions is missing" in message
 
 
 def test_a_value_out_of_range_is_reported_with_what_was_found_and_what_is_allowed() -> None:
@@ -508,3 +507,58 @@ def test_subgroups_of_churn_have_to_be_mapped() -> None:
     message = error_message(document(sources=sources, churn={"subgroups": ["region", "country"]}))
     assert "churn.subgroups: sources.customers does not map country" in message
     assert "region" not in message
+
+
+# --- contracts -----------------------------------------------------------------------------------
+
+
+def contracts(**keys: Any) -> dict[str, Any]:
+    columns = {"customer_id": "id", "has_left": "churn = 'Yes'"}
+    whole = {"path": "c.csv", "format": "csv", "columns": columns, "numbers": ["tenure"]}
+    return {"contracts": {**whole, **keys}}
+
+
+def test_contracts_need_no_transactions_and_their_model_is_the_only_one() -> None:
+    config = load(document(sources=contracts()))
+    assert [model.name for model in config.chosen_models] == ["contract_churn"]
+    with_orders = load(document(sources={"transactions": transactions(), **contracts()}))
+    assert [model.name for model in with_orders.chosen_models][0::7] == ["churn", "contract_churn"]
+    without = load(document())
+    assert "contract_churn" not in [model.name for model in without.chosen_models]
+
+
+def test_a_list_names_columns_of_the_source_and_a_name_may_have_an_expression() -> None:
+    section = load(
+        document(
+            sources=contracts(numbers=["tenure", "Total Charges"], categories={"plan": "trim(p)"})
+        )
+    ).sources.contracts
+    assert section is not None
+    assert section.numbers == {"tenure": "tenure", "Total Charges": "`Total Charges`"}
+    assert section.mapping["category plan"] == "trim(p)"
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"numbers": []}, "contracts: needs numbers or categories"),
+        ({"numbers": ["a", "a"]}, "contracts.numbers: a is named twice"),
+        ({"categories": ["tenure"]}, "tenure: stands under numbers and under categories"),
+        ({"numbers": ["a.b"]}, "a.b: a name has letters, digits, blanks, _ and - only"),
+        ({"columns": {"has_left": "churn"}}, "contracts.columns.customer_id: is missing"),
+        ({"columns": {"customer_id": "c", "numbers": "n"}}, "columns.numbers: unknown column"),
+    ],
+)
+def test_faults_of_contracts_are_told(keys: dict[str, Any], told: str) -> None:
+    assert told in error_message(document(sources=contracts(**keys)))
+
+
+def test_currencies_need_transactions() -> None:
+    rates = {
+        "path": "r.csv",
+        "format": "csv",
+        "columns": {"currency": "c", "rate_date": "d", "rate": "r"},
+    }
+    sources = {**contracts(), "exchange_rates": rates}
+    message = error_message(document(sources=sources, currencies={"reporting": "EUR"}))
+    assert "currencies needs currency, mapped in sources.transactions.columns" in message

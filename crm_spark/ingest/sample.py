@@ -129,7 +129,8 @@ def _judged(found: Found, parts: Sequence[Part], sampled: DataFrame, n_rows: int
         if row["reason"] is not None and row["n_with_reason"]:
             reasons[row["reason"]] += row["n_with_reason"]
     commonest = sorted(reasons.items(), key=lambda one: (-one[1], one[0]))[:N_REASONS]
-    columns = tuple(c.name for c in source.table.columns if c.name in source.section.columns)
+    given = {**source.section.columns, **source.section.attributes}
+    columns = tuple(column.name for column in source.table.columns if column.name in given)
     usable = sampled.where(is_usable()).select(*columns).limit(N_SHOWN)
     return Sample(
         found,

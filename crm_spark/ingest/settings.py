@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crm_spark.ingest.mapping.currency import CurrenciesSection
 from crm_spark.ingest.reading.place import FILE_FORMATS, PlaceSection
-from crm_spark.ingest.sources import SourceSection, SourcesSection
+from crm_spark.ingest.sources import SourceSection, SourcesSection, attribute
 from crm_spark.ingest.versions.resolve import Identity
-from crm_spark.lake.contract import Table
+from crm_spark.lake.contract import Column, Table
 from crm_spark.tables.core import EXCHANGE_RATES, SOURCE_TABLES, TRANSACTIONS, rejected
 from crm_spark.tables.history import VALID_FROM
 
@@ -49,6 +49,24 @@ class Source:
     def table(self) -> Table:
         """The core table that the source fills."""
         return SOURCE_TABLES[self.name]
+
+    @property
+    def row_table(self) -> Table:
+        """The core table with each attribute as a column of its own, as rows are mapped to it."""
+        named = self.section.attributes
+        if not named:
+            return self.table
+        columns: list[Column] = []
+        for column in self.table.columns:
+            if column.mapping != "gathered":
+                columns.append(column)
+                continue
+            kind = column.type.elementType["value"].dataType  # type: ignore[attr-defined]
+            columns += [
+                Column(attribute(column.name, name), kind, column.comment, mapping="optional")
+                for name in named[column.name]
+            ]
+        return replace(self.table, columns=tuple(columns))
 
     @property
     def rejected(self) -> Table:

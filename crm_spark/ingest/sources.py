@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from crm_spark.errors import nearest
 from crm_spark.ingest.mapping.cleaning import CleaningSection
+from crm_spark.ingest.mapping.expressions import as_sql
 from crm_spark.ingest.reading.place import FILE_FORMATS, PlaceSection
 from crm_spark.lake.contract import Table
-from crm_spark.tables.core import SOURCE_TABLES
+from crm_spark.tables.core import CATEGORIES, NUMBERS, SOURCE_TABLES
 
 
 def known_time_zone(value: str) -> str:
@@ -73,15 +74,90 @@ class SourceSection(PlaceSection):
         return ("path", "table", "jdbc", "inputs")
 
     @property
+    def attributes(self) -> Mapping[str, Mapping[str, str]]:
+        """The expressions of attributes of any names, by the column that gathers them."""
+        return {}
+
+    @property
+    def mapping(self) -> dict[str, str]:
+        """The expressions of all that becomes of a row, columns and attributes, by name."""
+        attributes = {
+            attribute(kind, name): text
+            for kind, named in self.attributes.items()
+            for name, text in named.items()
+        }
+        return {**self.columns, **attributes}
+
+    @property
     def expressions(self) -> dict[str, str]:
         """The expressions over the source's columns, by their keys."""
-        expressions = {f"columns.{name}": text for name, text in self.columns.items()}
+        expressions = {f"columns.{name}": text for name, text in self.mapping.items()}
         return expressions | ({"where": self.where} if self.where else {})
 
     @property
     def description(self) -> str:
         """What a message or a row calls this source; no URL, since it may hold a password."""
         return f"query over {', '.join(self.inputs)}" if self.inputs else super().description
+
+
+_SINGULAR = {NUMBERS: "number", CATEGORIES: "category"}
+
+
+def attribute(kind: str, name: str) -> str:
+    """Name an attribute among the columns of a row, as reasons call it: "number tenure"."""
+    return f"{_SINGULAR[kind]} {name}"
+
+
+def as_configured(fault: str) -> str:
+    """Give a fault with the key under which the user wrote the attribute that it is of."""
+    for kind, noun in _SINGULAR.items():
+        fault = fault.replace(f"columns.{noun} ", f"{kind}.", 1)
+    return fault
+
+
+class ContractsSection(SourceSection):
+    """Contract customers: besides columns, attributes of any names that may tell who leaves.
+
+    `numbers` and `categories` are lists of columns of the source, or names with expressions over
+    these. What holds nothing but blanks is not known; a number that cannot be read is a reason for
+    rejection.
+    """
+
+    numbers: dict[str, str] = Field(default_factory=dict)
+    categories: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator(NUMBERS, CATEGORIES, mode="before")
+    @classmethod
+    def _lists_name_columns(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            twice = sorted({str(name) for name in value if value.count(name) > 1})
+            if twice:
+                raise ValueError(f"{', '.join(twice)} is named twice")
+            return {str(name): as_sql(str(name)) for name in value}
+        return SourceSection._expressions_are_text(value)
+
+    @field_validator(NUMBERS, CATEGORIES)
+    @classmethod
+    def _names_are_plain(cls, value: dict[str, str]) -> dict[str, str]:
+        if strange := [name for name in value if not re.fullmatch(r"\w[\w -]*", name)]:
+            raise ValueError(
+                f"{', '.join(strange)}: a name has letters, digits, blanks, _ and - only: "
+                "write name: expression"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _something_is_known(self) -> Self:
+        if not self.numbers and not self.categories:
+            raise ValueError("needs numbers or categories: what may tell who leaves")
+        if both := sorted(set(self.numbers) & set(self.categories)):
+            raise ValueError(f"{', '.join(both)}: stands under numbers and under categories")
+        return self
+
+    @property
+    def attributes(self) -> Mapping[str, Mapping[str, str]]:
+        """The expressions of the attributes, by the column that gathers them."""
+        return {NUMBERS: self.numbers, CATEGORIES: self.categories}
 
 
 def mapping_key_faults(sources: Any) -> list[str]:
@@ -92,7 +168,11 @@ def mapping_key_faults(sources: Any) -> list[str]:
         columns = source.get("columns") if isinstance(source, dict) else None
         if not isinstance(columns, dict):
             continue
-        known = {column.name: column for column in table.columns if column.mapping}
+        known = {
+            column.name: column
+            for column in table.columns
+            if column.mapping in ("required", "optional")
+        }
         path = f"sources.{name}.columns"
         for key in columns:
             if key not in known:
@@ -141,17 +221,30 @@ def _closing_faults(table: Table, columns: Mapping[str, str]) -> list[str]:
 
 
 class SourcesSection(BaseModel):
-    """The sources by the name of the core table they fill; only transactions are needed."""
+    """The sources by the name of the core table they fill.
+
+    Transactions are needed, or contracts, where customers have a label of their own.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    transactions: SourceSection
+    transactions: SourceSection | None = None
     products: SourceSection | None = None
     customers: SourceSection | None = None
     events: SourceSection | None = None
     feedback: SourceSection | None = None
     campaign_contacts: SourceSection | None = None
     exchange_rates: SourceSection | None = None
+    contracts: ContractsSection | None = None
+
+    @model_validator(mode="after")
+    def _there_is_something_to_learn_from(self) -> Self:
+        if self.transactions is None and self.contracts is None:
+            raise ValueError(
+                "transactions is missing; where customers have contracts instead of orders, and a "
+                "table says who has left, give contracts"
+            )
+        return self
 
     def given(self) -> dict[str, SourceSection]:
         """The sources that are mapped, transactions first."""

@@ -94,7 +94,8 @@ def jobs_of(model: AnyModel) -> tuple[TrainJob, ScoreJob]:
 
 def jobs_of_a_day(config: Config) -> dict[str, Job]:
     """Give the jobs that a pipeline runs for a date, by their names, as they are declared."""
-    jobs: dict[str, Job] = {name: job_of(name) for name in ("build_features", "score_rfm")}
+    of_orders = ("build_features", "score_rfm") if config.sources.transactions else ()
+    jobs: dict[str, Job] = {name: job_of(name) for name in of_orders}
     for model in made_models(config):
         for job in jobs_of(model):
             jobs[job.name] = job_of(job.name) if model in MODELS else cast(Job, job)

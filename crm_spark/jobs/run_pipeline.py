@@ -58,7 +58,8 @@ def run(
     dates = backfill_dates(as_of, first, last, every)
     with pipeline_run(spark, config, as_of, restart=restart) as pipeline:
         # Before a long ingest, as features come after it.
-        require_computable(spark, feature_settings(config))
+        if config.sources.transactions:
+            require_computable(spark, feature_settings(config))
         _ingest_where_due(pipeline, dates[0], restart=restart)
         problems = _run_dates(pipeline, dates, skip_training=skip_training)
         _conclude(problems)
@@ -125,7 +126,7 @@ def _lacking_models(config: Config) -> dict[str, DataError]:
     """Give the chosen models that the mapping lacks something for, and tell of them."""
     lacking: dict[str, DataError] = {}
     for model in config.chosen_models:
-        if problem := model.lacks(config.mapped):
+        if problem := model.lacking(config.mapped):
             log.info("%s and %s: %s", model.train_job, model.score_job, problem)
             lacking[model.name] = DataError(problem)
     return lacking

@@ -42,10 +42,12 @@ def targets(plan: DayPlan) -> Sequence[Target]:
         shown += [training.output, *[score.output for score in scores]]
         shown += model.shows(section, day, plan.state)
     shown += [Output(rejected(table).name) for table in SOURCE_TABLES.values()]
+    has_orders = config.sources.transactions is not None
+    needed = (Output(CUSTOMER_SNAPSHOT.name, day), Output(CUSTOMER_ORDERS.name))
     return [
         Target(
             Output("report", day),
-            (Output(CUSTOMER_SNAPSHOT.name, day), Output(CUSTOMER_ORDERS.name)),
+            needed if has_orders else (),
             config.report.model_dump(mode="json", exclude_defaults=True),
             GENERATION,
             optional=tuple(shown),

@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from crm_spark.errors import CrmSparkError, listed
 
-Mapped = Literal["required", "optional"]
+Mapped = Literal["required", "optional", "gathered"]
 
 
 class ContractError(CrmSparkError):
@@ -25,7 +25,8 @@ class ContractError(CrmSparkError):
 class Column:
     """One column of a table.
 
-    `mapping` says whether users map the column from their source; None means we compute it.
+    `mapping` says whether users map the column from their source; None means we compute it, and
+    "gathered" that it holds attributes which users name and map one by one.
     `provenance` columns tell where a row came from and are left out of content checksums. A mapped
     value outside `minimum` to `maximum` is a reason for rejection; one that we compute can never be
     written: Delta refuses the commit.

@@ -80,6 +80,8 @@ class Model(ABC, Generic[S, D, M]):
     # What its backtest does on each cut-off; nothing where it has none.
     backtest_in_words: ClassVar[str] = ""
     tables: ClassVar[tuple[Table, ...]]
+    # The source that it is about: without it the model is no part of a pipeline.
+    about: ClassVar[str] = "transactions"
     # Jobs of a day that follow its scores, by their names, and the tables that they write.
     jobs_after: ClassVar[tuple[str, ...]] = ()
     tables_after: ClassVar[tuple[Table, ...]] = ()
@@ -116,8 +118,19 @@ class Model(ABC, Generic[S, D, M]):
 
     # --- what it needs
 
+    @property
+    def needs_orders(self) -> bool:
+        """Whether it is about orders: its dates, and the checks of the data, follow from them."""
+        return self.about == "transactions"
+
+    def lacking(self, mapped: Mapped) -> str | None:
+        """Say what the configuration lacks for it, the source that it is about first."""
+        if not mapped.has(self.about):
+            return f"{self.section_name} is about sources.{self.about}, which is not mapped"
+        return self.lacks(mapped)
+
     def lacks(self, mapped: Mapped) -> str | None:
-        """Say what the configuration lacks for it, if anything."""
+        """Say what of the source that it is about, or of others, the configuration lacks."""
         return None
 
     def section_faults(self, section: S, mapped: Mapped) -> Sequence[str]:

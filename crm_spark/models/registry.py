@@ -12,6 +12,7 @@ from crm_spark.errors import ConfigError, nearest
 from crm_spark.lake.contract import Table
 from crm_spark.models.churn.definition import Churn
 from crm_spark.models.contract import AnyModel, Model
+from crm_spark.models.contract_churn.definition import ContractChurn
 from crm_spark.models.demand.definition import Demand
 from crm_spark.models.next_purchase.definition import NextPurchase
 from crm_spark.models.propensity.definition import Propensity
@@ -27,6 +28,7 @@ MODELS: tuple[AnyModel, ...] = (
     Demand(),
     Propensity(),
     NextPurchase(),
+    ContractChurn(),
 )
 
 

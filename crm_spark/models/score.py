@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from crm_spark.lake.run import Finished
 from crm_spark.models.contract import AnyModel, ModelRun
 from crm_spark.models.decisions import champion_of
-from crm_spark.models.targets import score_targets
+from crm_spark.models.targets import first_order_of, score_targets
 from crm_spark.models.tracking import Tracker, TrackingSection
 from crm_spark.models.tree_shap import CoveredTree
 from crm_spark.runtime.progress import stage
@@ -52,7 +52,7 @@ def score(model: AnyModel, run: ModelRun[Any], tracking: TrackingSection) -> Non
     lake_run = run.run
     try:
         champion = champion_of(lake_run, model, run.section, run.day)
-        first, _ = lake_run.order_dates()
+        first = first_order_of(model, lake_run)
         targets = score_targets(model, run.section, run.day, first, lake_run.state, run.mapped)
         lake_run.settle(*model.tables)
         lake_run.require(targets[0])

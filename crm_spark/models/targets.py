@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.lake.contract import Table
+from crm_spark.lake.run import LakeRun
 from crm_spark.lake.state import Output, OutputRow, State, Target
 from crm_spark.models.contract import AnyModel, Read
 from crm_spark.tables.core import TRANSACTIONS
@@ -19,12 +20,18 @@ from crm_spark.tables.mapped import Mapped
 _JUDGED = (Output(CUSTOMER_ORDERS.name), Output(TRANSACTIONS.name))
 
 
+def first_order_of(model: AnyModel, run: LakeRun) -> date:
+    """Give the day of the first order; for a model that reads none, the first of all days."""
+    return run.order_dates()[0] if model.needs_orders else date.min
+
+
 def training_target(
     model: AnyModel, section: Any, day: date, first_order: date, mapped: Mapped
 ) -> Target:
     """Give the target of a model's training as of a day."""
     plan = model.plan(section, day, first_order)
-    reads = [*_JUDGED, *outputs_read(model.learns_from(section, plan, day), first_order, day)]
+    judged = _JUDGED if model.needs_orders else ()
+    reads = [*judged, *outputs_read(model.learns_from(section, plan, day), first_order, day)]
     reads += [Output(table.name) for table in mapped_tables(model.learns_from_sources, mapped)]
     settings = _settings(section, model.not_learnt)
     output = Output(training_name(model, section), day)

@@ -24,8 +24,9 @@ from crm_spark.models.contract import (
 )
 from crm_spark.models.decisions import conclude_training, reuse
 from crm_spark.models.records import MetricRow, input_versions, write_metrics
-from crm_spark.models.targets import mapped_tables, training_target
+from crm_spark.models.targets import first_order_of, mapped_tables, training_target
 from crm_spark.models.tracking import ModelVersion, Tracker, TrackingSection
+from crm_spark.models.usability.facts import DataFacts
 from crm_spark.models.usability.read import data_facts
 from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.checks import Verdict, write_checks
@@ -46,7 +47,7 @@ def train(model: AnyModel, run: ModelRun[Any], tracking: TrackingSection) -> Non
     carry the model; that is a row, too, so that it is not tried again before the data change.
     """
     lake_run = run.run
-    first, _ = lake_run.order_dates()
+    first = first_order_of(model, lake_run)
     target = training_target(model, run.section, run.day, first, run.mapped)
     try:
         plan = model.plan(run.section, run.day, first)
@@ -83,7 +84,9 @@ def require_usable(model: AnyModel, run: ModelRun[Any], plan: Plan, data: Any) -
     """
     subject = model.section_name
     with stage(run.spark, f"checks of the data for {subject}"):
-        verdicts = model.judge(run, data_facts(run.run, run.day), plan, data)
+        needs_orders = model.needs_orders
+        facts = data_facts(run.run, run.day) if needs_orders else DataFacts(run.day)
+        verdicts = model.judge(run, facts, plan, data)
         write_checks(run.run, run.day, verdicts)
     refuse_errors(subject, run.day, verdicts)
 
@@ -116,12 +119,13 @@ def _train(
     model: AnyModel, run: ModelRun[Any], tracker: Tracker, key: str, plan: Plan, data: Any
 ) -> None:
     quoted = plan.quoted
-    log.info(
-        "%s: tested on %s, learnt from %s",
-        model.name,
-        quoted.test,
-        ", ".join(day.isoformat() for day in quoted.training),
-    )
+    if quoted.test not in quoted.training:  # else customers are parted, and not dates
+        log.info(
+            "%s: tested on %s, learnt from %s",
+            model.name,
+            quoted.test,
+            ", ".join(day.isoformat() for day in quoted.training),
+        )
     with _refusals_noted(model, run):
         prepared = _prepare(model, run, quoted, data)
     write_checks(run.run, run.day, prepared.verdicts)

@@ -17,7 +17,7 @@ from crm_spark.pipeline.settings import feature_settings
 
 @dataclass(frozen=True)
 class DayPlan:
-    """A day of a configuration on a lake; `first_order` is the local day of the first order."""
+    """A day of a configuration on a lake; `first_order` as first_order() gives it."""
 
     config: Config
     day: date
@@ -27,8 +27,7 @@ class DayPlan:
     @classmethod
     def of(cls, run: Run) -> DayPlan:
         """Give the plan of a run's own day. Raises DataError where no order lies before it."""
-        day = run.day()
-        return cls(run.config, day, run.order_dates()[0], run.state)
+        return cls(run.config, run.day(), first_order(run), run.state)
 
     def feature_settings(self) -> FeatureSettings:
         """Give what features depend on besides their dates."""
@@ -39,9 +38,14 @@ class DayPlan:
         return feature_dates(self.config, self.day, self.first_order)
 
 
+def first_order(run: Run) -> date:
+    """Give the local day of the first order; where no orders are mapped, the first of all days."""
+    return run.order_dates()[0] if run.config.sources.transactions else date.min
+
+
 def made_models(config: Config) -> list[AnyModel]:
     """Give the chosen models that the mapping has all columns for."""
-    return [model for model in config.chosen_models if model.lacks(config.mapped) is None]
+    return [model for model in config.chosen_models if model.lacking(config.mapped) is None]
 
 
 def feature_dates(config: Config, day: date, first_order: date) -> FeatureDates:

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 import crm_spark
 from crm_spark.config import Config
-from crm_spark.errors import DataError
+from crm_spark.errors import ConfigError, DataError
 from crm_spark.features.targets import target_of
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.lock import lake_lock
@@ -50,9 +50,16 @@ class Run(LakeRun):
     def day(self) -> date:
         """Give the as-of date, by default the day after the newest event, and note it.
 
-        Raises DataError for a date before which there is no order.
+        Where no orders are mapped, the date has to be given. Raises DataError for a date before
+        which there is no order.
         """
         given = self.summary.as_of
+        if self.config.sources.transactions is None:
+            if given is None:
+                raise ConfigError(
+                    "--as-of is needed: without sources.transactions no order says which day it is"
+                )
+            return given
         first, newest = self.order_dates()
         day = given or newest + timedelta(days=1)
         if day <= first:

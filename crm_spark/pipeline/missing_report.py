@@ -27,7 +27,7 @@ def read_missing(run: Run, day: date, models: Iterable[AnyModel]) -> tuple[Missi
     """Give those of the models whose training of the date ended without a version."""
     found = []
     for model in models:
-        reason = model.lacks(run.config.mapped)
+        reason = model.lacking(run.config.mapped)
         if reason is None:
             training = Output(training_name(model, run.config.section_of(model)), day)
             row = run.state.newest(training)

@@ -72,7 +72,7 @@ def model_run(job: Run, model: AnyModel, built: Built | None = None) -> ModelRun
 
     Raises DataError where the configuration lacks something for it, before the lake is read.
     """
-    if problem := model.lacks(job.config.mapped):
+    if problem := model.lacking(job.config.mapped):
         raise DataError(problem)
     day = job.day()
     section = job.config.section_of(model)

@@ -49,9 +49,13 @@ def subjects_of(run: Run, day: date) -> list[Subject]:
     reports = [(model, model.report(request, config.section_of(model))) for model in models]
     without = [model for model, report in reports if report is None or not report.sections]
     missing = read_missing(run, day, without)
+    of_orders = (
+        [base_subject(request, active_days=_active_days(config)), rfm_subject(request)]
+        if config.sources.transactions
+        else []
+    )
     found = [
-        base_subject(request, active_days=_active_days(config)),
-        rfm_subject(request),
+        *of_orders,
         *[report for _, report in reports],
         show_missing(missing),
         show_data(_without_errors_of(missing, data), config.report),

@@ -15,7 +15,7 @@ def ingest_settings(config: Config) -> IngestSettings:
 def feature_settings(config: Config) -> FeatureSettings:
     """Give what features depend on besides their dates."""
     sources = config.sources
-    columns = sources.transactions.columns
+    columns = sources.transactions.columns if sources.transactions else {}
     return FeatureSettings(
         time_zone=config.time_zone,
         horizon_days=config.churn.horizon_days,

@@ -8,7 +8,7 @@ from datetime import date
 
 from crm_spark.lake.contract import Table
 from crm_spark.lake.state import UNTOUCHED, Output, State
-from crm_spark.pipeline.days import feature_dates
+from crm_spark.pipeline.days import feature_dates, first_order
 from crm_spark.pipeline.lifecycle import Run
 from crm_spark.runtime.progress import log, stage
 from crm_spark.words import counted
@@ -26,7 +26,7 @@ def dates_to_keep(run: Run) -> KeptDates | None:
     if n is None or not own:
         return None
     newest = own[:n]
-    dates = feature_dates(run.config, newest[0], run.order_dates()[0])
+    dates = feature_dates(run.config, newest[0], first_order(run))
     features = frozenset({*newest, *dates.snapshots, *dates.interactions})
     return {"scores": frozenset(newest), "features": features}
 

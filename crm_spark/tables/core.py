@@ -7,6 +7,8 @@ own; a deletion is a row with is_deleted that closes it and is itself never visi
 
 from __future__ import annotations
 
+from typing import Final
+
 from pyspark.sql import types as T
 
 from crm_spark.lake.contract import Column, Mapped, Table
@@ -280,6 +282,42 @@ EXCHANGE_RATES = Table(
     ),
 )
 
+NUMBERS: Final = "numbers"
+CATEGORIES: Final = "categories"
+
+
+def _attributes(value: T.DataType) -> T.ArrayType:
+    """Give the type of attributes of any names, in the order of these.
+
+    No map: Spark hashes none, and checksums are made of hashes.
+    """
+    name = T.StructField("name", T.StringType())
+    return T.ArrayType(T.StructType([name, T.StructField("value", value)]))
+
+
+CONTRACTS = Table(
+    name="core.contracts",
+    comment="Contract customers as they stood when loaded, and who of them is known to have left.",
+    key=("customer_id",),
+    columns=(
+        _mapped("customer_id", TEXT, "Customer", "required"),
+        _mapped("has_left", T.BooleanType(), "The customer has left; null: not known"),
+        _mapped(
+            NUMBERS,
+            _attributes(T.DoubleType()),
+            "Attributes that are numbers, by name; a null value: not known",
+            "gathered",
+        ),
+        _mapped(
+            CATEGORIES,
+            _attributes(TEXT),
+            "Attributes that are categories, by name; a null value: not known",
+            "gathered",
+        ),
+        *_PROVENANCE,
+    ),
+)
+
 # The tables users map, by the name of their config section.
 SOURCE_TABLES: dict[str, Table] = {
     "transactions": TRANSACTIONS,
@@ -289,6 +327,7 @@ SOURCE_TABLES: dict[str, Table] = {
     "feedback": FEEDBACK,
     "campaign_contacts": CAMPAIGN_CONTACTS,
     "exchange_rates": EXCHANGE_RATES,
+    "contracts": CONTRACTS,
 }
 
 

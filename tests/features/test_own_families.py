@@ -21,7 +21,7 @@ from crm_spark.features.tables import CUSTOMER_SNAPSHOT, snapshot_table
 from crm_spark.features.targets import snapshot_targets
 from crm_spark.lake.state import Target
 from crm_spark.models.churn.labels import LABEL
-from crm_spark.models.churn.model import RAW_SCORE
+from crm_spark.models.classifiers.classifier import RAW_SCORE
 from crm_spark.pipeline.dictionary import data_dictionary
 from crm_spark.pipeline.settings import feature_settings
 from crm_spark.pipeline.tables import tables_with

@@ -39,32 +39,32 @@ from crm_spark.models.binary_metrics import (
     roc_auc,
 )
 from crm_spark.models.calibration import fit_platt
+from crm_spark.models.calibration_gate import CALIBRATION_LIMIT
 from crm_spark.models.choice import Choice
-from crm_spark.models.churn.candidates import CANDIDATES, RULES, fit_forest, mean_of
-from crm_spark.models.churn.candidates import fit_logistic_regression as fit_regression
+from crm_spark.models.churn.candidates import CANDIDATES, RULES
 from crm_spark.models.churn.definition import Churn
-from crm_spark.models.churn.grade import grade
 from crm_spark.models.churn.labels import LABEL
-from crm_spark.models.churn.model import PROBABILITY, RAW_SCORE, ChurnModel, score
+from crm_spark.models.churn.model import ChurnModel
 from crm_spark.models.churn.reason_words import theme_of
 from crm_spark.models.churn.reasons import Explainer, with_reasons
-from crm_spark.models.churn.section import (
+from crm_spark.models.churn.section import ChurnSection
+from crm_spark.models.churn.subgroups import FEATURES_OF_GROUPS, Group, fault_of, groups_of
+from crm_spark.models.churn.train import step_of as churn_step
+from crm_spark.models.classifiers.average import mean_of
+from crm_spark.models.classifiers.classifier import PROBABILITY, RAW_SCORE, Classifier, score
+from crm_spark.models.classifiers.figures import AUC_GAIN, best_rule, figures
+from crm_spark.models.classifiers.forest import fit_forest
+from crm_spark.models.classifiers.logistic_regression import (
+    fit_logistic_regression as fit_regression,
+)
+from crm_spark.models.classifiers.settings import (
     AVERAGE,
     FOREST,
     LOGISTIC_REGRESSION,
-    ChurnSection,
     ForestParams,
 )
-from crm_spark.models.churn.subgroups import FEATURES_OF_GROUPS, Group, fault_of, groups_of
-from crm_spark.models.churn.train import (
-    AUC_GAIN,
-    CALIBRATION_LIMIT,
-    Fitted,
-    Outcomes,
-    StepOfChurn,
-    best_rule,
-    figures,
-)
+from crm_spark.models.classifiers.step import Fitted, Outcomes
+from crm_spark.models.grade import grade
 from crm_spark.models.logistic import sigmoid
 from crm_spark.models.mllib_trees import read_trees
 from crm_spark.models.paired_gain import Flags
@@ -133,12 +133,12 @@ def customers_of_all_kinds(seed: int) -> pd.DataFrame:
     return table.assign(**{LABEL: (random.random(N_ROWS) < sigmoid(logit)).astype(float)})
 
 
-def with_trees(model: ChurnModel, folder: Path) -> ChurnModel:
+def with_trees(model: Classifier, folder: Path) -> Classifier:
     """Save a model's forest as MLflow does, and read its trees; a rule has none."""
-    if model.forest is None:
+    if model.pipeline is None:
         return model
     with tempfile.TemporaryDirectory(dir=folder) as saved:
-        model.forest.write().overwrite().save(f"{saved}/forest")
+        model.pipeline.write().overwrite().save(f"{saved}/forest")
         return replace(model, trees=read_trees(Path(saved) / "forest"))
 
 
@@ -173,7 +173,7 @@ def contributions(spark: SparkSession, folder: Path, seed: int) -> Iterator[Prov
     with persisted(spark, table) as frame:
         forest = with_trees(fit_forest(frame, features, params), folder)
         regression = fit_regression(frame, features, params)
-        average = replace(mean_of([forest, regression], params), trees=forest.trees)
+        average = replace(mean_of([forest, regression]), trees=forest.trees)
         depth = max(most_levels(tree) for tree in forest.trees)
         print(
             f"  a forest of {len(forest.trees)} trees, up to {depth} levels, "
@@ -182,12 +182,12 @@ def contributions(spark: SparkSession, folder: Path, seed: int) -> Iterator[Prov
             flush=True,
         )
         for model in (forest, regression, average):
-            explainer = Explainer.of(model)
+            explainer = Explainer.of(model).contributions
             scored = score(model, frame, keep=["customer_id"]).toPandas()
             raw = table["customer_id"].map(scored.set_index("customer_id")[RAW_SCORE]).to_numpy()
             values = table[list(explainer.features)].to_numpy(float)
             began = time.monotonic()
-            added, _ = explainer.contributions(values)
+            added, _ = explainer.of_rows(values)
             seconds = time.monotonic() - began
             off = float(np.abs(explainer.base + added.sum(axis=1) - raw).max())
             yield at_most(
@@ -260,15 +260,14 @@ def candidate(
     """Give a candidate that sees the truth through noise, calibrated on an earlier draw."""
     known = count_arrays(earlier.seen(noise, random), earlier.has_left)
     probability = fit_platt(known).probabilities(test.seen(noise, random))
-    unknown = np.full(len(test.logit), np.nan)
-    outcomes = Outcomes(test.has_left, probability, dict.fromkeys(FEATURES_OF_GROUPS, unknown))
+    outcomes = Outcomes(test.has_left, probability)
     counts = outcomes.counts
     metrics = (
         Metric("auc", roc_auc(counts)),
         Metric("brier", brier(counts)),
         Metric("calibration_error", expected_calibration_error(counts)),
     )
-    return Fitted(ChurnModel(name, 28, 84), metrics, outcomes)
+    return Fitted(Classifier(name), metrics, outcomes)
 
 
 def chosen(fitted: Sequence[Fitted], seed: int) -> tuple[Choice, list[Tested[ChurnModel]]]:
@@ -278,7 +277,7 @@ def chosen(fitted: Sequence[Fitted], seed: int) -> tuple[Choice, list[Tested[Chu
         Tested(
             one.name,
             one.name in RULES,
-            one.model,
+            ChurnModel(one.model, 28, 84),
             tuple(figures(one, None if one.name in RULES else rule, seed=seed)),
         )
         for one in fitted
@@ -390,7 +389,7 @@ def redrawn(n: int, seed: int) -> tuple[pd.DataFrame, np.random.Generator]:
 def step_of(frame: DataFrame, params: ChurnSection) -> dict[str, Fitted]:
     """Fit all candidates on one step of walking forward."""
     used = [feature for feature in FEATURES if feature.name in VARYING]
-    step = StepOfChurn(frame, CUTOFFS, params, used)
+    step = churn_step(frame, CUTOFFS, params, used)
     return {one.name: step.fitted(one) for one in CANDIDATES}
 
 
@@ -420,7 +419,7 @@ def planted(spark: SparkSession, folder: Path, seed: int, *, n: int) -> Iterator
         rows = to_spark(spark, on_test(table)).persist()
         for one in tested:
             if not one.is_rule:
-                model = with_trees(one.fitted, folder)
+                model = with_trees(one.fitted.classifier, folder)
                 is_held = one.name in (choice.champion, *formed)
                 yield true_chances(world, model, rows, test, one, is_held=is_held)
                 yield first_reasons(world, model, rows, test)
@@ -430,7 +429,7 @@ def planted(spark: SparkSession, folder: Path, seed: int, *, n: int) -> Iterator
 
 def true_chances(
     world: str,
-    model: ChurnModel,
+    model: Classifier,
     rows: DataFrame,
     test: pd.DataFrame,
     tested: Tested[ChurnModel],
@@ -451,7 +450,7 @@ def true_chances(
     return Proved(what, f"{off:.4f}; the gate {'passes' if error <= limit else 'refuses'} it")
 
 
-def first_reasons(world: str, model: ChurnModel, rows: DataFrame, test: pd.DataFrame) -> Proved:
+def first_reasons(world: str, model: Classifier, rows: DataFrame, test: pd.DataFrame) -> Proved:
     """Count how often the cause is the first reason of those whom it alone drives."""
     explained = with_reasons(model, rows, n=3, n_rows=len(test)).toPandas()
     reasons = explained.set_index("customer_id")["reasons"]

@@ -69,9 +69,9 @@ def shown_sources(source: Source, frames: Iterable[DataFrame]) -> dict[str, list
     hidden: set[str] = set()
     for rows in frames:
         with lenient_analysis(rows.sparkSession, source.time_zone):
-            found = analysed(rows, source.section.columns)
+            found = analysed(rows, source.section.mapping)
         for column, expression in found.items():
-            if _is_shown(source.table, column):
+            if _is_shown(source.row_table, column):
                 shown.setdefault(column, set()).update(expression.sources)
             else:
                 hidden.update(expression.sources)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from crm_spark.ingest.mapping.attributes import with_gathered
 from crm_spark.ingest.mapping.cleaning import cleaning_reasons
 from crm_spark.ingest.mapping.columns import map_source
 from crm_spark.ingest.mapping.complete import complete_versions
@@ -54,8 +55,8 @@ def map_rows(
     table, section = source.table, source.section
     mapped = map_source(
         df,
-        table,
-        section.columns,
+        source.row_table,
+        section.mapping,
         time_zone=source.time_zone,
         source_file=origin.source_file,
         where=section.where,
@@ -64,6 +65,8 @@ def map_rows(
         keep={**(keep or {}), _WRITTEN_AT: origin.written_at.cast("timestamp")},
         missing=section.cleaning.missing,
     )
+    for column, names in section.attributes.items():
+        mapped = with_gathered(mapped, column, names)
     known_by = F.coalesce("arrived_at", _WRITTEN_AT) if table.event_time else F.col(_WRITTEN_AT)
     reasons = cleaning_reasons(table, section.cleaning, known_by=known_by)
     if source.currencies is not None:

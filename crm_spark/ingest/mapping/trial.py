@@ -19,6 +19,7 @@ from crm_spark.ingest.messages import first_line
 from crm_spark.ingest.reading.broken import broken_file
 from crm_spark.ingest.reading.schema import quoted
 from crm_spark.ingest.settings import Source
+from crm_spark.ingest.sources import as_configured
 
 # Of patterns that Spark of old read by other rules, or not.
 _NO_PATTERN = "INCONSISTENT_BEHAVIOR_CROSS_VERSION.DATETIME"
@@ -65,7 +66,7 @@ def run_faults(source: Source, rows: DataFrame) -> Iterator[str]:
         if error is not None and broken_file(error) is None:
             value = _value(rows, text, source.time_zone)
             shown = f", for {value}" if value else ""
-            yield f"{key}: {text!r}: {_why(error, text)}{shown}"
+            yield as_configured(f"{key}: {text!r}: {_why(error, text)}{shown}")
 
 
 def _raised(rows: DataFrame, text: str, time_zone: str) -> Exception | None:

@@ -17,6 +17,7 @@ from crm_spark.ingest.reading.csv_options import CORRUPT_RECORD, is_option_true
 from crm_spark.ingest.reading.schema import SourceSchema
 from crm_spark.ingest.reading.shapes import all_columns, lacking, reshaped, with_nulls
 from crm_spark.ingest.settings import Source
+from crm_spark.ingest.sources import as_configured, attribute
 
 # Files that are read alike, and their rows.
 RowsOfFiles = Mapping[tuple[str, ...], DataFrame]
@@ -40,23 +41,39 @@ def expression_faults(source: Source, rows: DataFrame) -> list[str]:
     """Give what of a source's expressions does not fit these rows of it."""
     section, zone = source.section, source.time_zone
     faults = mapping_faults(
-        rows, section.columns, where=section.where, time_zone=zone, table=source.table
+        rows, section.mapping, where=section.where, time_zone=zone, table=source.row_table
     )
     if section.watermark is not None:
         of_mark = mapping_faults(rows, {"_": section.watermark}, where=None, time_zone=zone)
         faults += [fault.replace("columns._", "watermark", 1) for fault in of_mark]
     if not faults and section.format == "csv" and is_option_true(section.options, "inferSchema"):
         faults += _guessed_ids(source, rows)
-    return faults
+    if not faults and section.attributes:
+        faults += _outcomes_as_attributes(source, rows)
+    return [as_configured(fault) for fault in faults]
+
+
+def _outcomes_as_attributes(source: Source, rows: DataFrame) -> list[str]:
+    """Name the attributes that are read from what says who has left."""
+    with lenient_analysis(rows.sparkSession, source.time_zone):
+        found = analysed(rows, source.section.mapping)
+    outcome = set(found["has_left"].sources) if "has_left" in found else set()
+    return [
+        f"{kind}.{name}: reads {', '.join(sorted(read))}, as has_left does: what tells who has "
+        "left cannot tell who will: leave it out"
+        for kind, named in source.section.attributes.items()
+        for name in named
+        if (read := outcome & set(found[attribute(kind, name)].sources))
+    ]
 
 
 def _guessed_ids(source: Source, rows: DataFrame) -> list[str]:
     """Name the ids that are numbers because Spark guessed the types of a text file."""
     faults = []
     with lenient_analysis(rows.sparkSession, source.time_zone):
-        found = analysed(rows, source.section.columns)
+        found = analysed(rows, source.section.mapping)
     for key, expression in found.items():
-        if not is_id(source.table.column(key)):
+        if not is_id(source.row_table.column(key)):
             continue
         faults += [
             f"options.inferSchema: makes {name} a number, but columns.{key} reads it, and an id "
@@ -165,7 +182,7 @@ def _absence(
 def _is_needed(source: Source, key: str) -> bool:
     """Whether a row without the value of an expression is lost."""
     name = key.removeprefix("columns.")
-    return key == "where" or is_required(source.table.column(name), source.table)
+    return key == "where" or is_required(source.row_table.column(name), source.table)
 
 
 def _new_columns(

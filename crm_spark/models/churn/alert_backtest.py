@@ -40,9 +40,11 @@ from crm_spark.models.churn.feature_checks import (
 )
 from crm_spark.models.churn.inputs import counted_orders, labelled
 from crm_spark.models.churn.labels import is_active
-from crm_spark.models.churn.model import PROBABILITY, ChurnModel, score
+from crm_spark.models.churn.model import PROBABILITY
 from crm_spark.models.churn.section import ChurnSection, cutoffs_for_test
-from crm_spark.models.churn.train import TESTED_ROWS, StepOfChurn
+from crm_spark.models.churn.train import step_of
+from crm_spark.models.classifiers.classifier import Classifier, score
+from crm_spark.models.classifiers.step import TESTED_ROWS
 from crm_spark.models.cutoffs import Cutoffs
 from crm_spark.models.model_run import ModelRun
 from crm_spark.models.records import MetricRow, write_metrics
@@ -186,7 +188,7 @@ def _require_training(section: ChurnSection, start: date, first_order: date) -> 
 
 def _trained(
     run: ModelRun[ChurnSection], step: Cutoffs, snapshots: Snapshots
-) -> dict[str, ChurnModel]:
+) -> dict[str, Classifier]:
     """Give every candidate, trained and calibrated as on the first date."""
     dates = [step.test, *step.training]
     rows = run.keep(labelled(run.lake, snapshots(dates, None), dates, run.section))
@@ -195,7 +197,7 @@ def _trained(
     selection = selected_features(measured, run.section.trusted_features)
     require_features(selection)
     used = [feature for feature in run.features if feature.name in selection.kept]
-    of_step = StepOfChurn(rows, step, run.section, used)
+    of_step = step_of(rows, step, run.section, used)
     models = {}
     for candidate in candidates_of(run.section):
         with stage(run.spark, f"fit {candidate.name} before {step.test}"):
@@ -206,7 +208,7 @@ def _trained(
 def _watched(
     run: ModelRun[ChurnSection],
     spans: Spans,
-    models: Mapping[str, ChurnModel],
+    models: Mapping[str, Classifier],
     snapshots: Snapshots,
 ) -> tuple[dict[str, Watched], Lapses]:
     """Score the dates with every model, of a sample of customers where there are many."""
@@ -221,7 +223,8 @@ def _watched(
     frames = {}
     for kind, model in models.items():
         with stage(run.spark, f"score {n_dates} with {kind}"):
-            frames[kind] = score(model, rows, keep=_KEEP).toPandas()  # TESTED_ROWS, or few more
+            scored = score(model, rows, keep=_KEEP, probability=PROBABILITY)
+            frames[kind] = scored.toPandas()  # TESTED_ROWS, or few more
     with stage(run.spark, "what came after"):
         days = orders.join(drawn, "customer_id").toPandas()  # of the same customers
     return watched_of(frames, days, spans, run.section)

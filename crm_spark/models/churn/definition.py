@@ -17,10 +17,9 @@ from crm_spark.features.ranks import add_groups
 from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, snapshot_table
 from crm_spark.lake.contract import Table, content_checksum
 from crm_spark.lake.state import Output, State
-from crm_spark.models.calibration_gate import CALIBRATION_ERROR, CALIBRATION_LIMIT
-from crm_spark.models.choice import better_for_sure
+from crm_spark.models.calibration_gate import CALIBRATION_ERROR
 from crm_spark.models.churn.alerts import JOB as RAISE_ALERTS
-from crm_spark.models.churn.candidates import ChurnCandidate, candidate_named, candidates_of
+from crm_spark.models.churn.candidates import candidate_named, candidates_of
 from crm_spark.models.churn.facts import read_churn
 from crm_spark.models.churn.feature_checks import (
     FEATURE_CHECKS,
@@ -37,14 +36,7 @@ from crm_spark.models.churn.inputs import (
     require_both_classes,
 )
 from crm_spark.models.churn.labels import LABEL, is_active
-from crm_spark.models.churn.model import (
-    PROBABILITY,
-    RAW_SCORE,
-    ChurnModel,
-    assembled,
-    load_model,
-    score,
-)
+from crm_spark.models.churn.model import PROBABILITY, ChurnModel, load_model
 from crm_spark.models.churn.outcome_checks import JOB as CHECK_OUTCOMES
 from crm_spark.models.churn.outcome_checks import outcomes_shown
 from crm_spark.models.churn.reasons import with_reasons
@@ -59,19 +51,23 @@ from crm_spark.models.churn.section import (
 )
 from crm_spark.models.churn.subgroups import (
     SELECTION_LEAK,
+    group_figures,
     group_verdicts,
     selection_verdicts,
 )
 from crm_spark.models.churn.tables import CUSTOMER_ALERTS, CUSTOMER_CHURN, REASON
-from crm_spark.models.churn.train import (
-    AUC_GAIN,
-    Fitted,
-    StepOfChurn,
-    best_rule,
-    figures,
-    permutation_importance,
-)
+from crm_spark.models.churn.train import step_of, tested_groups
 from crm_spark.models.churn.verdicts import churn_verdicts
+from crm_spark.models.classifiers.classifier import (
+    RAW_SCORE,
+    assembled,
+    has_pipeline,
+    score,
+)
+from crm_spark.models.classifiers.figures import AUC_GAIN, best_rule, choose_calibrated, figures
+from crm_spark.models.classifiers.importance import permutation_importance
+from crm_spark.models.classifiers.learner import Learner
+from crm_spark.models.classifiers.step import Fitted
 from crm_spark.models.contract import (
     Artifact,
     Choice,
@@ -115,7 +111,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     tables = (CUSTOMER_CHURN,)
     jobs_after = (RAISE_ALERTS, CHECK_OUTCOMES)
     tables_after = (CUSTOMER_ALERTS,)
-    generation = 6
+    generation = 7
     not_learnt = frozenset({"backtest_cutoffs", "n_reasons", "explained_deciles", "alerts"})
     glossary = GLOSSARY
     quiet_advice = frozenset((*FEATURE_CHECKS, SELECTION_LEAK))
@@ -184,7 +180,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
             n_inputs=len(run.features),
         )
 
-    def candidates(self, section: ChurnSection) -> Sequence[ChurnCandidate]:
+    def candidates(self, section: ChurnSection) -> Sequence[Learner]:
         """Give the rules, and what has to beat them."""
         return candidates_of(section)
 
@@ -222,7 +218,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         selection: Selection = prepared.value
         require_features(selection)
         used = [feature for feature in run.features if feature.name in selection.kept]
-        of_step = StepOfChurn(data, step, run.section, used)
+        of_step = step_of(data, step, run.section, used)
         fitted = []
         for candidate in self.candidates(run.section):
             with stage(run.spark, f"fit and test {candidate.name} on {step.test}"):
@@ -230,8 +226,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         is_rule = {one.name: one.is_rule for one in self.candidates(run.section)}
         rule = best_rule([one for one in fitted if is_rule[one.name]])
         return tuple(
-            _tested(one, None if is_rule[one.name] else rule, seed=run.section.seed)
-            for one in fitted
+            _tested(one, None if is_rule[one.name] else rule, run.section) for one in fitted
         )
 
     def choose(self, section: ChurnSection, tested: Sequence[Tested[ChurnModel]]) -> Choice:
@@ -239,23 +234,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
 
         One that is not calibrated stands back where another is, or the rule is off by less.
         """
-        calibrated = [one for one in tested if one.is_rule or _is_calibrated(one)]
-        has_challenger = any(not one.is_rule for one in calibrated)
-        choice = better_for_sure(
-            calibrated if has_challenger else tested, self.criteria, gain=AUC_GAIN
-        )
-        by_name = {one.name: one for one in tested}
-        champion, rule = by_name[choice.champion], by_name[choice.registered[0]]
-        if champion.is_rule or _is_calibrated(champion):
-            return choice
-        error, of_rule = (one.value(CALIBRATION_ERROR) or 0.0 for one in (champion, rule))
-        if not _is_calibrated(rule) and of_rule >= error:
-            return choice
-        why = (
-            f"the {champion.name} is not calibrated: its probabilities are off by {error:.4f}, "
-            f"more than the {champion.value(CALIBRATION_LIMIT):.4f} that may pass; {choice.why}"
-        )
-        return Choice(rule.name, choice.registered, why)
+        return choose_calibrated(tested, self.criteria)
 
     def explain(
         self,
@@ -268,7 +247,12 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         if tested.is_rule:
             return tested
         with stage(run.spark, f"importance of the inputs of {tested.name}"):
-            losses = permutation_importance(tested.fitted, data, step, run.section)
+            losses = permutation_importance(
+                tested.fitted.classifier,
+                data.where(f"as_of_date = DATE '{step.test}'"),
+                n_rows=run.section.importance_rows,
+                seed=run.section.seed,
+            )
         n = tested.metrics[0].n
         importance = [Measured(f"{IMPORTANCE}{loss.feature}", loss.auc_loss, n) for loss in losses]
         return replace(tested, metrics=(*tested.metrics, *importance))
@@ -293,12 +277,14 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         data: DataFrame,
     ) -> Artifact:
         """Give the pipeline with its spec, its settings, and what is most telling."""
-        params, model = run.section, tested.fitted
+        params, model = run.section, tested.fitted.classifier
         return Artifact(
-            spec_json=model.spec_json(),
+            spec_json=tested.fitted.spec_json(),
             pipeline=None
-            if model.forest is None
-            else LoggedPipeline(model.forest, assembled(data, model.inputs, keep=[]), (RAW_SCORE,)),
+            if model.pipeline is None
+            else LoggedPipeline(
+                model.pipeline, assembled(data, model.inputs, keep=[]), (RAW_SCORE,)
+            ),
             params={
                 "horizon_days": params.horizon_days,
                 "active_days": params.active_days,
@@ -311,9 +297,9 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         )
 
     def load(self, stored: StoredVersion) -> ChurnModel:
-        """Put a model together again, with the trees of its forest, where it has one."""
+        """Put a model together again, with its pipeline and the trees of it, where it has one."""
         spec = stored.spec()
-        if not spec["inputs"]:  # those of a forest
+        if not has_pipeline(spec["classifier"]):
             return load_model(spec)
         return load_model(spec, stored.pipeline(), stored.trees())
 
@@ -322,15 +308,18 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
 
         Raises DataError for a model of features that there are no more: the lake has nulls there.
         """
-        _require_inputs(fitted, run)
+        classifier = fitted.classifier
+        _require_inputs(classifier.features, run)
         snapshot = run.lake.read_date(CUSTOMER_SNAPSHOT, run.day)
         active = snapshot.where(is_active(fitted.active_days))
-        scored = score(fitted, active, keep=["customer_id"]).drop(RAW_SCORE)
-        scored = run.keep(_with_deciles(run.keep(scored)))  # read again for reasons, and written
+        scored = score(classifier, active, keep=["customer_id"], probability=PROBABILITY)
+        scored = run.keep(
+            _with_deciles(run.keep(scored.drop(RAW_SCORE)))
+        )  # read again for reasons, and written
         if run.section.explained_deciles < DECILES:
             riskiest = scored.where(F.col("churn_decile") <= run.section.explained_deciles)
             active = active.join(riskiest.select("customer_id"), "customer_id", "left_semi")
-        reasons = with_reasons(fitted, active, n=run.section.n_reasons, n_rows=scored.count())
+        reasons = with_reasons(classifier, active, n=run.section.n_reasons, n_rows=scored.count())
         none = F.array().cast(T.ArrayType(REASON))
         return {
             CUSTOMER_CHURN: scored.join(reasons, "customer_id", "left")
@@ -347,26 +336,21 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         return show_churn(read_churn(request, section), request.day, request.style)
 
 
-def _is_calibrated(tested: Tested[ChurnModel]) -> bool:
-    """Whether the calibration error is within its limit, as far as both are known."""
-    error, limit = tested.value(CALIBRATION_ERROR), tested.value(CALIBRATION_LIMIT)
-    return error is None or limit is None or error <= limit
-
-
-def _tested(fitted: Fitted, rule: Fitted | None, *, seed: int) -> Tested[ChurnModel]:
+def _tested(fitted: Fitted, rule: Fitted | None, params: ChurnSection) -> Tested[ChurnModel]:
     """Give a measured candidate; `rule` is what it has to beat, None: it is a rule itself."""
+    groups = tested_groups(fitted)
     return Tested(
         fitted.name,
         rule is None,
-        fitted.model,
-        tuple(figures(fitted, rule, seed=seed)),
-        (*group_verdicts(fitted.name, fitted.groups), *selection_verdicts(fitted.groups)),
+        ChurnModel(fitted.model, params.horizon_days, params.active_days),
+        (*figures(fitted, rule, seed=params.seed), *group_figures(groups)),
+        (*group_verdicts(fitted.name, groups), *selection_verdicts(groups)),
     )
 
 
-def _require_inputs(fitted: ChurnModel, run: ModelRun[ChurnSection]) -> None:
+def _require_inputs(features: Sequence[str], run: ModelRun[ChurnSection]) -> None:
     known = {feature.name for feature in run.features}
-    if gone := [name for name in fitted.features if name not in known]:
+    if gone := [name for name in features if name not in known]:
         raise DataError(
             f"the churn model that scores {run.day} learnt from {', '.join(gone)}, which no family "
             f"of the configuration gives: run train_churn --as-of {run.day}, or name the family in "

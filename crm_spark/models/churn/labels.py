@@ -10,9 +10,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.features.orders import OrderChanges
+from crm_spark.models.classifiers.classifier import LABEL
 from crm_spark.models.outcomes import orders_in_horizon
-
-LABEL = "label"
 
 
 def is_active(active_days: int) -> Column:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from crm_spark.features.words import feature_in_words
-from crm_spark.models.calibration_gate import CALIBRATION_ERROR, CALIBRATION_LIMIT
+from crm_spark.models.calibration_gate import CALIBRATION_ERROR
 from crm_spark.models.candidate_report import unseen
 from crm_spark.models.churn.candidates import RULES
 from crm_spark.models.churn.facts import ChurnFacts, WalkedAuc
-from crm_spark.models.churn.grade import grade
 from crm_spark.models.churn.subgroups import fault_of, groups_of_figures, selection_leaks
-from crm_spark.models.churn.train import AUC_GAIN
+from crm_spark.models.grade import grade_of_champion
 from crm_spark.models.records import MetricRow
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable
@@ -79,19 +78,7 @@ def grade_of(facts: ChurnFacts) -> str:
         return ""
     kind = facts.decision.kind
     of_kind = {row.metric: row for row in facts.metrics if row.model_name == kind}
-    error, limit = of_kind.get(CALIBRATION_ERROR), of_kind.get(CALIBRATION_LIMIT)
-    if error is None or limit is None or error.value is None or limit.value is None:
-        return ""
-    is_calibrated = error.value <= limit.value
-    if kind in RULES:
-        use = "its probabilities can be used" if is_calibrated else "use its ranking alone"
-        return f"Grade C: a rule scores; {use}"
-    gain = of_kind.get(AUC_GAIN)
-    given = grade(
-        *((gain.value, gain.low, gain.high) if gain else (None, None, None)),
-        is_calibrated=is_calibrated,
-    )
-    return f"Grade {given.letter}: {given.why}"
+    return grade_of_champion(of_kind, is_rule=kind in RULES)
 
 
 def _drawn(facts: ChurnFacts, models: Sequence[str]) -> list[str]:

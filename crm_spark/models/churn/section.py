@@ -1,42 +1,17 @@
-"""The churn section: what churn means, which cut-offs train and test, and how the forest grows."""
+"""The churn section: what churn means, and which cut-offs train and test."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Final, Literal, Self
+from typing import Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from crm_spark.errors import DataError
 from crm_spark.features.section import unknown_features
+from crm_spark.models.classifiers.settings import LearnerSettings
 from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs
-
-FOREST: Final = "forest"
-LOGISTIC_REGRESSION: Final = "logistic_regression"
-AVERAGE: Final = "average"
-
-
-class ForestParams(BaseModel):
-    """Random forest settings, as Spark MLlib names them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    n_trees: int = Field(default=200, ge=1, le=2000)
-    max_depth: int = Field(default=8, ge=1, le=15)
-    min_instances_per_node: int = Field(default=20, ge=1)
-    max_bins: int = Field(default=32, ge=8)
-    # The forest depends on how its rows are spread: a number of partitions that follows from the
-    # rows alone makes it the same everywhere. Each partition sends the statistics of every node of
-    # all trees: with a fifth of the rows in each, nearly four times as much is shuffled.
-    rows_per_partition: int = Field(default=50_000, ge=100)
 
 
 class AlertsSection(BaseModel):
@@ -59,36 +34,23 @@ class AlertsSection(BaseModel):
     backtest_every_days: int = Field(default=7, ge=1, le=31)
 
 
-class ChurnSection(BaseModel):
+class ChurnSection(LearnerSettings):
     """Churn: an active customer places no order in the horizon.
 
     A customer is active with an order in the last `active_days` days before the cut-off. A label of
     cut-off T exists once T + horizon_days + grace_days has passed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     horizon_days: int = Field(default=28, ge=1, le=730)
     active_days: int = Field(default=84, ge=1, le=1095)
     grace_days: int = Field(default=0, ge=0, le=365)
     cutoff_every_days: int = Field(default=28, ge=1)
     n_training_cutoffs: int = Field(default=6, ge=1, le=60)
-    threshold: float | None = Field(default=None, gt=0, lt=1)
-    seed: int = 1
     n_reasons: int = Field(default=3, ge=0, le=10)
     # So many tenths of the customers, the most at risk first, have reasons: these are exact, and
     # take about a millisecond a customer.
     explained_deciles: int = Field(default=10, ge=0, le=10)
     importance_rows: int = Field(default=5000, ge=100, le=50_000)
-    # What is tried beside the rules; average is the mean of the other two.
-    candidates: tuple[Literal["forest", "logistic_regression", "average"], ...] = (
-        FOREST,
-        LOGISTIC_REGRESSION,
-        AVERAGE,
-    )
-    forest: ForestParams = Field(default_factory=ForestParams)
-    # On the squares of the weights of standardised features, beside the sum of log losses.
-    logistic_penalty: float = Field(default=100.0, ge=0)
     # Test cut-offs of backtest_churn; by default the latest six, a horizon apart.
     backtest_cutoffs: tuple[date, ...] = ()
     # What of customers the champion is looked at by, besides tenure, rhythm and value: columns of
@@ -112,14 +74,6 @@ class ChurnSection(BaseModel):
     def silent_days(self) -> int:
         """After a silence of so many days the rule raises an alert."""
         return self.alerts.silent_days or max(1, self.lapse_days // 2)
-
-    @field_validator("candidates")
-    @classmethod
-    def _parts_are_there(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        lacking = [name for name in (FOREST, LOGISTIC_REGRESSION) if name not in value]
-        if AVERAGE in value and lacking:
-            raise ValueError(f"average is the mean of others: name {' and '.join(lacking)}, too")
-        return tuple(sorted(set(value)))
 
     @model_validator(mode="after")
     def _lapses_are_seen(self) -> Self:

@@ -47,11 +47,11 @@ class DataFacts:
     """
 
     as_of: date
-    days: tuple[OrderDay, ...]
-    n_customers: int
-    n_lines: int
-    n_lines_of_biggest: int
-    ingest: IngestFacts | None
+    days: tuple[OrderDay, ...] = ()
+    n_customers: int = 0
+    n_lines: int = 0
+    n_lines_of_biggest: int = 0
+    ingest: IngestFacts | None = None
     prices: PriceFacts | None = None
 
     @property

@@ -13,7 +13,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from crm_spark.features.families import FEATURES
 from crm_spark.models.binary_metrics import Floats
-from crm_spark.models.churn.section import ChurnSection, ForestParams
+from crm_spark.models.churn.section import ChurnSection
+from crm_spark.models.classifiers.settings import ForestParams
 from crm_spark.models.cutoffs import Cutoffs
 
 TEST = date(2024, 6, 1)

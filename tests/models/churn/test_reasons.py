@@ -29,12 +29,12 @@ from crm_spark.features.families import FEATURES
 from crm_spark.models.binary_metrics import Floats
 from crm_spark.models.calibration import PlattCalibration
 from crm_spark.models.churn.candidates import CANDIDATES
-from crm_spark.models.churn.linear import Linear
-from crm_spark.models.churn.model import PROBABILITY, RAW_SCORE, ChurnModel, Input, score
 from crm_spark.models.churn.reasons import ROWS_OF_PIECE, Explainer, with_reasons
-from crm_spark.models.churn.section import AVERAGE, FOREST, LOGISTIC_REGRESSION
 from crm_spark.models.churn.tables import REASON
-from crm_spark.models.churn.train import StepOfChurn
+from crm_spark.models.churn.train import step_of
+from crm_spark.models.classifiers.classifier import PROBABILITY, RAW_SCORE, Classifier, Input, score
+from crm_spark.models.classifiers.linear import Linear
+from crm_spark.models.classifiers.settings import AVERAGE, FOREST, LOGISTIC_REGRESSION
 from crm_spark.models.logistic import LogisticRegression
 from crm_spark.models.mllib_trees import read_trees
 from crm_spark.models.tree_shap import CoveredTree
@@ -51,11 +51,9 @@ LOG2 = math.log(2)
 HAND_FEATURES = ("days_since_last_order", PLANTED, "longest_gap_days", "n_products")
 HAND_WEIGHTS = (0.4, 0.3, 0.2, -0.5)
 CALIBRATION = PlattCalibration(1.5, -0.25)
-OF_WEIGHTS = ChurnModel(
+OF_WEIGHTS = Classifier(
     RULE,
-    28,
-    84,
-    linear=Linear(HAND_FEATURES, LogisticRegression(-1.0, HAND_WEIGHTS, (0.0,) * 4, (LOG2,) * 4)),
+    formula=Linear(HAND_FEATURES, LogisticRegression(-1.0, HAND_WEIGHTS, (0.0,) * 4, (LOG2,) * 4)),
     calibration=CALIBRATION,
 )
 
@@ -82,11 +80,9 @@ def tree(threshold: float, if_low: float, if_high: float) -> CoveredTree:
     )
 
 
-def of_trees(*trees: CoveredTree, fill: float = -1.0) -> ChurnModel:
+def of_trees(*trees: CoveredTree, fill: float = -1.0) -> Classifier:
     some_pipeline: Any = object()
-    return ChurnModel(
-        FOREST, 28, 84, inputs=(Input(PLANTED, fill),), forest=some_pipeline, trees=trees
-    )
+    return Classifier(FOREST, inputs=(Input(PLANTED, fill),), pipeline=some_pipeline, trees=trees)
 
 
 def test_reasons_by_hand() -> None:
@@ -124,7 +120,7 @@ def test_the_strongest_feature_of_a_theme_is_the_one_that_adds_most() -> None:
     # One feature of the theme lowers the risk: it takes from what the other adds.
     fewer = replace(
         OF_WEIGHTS,
-        linear=Linear(
+        formula=Linear(
             HAND_FEATURES,
             LogisticRegression(-1.0, (0.4, 0.3, -0.2, -0.5), (0.0,) * 4, (LOG2,) * 4),
         ),
@@ -154,30 +150,30 @@ def test_a_null_is_a_reason_with_a_null_value_and_a_sentence() -> None:
 
 def test_contributions_of_trees_and_weights_are_halved_in_their_mean() -> None:
     trees = of_trees(tree(2.0, 0.1, 0.5), tree(4.0, 0.2, 0.8))
-    both = replace(OF_WEIGHTS, inputs=trees.inputs, forest=trees.forest, trees=trees.trees)
+    both = replace(OF_WEIGHTS, inputs=trees.inputs, pipeline=trees.pipeline, trees=trees.trees)
     # The forest's only input comes first, then what the regression reads besides.
     assert both.features == (PLANTED, "days_since_last_order", "longest_gap_days", "n_products")
     explainer = Explainer.of(both)
-    added, raw = explainer.contributions(np.array([[3.0, 7.0, nan, 1.0]]))
+    added, raw = explainer.contributions.of_rows(np.array([[3.0, 7.0, nan, 1.0]]))
     # The trees: 0.5 and 0.2 of 3 days, where (0.2 + 0.35) / 2 is expected; terms of 1.2, 0.6, -0.5.
     of_weights, base = sigmoid(-1 + 1.3), sigmoid(-1)
     chord = (of_weights - base) / 1.3
     assert raw[0] == pytest.approx((0.35 + of_weights) / 2)
-    assert explainer.base == pytest.approx((0.275 + base) / 2)
+    assert explainer.contributions.base == pytest.approx((0.275 + base) / 2)
     expected = [(0.35 - 0.275 + 0.6 * chord) / 2, 1.2 * chord / 2, 0.0, -0.5 * chord / 2]
     assert added[0] == pytest.approx(expected)
 
 
 def test_a_feature_of_ones_own_is_a_reason_by_its_name() -> None:
-    own = ChurnModel(
-        "own", 28, 84, linear=Linear(("luck",), LogisticRegression(0.0, (1.0,), (0.0,), (LOG2,)))
+    own = Classifier(
+        "own", formula=Linear(("luck",), LogisticRegression(0.0, (1.0,), (0.0,), (LOG2,)))
     )
     ((one,),) = Explainer.of(own).reasons(np.array([[7.0]]), n=1)
     assert (one["theme"], one["feature"], one["text"]) == ("luck", "luck", "luck: 7")
 
 
 def test_a_forest_without_its_trees_is_refused() -> None:
-    with pytest.raises(ValueError, match="trees of the forest were not loaded"):
+    with pytest.raises(ValueError, match="trees of the pipeline were not loaded"):
         Explainer.of(of_trees())
 
 
@@ -187,29 +183,29 @@ def test_a_forest_without_its_trees_is_refused() -> None:
 @pytest.fixture(scope="module")
 def models(
     planted: DataFrame, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, ChurnModel]:
+) -> Mapping[str, Classifier]:
     """Give fitted models as they are loaded to score: with the trees of a forest that was saved."""
     used = [feature for feature in FEATURES if feature.name in VARYING]
-    step = StepOfChurn(planted, CUTOFFS, PARAMS, used)
+    step = step_of(planted, CUTOFFS, PARAMS, used)
     found = {one.name: step.fitted(one).model for one in CANDIDATES if one.name in KINDS}
     folder = tmp_path_factory.mktemp("saved") / "forest"
-    forest = found[FOREST].forest
+    forest = found[FOREST].pipeline
     assert forest is not None
     forest.write().save(str(folder))
     trees = read_trees(folder)
     assert len(trees) == PARAMS.forest.n_trees
     return {
-        name: replace(model, trees=trees if model.forest else ()) for name, model in found.items()
+        name: replace(model, trees=trees if model.pipeline else ()) for name, model in found.items()
     }
 
 
-def values_of(table: pd.DataFrame, model: ChurnModel) -> Floats:
+def values_of(table: pd.DataFrame, model: Classifier) -> Floats:
     return table[list(model.features)].to_numpy(float)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_contributions_add_up_to_the_score_that_spark_gives(
-    models: Mapping[str, ChurnModel], planted: DataFrame, kind: str
+    models: Mapping[str, Classifier], planted: DataFrame, kind: str
 ) -> None:
     model = models[kind]
     # All cut-offs, and some to whom nothing is known.
@@ -219,12 +215,12 @@ def test_contributions_add_up_to_the_score_that_spark_gives(
     )
     found = score(model, rows, keep=["customer_id", *model.features]).toPandas()
     explainer = Explainer.of(model)
-    added, raw = explainer.contributions(values_of(found, model))
+    added, raw = explainer.contributions.of_rows(values_of(found, model))
     spark_score = found[RAW_SCORE].to_numpy()
     assert len(found) == 3 + N_CUSTOMERS * len(CUTOFFS.all)
     assert len(np.unique(spark_score.round(6))) > 100
     assert np.abs(raw - spark_score).max() < 1e-6
-    assert np.abs(explainer.base + added.sum(axis=1) - spark_score).max() < 1e-6
+    assert np.abs(explainer.contributions.base + added.sum(axis=1) - spark_score).max() < 1e-6
     probability = model.calibration.probabilities(raw)
     assert np.abs(probability - found[PROBABILITY].to_numpy()).max() < 1e-6
 
@@ -234,7 +230,7 @@ def test_contributions_add_up_to_the_score_that_spark_gives(
     [(FOREST, 0.9, 0.2), (AVERAGE, 0.9, 0.1), (LOGISTIC_REGRESSION, 0.9, 0.02)],
 )
 def test_the_planted_cause_is_the_first_reason_of_whom_it_drives(
-    models: Mapping[str, ChurnModel],
+    models: Mapping[str, Classifier],
     planted_table: pd.DataFrame,
     kind: str,
     least_told: float,
@@ -261,7 +257,7 @@ def test_the_planted_cause_is_the_first_reason_of_whom_it_drives(
 
 
 def test_the_planted_cause_is_not_told_to_whom_it_does_not_drive(
-    models: Mapping[str, ChurnModel], planted_table: pd.DataFrame
+    models: Mapping[str, Classifier], planted_table: pd.DataFrame
 ) -> None:
     test = on_test(planted_table)
     others = test[test[PLANTED] < HIGH - 20]
@@ -273,11 +269,11 @@ def test_the_planted_cause_is_not_told_to_whom_it_does_not_drive(
 
 @pytest.mark.parametrize("kind", [FOREST, AVERAGE])
 def test_one_reason_a_theme_strongest_first_and_each_what_the_probability_loses(
-    models: Mapping[str, ChurnModel], planted_table: pd.DataFrame, kind: str
+    models: Mapping[str, Classifier], planted_table: pd.DataFrame, kind: str
 ) -> None:
     model = models[kind]
     explainer, values = Explainer.of(model), values_of(on_test(planted_table), model)
-    added, raw = explainer.contributions(values)
+    added, raw = explainer.contributions.of_rows(values)
     # The themes of what varies, as the words of reasons have them.
     themes = {
         "silence": ["days_since_last_order"],
@@ -315,7 +311,7 @@ def test_one_reason_a_theme_strongest_first_and_each_what_the_probability_loses(
 
 @pytest.mark.parametrize("kind", [AVERAGE, RULE])
 def test_spark_gives_the_reasons_of_the_explainer(
-    models: Mapping[str, ChurnModel], planted: DataFrame, planted_table: pd.DataFrame, kind: str
+    models: Mapping[str, Classifier], planted: DataFrame, planted_table: pd.DataFrame, kind: str
 ) -> None:
     model, test = models[kind], on_test(planted_table)
     rows = planted.where(F.col("as_of_date") == TEST).repartition(3, "n_orders")
@@ -335,7 +331,7 @@ def test_spark_gives_the_reasons_of_the_explainer(
 
 
 def test_what_is_not_known_is_a_null_in_spark(
-    models: Mapping[str, ChurnModel], planted: DataFrame
+    models: Mapping[str, Classifier], planted: DataFrame
 ) -> None:
     test = planted.where(F.col("as_of_date") == TEST).limit(5)
     # A tree of which the unknown is the reason, among the others.
@@ -350,7 +346,7 @@ def test_what_is_not_known_is_a_null_in_spark(
 
 
 def test_no_reasons_asked_for_are_empty_arrays_of_the_same_type(
-    models: Mapping[str, ChurnModel], planted: DataFrame
+    models: Mapping[str, Classifier], planted: DataFrame
 ) -> None:
     model = models[FOREST]
     none, some = (with_reasons(model, planted.limit(4), n=n, n_rows=4) for n in (0, N_REASONS))
@@ -364,7 +360,7 @@ def test_no_reasons_asked_for_are_empty_arrays_of_the_same_type(
 
 
 def test_an_explainer_gives_the_same_after_it_was_sent(
-    models: Mapping[str, ChurnModel], planted_table: pd.DataFrame
+    models: Mapping[str, Classifier], planted_table: pd.DataFrame
 ) -> None:
     explainer, values = (
         Explainer.of(models[AVERAGE]),

@@ -14,12 +14,12 @@ from crm_spark.models.churn.candidates import RULES, candidates_of
 from crm_spark.models.churn.section import (
     ChurnSection,
     Cutoffs,
-    ForestParams,
     backtest_dates,
     closed_after,
     cutoffs_for_test,
     latest_closed,
 )
+from crm_spark.models.classifiers.settings import ForestParams
 
 quickly = settings(max_examples=300, derandomize=True, database=None, deadline=None)
 days = st.dates(date(2015, 1, 1), date(2026, 12, 31))

@@ -36,26 +36,24 @@ from crm_spark.errors import DataError
 from crm_spark.features.families import FEATURES
 from crm_spark.models.binary_metrics import Metric, at_threshold
 from crm_spark.models.calibration import PlattCalibration
+from crm_spark.models.calibration_gate import CALIBRATION_LIMIT
 from crm_spark.models.choice import Choice
-from crm_spark.models.churn import train
-from crm_spark.models.churn.candidates import RULES, fit_rule, usable_features
+from crm_spark.models.churn.candidates import RULES, candidate_named
 from crm_spark.models.churn.definition import Churn
-from crm_spark.models.churn.model import PROBABILITY, RAW_SCORE, ChurnModel, load_model, score
-from crm_spark.models.churn.section import AVERAGE, FOREST, LOGISTIC_REGRESSION, ForestParams
-from crm_spark.models.churn.train import (
+from crm_spark.models.churn.model import ChurnModel, load_model
+from crm_spark.models.churn.train import candidate_names, fit_candidate, usable_features
+from crm_spark.models.classifiers import step
+from crm_spark.models.classifiers.classifier import PROBABILITY, RAW_SCORE, Classifier, score
+from crm_spark.models.classifiers.figures import (
     AUC_GAIN,
     BRIER_GAIN,
     CALIBRATION_BY_CHANCE,
-    CALIBRATION_LIMIT,
-    Fitted,
-    Importance,
-    Outcomes,
     best_rule,
-    candidate_names,
     figures,
-    fit_candidate,
-    permutation_importance,
 )
+from crm_spark.models.classifiers.importance import Importance, permutation_importance
+from crm_spark.models.classifiers.settings import AVERAGE, FOREST, LOGISTIC_REGRESSION, ForestParams
+from crm_spark.models.classifiers.step import Fitted, Outcomes
 from crm_spark.models.cutoffs import Cutoffs
 from crm_spark.models.model_run import Prepared
 from crm_spark.models.results import Measured, Tested
@@ -63,16 +61,24 @@ from crm_spark.models.results import Measured, Tested
 LEAKY = "spend_per_order"
 
 
-def probabilities(model: ChurnModel, frame: DataFrame) -> dict[str, float]:
+def probabilities(model: Classifier, frame: DataFrame) -> dict[str, float]:
     """Give the probability of each customer on the test cut-off."""
     rows = score(model, frame.where(F.col("as_of_date") == TEST), keep=["customer_id"]).collect()
     return {row["customer_id"]: row[PROBABILITY] for row in rows}
 
 
-def raw_scores(model: ChurnModel, frame: DataFrame) -> dict[str, float]:
+def raw_scores(model: Classifier, frame: DataFrame) -> dict[str, float]:
     """Give the raw score of each customer on the test cut-off."""
     rows = score(model, frame.where(F.col("as_of_date") == TEST), keep=["customer_id"]).collect()
     return {row["customer_id"]: row[RAW_SCORE] for row in rows}
+
+
+def importance_of(model: Classifier, frame: DataFrame) -> list[Importance]:
+    """Give what each input is worth on the test cut-off."""
+    test = frame.where(F.col("as_of_date") == TEST)
+    return permutation_importance(
+        test=test, classifier=model, n_rows=PARAMS.importance_rows, seed=1
+    )
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def as_tested(candidates: Sequence[Fitted]) -> list[Tested[ChurnModel]]:
         Tested(
             fitted.name,
             fitted.name in RULES,
-            fitted.model,
+            ChurnModel(fitted.model, 28, 84),
             tuple(figures(fitted, None if fitted.name in RULES else rule, seed=PARAMS.seed)),
         )
         for fitted in candidates
@@ -133,7 +139,7 @@ def forest(planted: DataFrame) -> Fitted:
 
 @pytest.fixture(scope="module")
 def importances(forest: Fitted, planted: DataFrame) -> list[Importance]:
-    return permutation_importance(forest.model, planted, CUTOFFS, PARAMS)
+    return importance_of(forest.model, planted)
 
 
 @pytest.fixture(scope="module")
@@ -181,10 +187,10 @@ def test_every_candidate_is_tested_after_what_it_is_made_of(
 ) -> None:
     assert tuple(tested) == (*RULES, FOREST, LOGISTIC_REGRESSION, AVERAGE) == candidate_names()
     assert [name for name, one in tested.items() if one.is_rule] == list(RULES)
-    assert {one.fitted.kind for one in tested.values()} == set(tested)
-    parts = [tested[name].fitted for name in (FOREST, LOGISTIC_REGRESSION)]
-    average = tested[AVERAGE].fitted
-    assert (average.forest, average.linear) == (parts[0].forest, parts[1].linear)
+    assert {one.fitted.classifier.kind for one in tested.values()} == set(tested)
+    parts = [tested[name].fitted.classifier for name in (FOREST, LOGISTIC_REGRESSION)]
+    average = tested[AVERAGE].fitted.classifier
+    assert (average.pipeline, average.formula) == (parts[0].pipeline, parts[1].formula)
     assert parts[0].spec() == forest.model.spec(), "alone or among others, it is the same"
     # Its calibration is its own, of the mean of what both say before theirs.
     raw = [raw_scores(model, planted) for model in (*parts, average)]
@@ -198,7 +204,7 @@ def test_gains_are_over_the_best_rule_on_the_same_customers(
     test = on_test(planted_table)
     auc, brier = {}, {}
     for name, one in tested.items():
-        found = test["customer_id"].map(probabilities(one.fitted, planted))
+        found = test["customer_id"].map(probabilities(one.fitted.classifier, planted))
         auc[name] = roc_auc_score(test["label"], found)
         brier[name] = brier_score_loss(test["label"], found)
     rule = max(RULES, key=lambda name: auc[name])
@@ -267,7 +273,7 @@ def test_kept_columns_come_back_even_where_the_model_reads_them(
 ) -> None:
     keep = ["customer_id", PLANTED]
     expected = sorted(planted.select(*keep).collect(), key=str)
-    scored = score(tested[AVERAGE].fitted, planted, keep=keep)
+    scored = score(tested[AVERAGE].fitted.classifier, planted, keep=keep)
     assert scored.columns == [*keep, RAW_SCORE, PROBABILITY]
     assert sorted(scored.select(*keep).collect(), key=str) == expected
 
@@ -277,8 +283,8 @@ def test_a_model_is_the_same_after_its_spec_went_through_json(
     tested: dict[str, Tested[ChurnModel]], name: str
 ) -> None:
     model = tested[name].fitted
-    assert model.calibration != PlattCalibration()
-    assert load_model(json.loads(model.spec_json()), model.forest) == model
+    assert model.classifier.calibration != PlattCalibration()
+    assert load_model(json.loads(model.spec_json()), model.classifier.pipeline) == model
 
 
 # --- no signal -----------------------------------------------------------------------------------
@@ -359,7 +365,7 @@ def test_a_feature_that_knew_the_labels_in_training_only_is_not_rewarded_on_the_
     fooled = fit_candidate(FOREST, rule_frame, CUTOFFS, PARAMS)
     assert value(fooled, "auc") < value(fitted_rules[0], "auc")
     assert decide([*fitted_rules, fooled]).champion.name != FOREST
-    losses = permutation_importance(fooled.model, rule_frame, CUTOFFS, PARAMS)
+    losses = importance_of(fooled.model, rule_frame)
     leaky = next(importance.auc_loss for importance in losses if importance.feature == LEAKY)
     assert leaky < 0.05
 
@@ -368,7 +374,7 @@ def test_the_only_input_of_a_rule_carries_all_of_its_ranking(
     rule_frame: DataFrame, fitted_rules: list[Fitted]
 ) -> None:
     recency = fitted_rules[0]
-    (only,) = permutation_importance(recency.model, rule_frame, CUTOFFS, PARAMS)
+    (only,) = importance_of(recency.model, rule_frame)
     assert only.feature == "days_since_last_order"
     assert only.auc_loss == pytest.approx(value(recency, "auc") - 0.5, abs=0.08)
 
@@ -377,10 +383,7 @@ def test_importance_does_not_depend_on_how_the_rows_are_spread(
     rule_frame: DataFrame, fitted_rules: list[Fitted]
 ) -> None:
     spread = rule_frame.repartition(5, "n_orders").sortWithinPartitions(F.desc("customer_id"))
-    losses = [
-        permutation_importance(fitted_rules[1].model, frame, CUTOFFS, PARAMS)
-        for frame in (rule_frame, spread)
-    ]
+    losses = [importance_of(fitted_rules[1].model, frame) for frame in (rule_frame, spread)]
     assert losses[0] == losses[1]
 
 
@@ -402,7 +405,7 @@ def test_importance_is_what_is_lost_when_the_values_of_one_input_change_places(
             probabilities(model, to_spark(rule_frame.sparkSession, copy))
         )
         auc[name] = roc_auc_score(copy["label"], found.round(6))
-    losses = permutation_importance(model, rule_frame, CUTOFFS, PARAMS)
+    losses = importance_of(model, rule_frame)
     expected = {name: auc[""] - auc[name] for name in auc if name}
     assert {loss.feature: loss.auc_loss for loss in losses} == pytest.approx(expected, abs=1e-9)
 
@@ -418,7 +421,7 @@ def test_the_driver_does_not_hold_the_rows_once_for_each_input(
         return create(spark, rows)
 
     monkeypatch.setattr(SparkSession, "createDataFrame", watched)
-    permutation_importance(forest.model, planted, CUTOFFS, PARAMS)
+    importance_of(forest.model, planted)
     # The label, each input as it is and each input shuffled.
     assert sent == [PARAMS.importance_rows * (1 + 2 * len(forest.model.features))]
 
@@ -427,7 +430,7 @@ def test_of_many_customers_a_sample_by_hash_calibrates_and_tests(
     planted: DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everybody = fit_candidate("recency", planted, CUTOFFS, PARAMS)
-    monkeypatch.setattr(train, "TESTED_ROWS", N_CUSTOMERS // 3)
+    monkeypatch.setattr(step, "TESTED_ROWS", N_CUSTOMERS // 3)
     spread = planted.repartition(5, "n_orders")
     sampled = fit_candidate("recency", spread, CUTOFFS, PARAMS)
     # One in four is the largest share of 500 that is no more than 166.
@@ -435,12 +438,12 @@ def test_of_many_customers_a_sample_by_hash_calibrates_and_tests(
     drawn = planted.where(is_drawn & (F.col("as_of_date") == TEST)).toPandas()
     drawn = drawn.sort_values("customer_id")
     assert N_CUSTOMERS / 5 < len(drawn) < N_CUSTOMERS / 3
-    assert sampled.outcomes.has_left.tolist() == (drawn["label"] == 1).tolist()
+    assert sampled.outcomes.is_positive.tolist() == (drawn["label"] == 1).tolist()
     assert sampled.counts.rows == len(drawn)
     found = drawn["customer_id"].map(probabilities(sampled.model, planted))
     assert sampled.outcomes.probability == pytest.approx(found.to_numpy(), abs=1e-12)
     # What it learns from is not drawn from, and what calibrates it is.
-    assert sampled.model.linear == everybody.model.linear
+    assert sampled.model.formula == everybody.model.formula
     assert sampled.model.calibration != everybody.model.calibration
 
 
@@ -450,7 +453,7 @@ def test_what_is_measured_are_the_probabilities_that_spark_gives(
     test = on_test(planted_table).sort_values("customer_id")
     found = test["customer_id"].map(probabilities(forest.model, planted))
     assert forest.outcomes.probability == pytest.approx(found.to_numpy(), abs=1e-12)
-    assert forest.outcomes.has_left.tolist() == (test["label"] == 1).tolist()
+    assert forest.outcomes.is_positive.tolist() == (test["label"] == 1).tolist()
     # Metrics count customers at probabilities of six decimals.
     auc = roc_auc_score(test["label"], found.round(6))
     assert value(forest, "auc") == pytest.approx(auc, abs=1e-9)
@@ -470,7 +473,7 @@ def test_figures_say_how_the_probabilities_came_true(forest: Fitted) -> None:
     of_all = [one for name, one in found.items() if not name.startswith(("bin.", "group."))]
     assert {one.n for one in of_all} == {N_CUSTOMERS}
     order = np.argsort(-forest.outcomes.probability)
-    probability, has_left = forest.outcomes.probability[order], forest.outcomes.has_left[order]
+    probability, has_left = forest.outcomes.probability[order], forest.outcomes.is_positive[order]
     bins = [found[f"bin.{place:02d}.predicted"] for place in range(1, 11)]
     assert sum(one.n for one in bins) == N_CUSTOMERS
     first = found["bin.01.observed"]
@@ -521,9 +524,9 @@ def test_nothing_on_the_test_cutoff_changes_the_model(
     assert again.model.spec() == forest.model.spec()
     trees = []
     for fitted in (again, forest):
-        assert fitted.model.forest is not None
+        assert fitted.model.pipeline is not None
         # Its first line has a name that is drawn.
-        trees.append(fitted.model.forest.stages[1].toDebugString.split("\n", 1)[1])
+        trees.append(fitted.model.pipeline.stages[1].toDebugString.split("\n", 1)[1])
     assert trees[0] == trees[1]
     # With all labels turned round, what was ranked right is ranked wrong.
     assert value(again, "auc") == pytest.approx(1 - value(forest, "auc"))
@@ -560,7 +563,9 @@ def test_a_share_of_leavers_that_rose_once_is_not_made_up_for_twice(spark: Spark
 def test_a_rule_is_a_logistic_regression_on_the_logarithms_of_its_features(
     rule_frame: DataFrame, rule_table: pd.DataFrame, name: str
 ) -> None:
-    model = fit_rule(name, rule_frame, PARAMS)
+    fit = candidate_named(name).fit
+    assert fit is not None
+    model = fit(rule_frame, (), PARAMS)
     inputs = np.log1p(rule_table[list(RULES[name])].to_numpy())
     # Next to no penalty: maximum likelihood.
     regression = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000)
@@ -627,7 +632,7 @@ def candidate(
     ]
     if kind not in RULES:
         metrics.append(Measured(AUC_GAIN, gain[0], 9, gain[1], gain[2]))
-    return Tested(kind, kind in RULES, ChurnModel(kind, 28, 84), tuple(metrics))
+    return Tested(kind, kind in RULES, ChurnModel(Classifier(kind), 28, 84), tuple(metrics))
 
 
 BEST = candidate("recency", 0.70, 0.20)
@@ -754,7 +759,7 @@ def test_the_best_rule_ranks_best_and_then_has_the_best_probabilities(
     names = list(RULES)[: len(metrics)]
     nobody = Outcomes(np.zeros(0, bool), np.zeros(0), {})
     rules = [
-        Fitted(ChurnModel(name, 28, 84), (Metric("auc", auc), Metric("brier", brier)), nobody)
+        Fitted(Classifier(name), (Metric("auc", auc), Metric("brier", brier)), nobody)
         for name, (auc, brier) in zip(names, metrics, strict=True)
     ]
     assert best_rule(rules).name == names[best]

@@ -15,9 +15,9 @@ from pyspark.sql import functions as F
 from sklearn.linear_model import LogisticRegression as SklearnRegression
 
 from crm_spark.models.binary_metrics import Floats
-from crm_spark.models.churn import linear
-from crm_spark.models.churn.labels import LABEL
-from crm_spark.models.churn.linear import Linear, fit_linear
+from crm_spark.models.classifiers import linear
+from crm_spark.models.classifiers.classifier import LABEL
+from crm_spark.models.classifiers.linear import Linear, fit_linear
 from crm_spark.models.logistic import LogisticRegression
 
 # Without nulls, and with.

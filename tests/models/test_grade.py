@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crm_spark.models.churn.grade import grade
+from crm_spark.models.grade import grade
 
 BETTER = "better than the best rule for sure (AUC +0.0200, 95 % interval {} to +0.0300)"
 CLEARLY = "clearly " + BETTER.replace(" for sure", "")

@@ -1,8 +1,13 @@
-"""The grade of a churn champion: what may be done with its scores, for who decides on that."""
+"""The grade of a champion: what may be done with its scores, for who decides on that."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from crm_spark.models.calibration_gate import CALIBRATION_ERROR, CALIBRATION_LIMIT
+from crm_spark.models.classifiers.figures import AUC_GAIN
+from crm_spark.models.records import MetricRow
 
 # A customer who leaves is told from one who stays in five pairs of a thousand more than by the best
 # rule. Less than that is not worth a model's upkeep: our convention.
@@ -41,6 +46,23 @@ def grade(
     if low >= GAIN_FOR_A:
         return Grade("A", f"clearly {compared.replace(' for sure', '', 1)}: {use}")
     return Grade("B", f"{compared}: {use}, but the gain may be small")
+
+
+def grade_of_champion(figures: Mapping[str, MetricRow], *, is_rule: bool) -> str:
+    """Give a champion's grade with its reason, by its quoted figures; nothing without them."""
+    error, limit = figures.get(CALIBRATION_ERROR), figures.get(CALIBRATION_LIMIT)
+    if error is None or limit is None or error.value is None or limit.value is None:
+        return ""
+    is_calibrated = error.value <= limit.value
+    if is_rule:
+        use = "its probabilities can be used" if is_calibrated else "use its ranking alone"
+        return f"Grade C: a rule scores; {use}"
+    gain = figures.get(AUC_GAIN)
+    given = grade(
+        *((gain.value, gain.low, gain.high) if gain else (None, None, None)),
+        is_calibrated=is_calibrated,
+    )
+    return f"Grade {given.letter}: {given.why}"
 
 
 def _use(*, is_calibrated: bool, is_better: bool) -> str:

@@ -1,10 +1,10 @@
-"""A logistic regression on features of the snapshot: the trivial rules, and one on all of them."""
+"""A logistic regression on features of the snapshot, as a column and by arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pyspark.sql import Column, DataFrame
@@ -32,6 +32,7 @@ class Linear:
 
     features: tuple[str, ...]
     regression: LogisticRegression
+    form: ClassVar[str] = "linear"
 
     def raw_score(self) -> Column:
         """Give the score of rows of features.customer_snapshot."""

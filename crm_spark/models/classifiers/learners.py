@@ -1,0 +1,20 @@
+"""All learners: a new one is a file of its own, and a line here."""
+
+from __future__ import annotations
+
+from crm_spark.models.classifiers import average, forest, logistic_regression
+from crm_spark.models.classifiers.learner import Learner
+from crm_spark.models.classifiers.settings import LearnerSettings
+
+# What is made of others comes last.
+LEARNERS: tuple[Learner, ...] = (forest.LEARNER, logistic_regression.LEARNER, average.LEARNER)
+
+
+def learner_named(name: str) -> Learner:
+    """Give a learner by its name."""
+    return next(learner for learner in LEARNERS if learner.name == name)
+
+
+def learners_of(settings: LearnerSettings) -> tuple[Learner, ...]:
+    """Give the learners that the settings name."""
+    return tuple(one for one in LEARNERS if one.name in settings.candidates)

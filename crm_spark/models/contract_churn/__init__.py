@@ -1,0 +1,1 @@
+"""Which contract customers leave, learnt from a table that says who has left."""

@@ -1,0 +1,188 @@
+"""Contract churn on the page and on the console: who is likely to leave, and whether it holds."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from crm_spark.models.calibration_gate import CALIBRATION_ERROR
+from crm_spark.models.candidate_report import champion_on_console
+from crm_spark.models.classifiers.settings import AVERAGE, FOREST, LOGISTIC_REGRESSION
+from crm_spark.models.contract_churn.candidates import RULES, STRONGEST_CATEGORY, STRONGEST_NUMBER
+from crm_spark.models.contract_churn.facts import MODEL, ContractFacts, FirstToCall
+from crm_spark.models.contract_churn.train import CROSS_VALIDATED
+from crm_spark.models.grade import grade_of_champion
+from crm_spark.report.blocks import Block, Section, Text, TextTable, Tile
+from crm_spark.report.subject import Subject
+from crm_spark.report.words import in_words, share, with_interval
+from crm_spark.words import are, counted
+
+WORDS = {
+    FOREST: "random forest",
+    LOGISTIC_REGRESSION: "logistic regression",
+    AVERAGE: "mean of forest and logistic regression",
+    STRONGEST_CATEGORY: "rule: the category that tells most by itself",
+    STRONGEST_NUMBER: "rule: the number that tells most by itself",
+}
+
+FIGURES = {
+    "auc": "AUC",
+    "average_precision": "Average precision",
+    "brier": "Brier score",
+    CALIBRATION_ERROR: "Calibration error",
+    "lift_at_10_percent": "Lift at 10 %",
+}
+GLOSSARY = (
+    ("AUC", "Chance that a customer who leaves is ranked above one who stays; .5 is a coin"),
+    ("Brier score", "Mean squared distance of probability and outcome; lower is better"),
+    ("Calibration error", "How far probabilities lie from what comes true, on average"),
+    (
+        "Grade of contract churn",
+        "A: surely better than the best rule, by .005 of AUC or more, and calibrated; B: surely "
+        "better, and calibrated; C: the rest",
+    ),
+    ("Lift at 10 %", "How many times more leavers the riskiest tenth holds than any tenth"),
+)
+
+_SHORT = ("AUC", "avg precision", "Brier", "calib. error", "lift at 10 %")
+_N_ATTRIBUTES = 10
+
+
+def show_contract_churn(facts: ContractFacts) -> Subject | None:
+    """Lay out who is likely to leave, beside the rules; None where nothing is known."""
+    sections = [*_scores_section(facts), *_quality_section(facts)]
+    if not sections:
+        return None
+    return Subject(tuple(sections), _tiles(facts), (*_score_lines(facts), *_quality_lines(facts)))
+
+
+def _tiles(facts: ContractFacts) -> tuple[Tile, ...]:
+    if facts.scores is None:
+        return ()
+    note = f"of {counted(facts.scores.n, 'contract customer')}"
+    return (Tile("Likely to leave", f"{facts.scores.expected:,.0f}", note),)
+
+
+def _lead(facts: ContractFacts) -> str:
+    assert facts.scores is not None
+    scores = facts.scores
+    n = round(scores.expected)
+    return (
+        f"of {counted(scores.n, 'contract customer')} not known to have left, {n:,} {are(n)} "
+        "likely to be among those who leave"
+    )
+
+
+def _score_lines(facts: ContractFacts) -> tuple[str, ...]:
+    if facts.scores is None:
+        return ()
+    scores = facts.scores
+    return (
+        "Contract churn (scores.contract_churn)",
+        f"  {_lead(facts)}",
+        f"  the tenth most at risk: {scores.top:.0%} on average   "
+        f"(model {MODEL} version {scores.version})",
+    )
+
+
+def _quality_lines(facts: ContractFacts) -> tuple[str, ...]:
+    """Show each candidate beside the rules, on customers that none of them learnt from."""
+    value = {(row.model_name, row.metric): row.value for row in facts.metrics}
+    models = _models(facts)
+    if not models:
+        return ()
+    n = max(row.n for row in facts.metrics if row.metric == "auc")
+    lines = [
+        f"How good contract churn is: {counted(n, 'customer')} held out, whom no model had seen",
+        "  " + " " * 26 + "".join(f"{title:>14}" for title in _SHORT),
+    ]
+    for model in models:
+        cells = [value.get((model, metric)) for metric in FIGURES]
+        shown = "".join(" " * 14 if cell is None else f"{cell:>14.4f}" for cell in cells)
+        lines.append(f"  {model:<26}{shown}")
+    grade = _grade(facts)
+    graded = textwrap.wrap(grade, 96, initial_indent="  ", subsequent_indent="    ")
+    return (*lines, *champion_on_console(facts.decision), *graded)
+
+
+def _models(facts: ContractFacts) -> list[str]:
+    there = {row.model_name for row in facts.metrics}
+    return [name for name in WORDS if name in there]
+
+
+def _grade(facts: ContractFacts) -> str:
+    if facts.decision is None:
+        return ""
+    kind = facts.decision.kind
+    of_kind = {row.metric: row for row in facts.metrics if row.model_name == kind}
+    return grade_of_champion(of_kind, is_rule=kind in RULES)
+
+
+def _scores_section(facts: ContractFacts) -> list[Section]:
+    if facts.scores is None:
+        return []
+    scores, lead = facts.scores, _lead(facts)
+    blocks: list[Block] = [
+        Text(
+            f"{lead[:1].upper()}{lead[1:]}. The tenth most at risk "
+            f"({counted(scores.n_top, 'customer')}) {are(scores.n_top)} so with a probability of "
+            f"{share(scores.top)} on average. The table has no dates: the probability is of "
+            "looking like those who left when it was loaded, not of leaving within so many days."
+        ),
+        _first_table(facts.first),
+    ]
+    return [Section("contract-churn", "Which contract customers are likely to leave", blocks)]
+
+
+def _first_table(first: Sequence[FirstToCall]) -> TextTable:
+    return TextTable(
+        "Whom to call first",
+        ["Customer", "Probability", "What raises it"],
+        [[row.customer_id, share(row.churn_probability), _reasons(row)] for row in first],
+        numbers=["Probability"],
+    )
+
+
+def _reasons(row: FirstToCall) -> str:
+    shown = [f"{text} (+{counted(round(100 * effect), 'point')})" for text, effect in row.reasons]
+    return "; ".join(shown) or ("nothing by itself" if row.is_explained else "not looked at")
+
+
+def _quality_section(facts: ContractFacts) -> list[Section]:
+    """Give each candidate beside the rules, and what attributes tell by themselves."""
+    models = _models(facts)
+    if not models:
+        return []
+    blocks: list[Block] = []
+    if facts.decision:
+        decision = facts.decision
+        kind = WORDS.get(decision.kind, decision.kind)
+        graded = f" {grade}." if (grade := _grade(facts)) else ""
+        verdict = f"The {kind} scores (version {decision.version}): "
+        blocks.append(Text(f"{verdict}{in_words(decision.why, WORDS)}.{graded}", is_verdict=True))
+    blocks.append(_quality_table(facts, models))
+    if facts.attributes:
+        rows = [[one.name, with_interval(one.figure)] for one in facts.attributes[:_N_ATTRIBUTES]]
+        caption = "What attributes tell by themselves, on the customers learnt from"
+        blocks.append(TextTable(caption, ["Attribute", "AUC"], rows, numbers=["AUC"]))
+    return [Section("contract-churn-quality", "How far to trust contract churn", blocks)]
+
+
+def _quality_table(facts: ContractFacts, models: Sequence[str]) -> TextTable:
+    row_of = {(row.model_name, row.metric): row for row in facts.metrics}
+    n = max(row.n for row in facts.metrics if row.metric == "auc")
+    crossed = "AUC in cross-validation"
+    return TextTable(
+        f"On {counted(n, 'customer')} held out, whom no model had seen; in brackets the 95 % "
+        "interval. The cross-validation, of the other customers, chose and calibrated",
+        ["Model", *FIGURES.values(), crossed],
+        [
+            [
+                WORDS[model],
+                *(with_interval(row_of.get((model, name))) for name in FIGURES),
+                with_interval(row_of.get((model, f"{CROSS_VALIDATED}auc"))),
+            ]
+            for model in models
+        ],
+        numbers=[*FIGURES.values(), crossed],
+    )

@@ -23,6 +23,6 @@ NEEDS_AS_OF = True
 def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     """Write ops.metrics of every way to raise alerts, and which of them raise_alerts is to use."""
     with job_run(spark, config, "backtest_alerts", as_of) as job:
-        built = partial(snapshots, job, feature_settings(config))
-        backtest_alerts(model_run(job, find_model("churn")), built)
+        churn = model_run(job, find_model("churn"))
+        backtest_alerts(churn, partial(snapshots, job, feature_settings(job.config)))
         return job.summary

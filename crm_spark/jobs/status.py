@@ -38,7 +38,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
 
 def standings_of(spark: SparkSession, config: Config, as_of: date | None) -> list[Standing]:
     """Give where each output of a date stands, the sources first."""
-    run = Run(spark, config, RunSummary("status", as_of=as_of))
+    run = Run(spark, config, RunSummary("status", as_of=as_of), reads_only=True)
     sources = source_standings(run)
     if any(not one.is_whole for one in sources if one.target.output == LINES):
         return sources  # there is no day yet to say more of

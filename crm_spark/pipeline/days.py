@@ -27,7 +27,8 @@ class DayPlan:
     @classmethod
     def of(cls, run: Run) -> DayPlan:
         """Give the plan of a run's own day. Raises DataError where no order lies before it."""
-        return cls(run.config, run.day(), first_order(run), run.state)
+        day = run.day()  # which settles the configuration
+        return cls(run.config, day, first_order(run), run.state)
 
     def feature_settings(self) -> FeatureSettings:
         """Give what features depend on besides their dates."""

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 from datetime import date, timedelta
-from functools import partial
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -20,6 +19,7 @@ from crm_spark.lake.delta import Lake
 from crm_spark.lake.lock import lake_lock
 from crm_spark.lake.run import LakeRun
 from crm_spark.lake.state import State
+from crm_spark.models.churn.chosen_days import settled
 from crm_spark.pipeline.settings import feature_settings
 from crm_spark.runtime.progress import log, redact
 from crm_spark.runtime.run import RunSummary, TableCounts
@@ -34,18 +34,30 @@ current_state: ContextVar[State | None] = ContextVar("current_state", default=No
 
 
 class Run(LakeRun):
-    """One job at work: its configuration, its lake and what is done there, its summary."""
+    """One job at work: its configuration, its lake and what is done there, its summary.
 
-    def __init__(self, spark: SparkSession, config: Config, summary: RunSummary) -> None:
+    With its date the days of churn are settled that the configuration leaves to be chosen; a run
+    that `reads_only` keeps no row of it.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        config: Config,
+        summary: RunSummary,
+        *,
+        reads_only: bool = False,
+    ) -> None:
         super().__init__(
             spark,
             config.storage,
             summary,
             time_zone=config.time_zone,
             state=current_state.get(),
-            target_of=partial(target_of, feature_settings(config)),
+            target_of=lambda output: target_of(feature_settings(self.config), output),
         )
         self.config = config
+        self._reads_only = reads_only
 
     def day(self) -> date:
         """Give the as-of date, by default the day after the newest event, and note it.
@@ -74,6 +86,9 @@ class Run(LakeRun):
                 "the newest order is of %s: the days from then to %s look silent", newest, day
             )
         self.summary.as_of = day
+        if self.config.churn.open_days:
+            churn = settled(self, self.config.churn, keeps=not self._reads_only)
+            self.config = self.config.model_copy(update={"churn": churn})
         return day
 
 

@@ -62,7 +62,8 @@ def backtest_model(
 ) -> RunSummary:
     """Walk a model over past cut-offs; their snapshots are built for it where it reads any."""
     with job_run(spark, config, model.backtest_job, as_of) as job:
-        built = {CUSTOMER_SNAPSHOT: partial(snapshots, job, feature_settings(config))}
+        job.day()  # which settles the configuration
+        built = {CUSTOMER_SNAPSHOT: partial(snapshots, job, feature_settings(job.config))}
         backtest(model, model_run(job, model, built))
         return job.summary
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -12,6 +12,9 @@ from crm_spark.errors import DataError
 from crm_spark.features.section import unknown_features
 from crm_spark.models.classifiers.settings import LearnerSettings
 from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs
+
+AUTO: Final = "auto"
+HORIZON_DAYS, ACTIVE_DAYS, OPEN_DAYS = "horizon_days", "active_days", "open_days"
 
 
 class AlertsSection(BaseModel):
@@ -41,8 +44,13 @@ class ChurnSection(LearnerSettings):
     cut-off T exists once T + horizon_days + grace_days has passed.
     """
 
+    # `auto`: chosen once from the gaps between orders, see chosen_days.py.
     horizon_days: int = Field(default=28, ge=1, le=730)
     active_days: int = Field(default=84, ge=1, le=1095)
+    # Of those whom days that are chosen call lost, no larger share may come back.
+    returning_share: float = Field(default=0.2, gt=0, lt=1)
+    # Which of the two are not chosen yet. No key of the configuration.
+    open_days: tuple[str, ...] = ()
     grace_days: int = Field(default=0, ge=0, le=365)
     cutoff_every_days: int = Field(default=28, ge=1)
     n_training_cutoffs: int = Field(default=6, ge=1, le=60)
@@ -75,19 +83,37 @@ class ChurnSection(LearnerSettings):
         """After a silence of so many days the rule raises an alert."""
         return self.alerts.silent_days or max(1, self.lapse_days // 2)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _days_may_be_open(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        if OPEN_DAYS in values:
+            raise ValueError(f"{OPEN_DAYS} is no key; write horizon_days: {AUTO}")
+        found = [name for name in (HORIZON_DAYS, ACTIVE_DAYS) if values.get(name) == AUTO]
+        given = {name: value for name, value in values.items() if name not in found}
+        return {**given, OPEN_DAYS: tuple(found)} if found else given
+
     @model_validator(mode="after")
     def _lapses_are_seen(self) -> Self:
+        if not self.open_days and (faults := self.faults_of_alerts()):
+            raise ValueError("; ".join(faults))
+        return self
+
+    def faults_of_alerts(self) -> list[str]:
+        """Say what of the alerts does not go with the days of churn."""
+        faults = []
         if (self.alerts.lapse_days or 0) > self.active_days:
-            raise ValueError(
+            faults.append(
                 f"alerts: lapse_days {self.lapse_days} is beyond active_days {self.active_days}, "
                 "after which nobody is scored"
             )
         if (self.alerts.silent_days or 0) >= self.lapse_days:
-            raise ValueError(
+            faults.append(
                 f"alerts: silent_days {self.silent_days} has to be below lapse_days "
                 f"{self.lapse_days}: an alert comes before the lapse"
             )
-        return self
+        return faults
 
     @field_validator("trusted_features")
     @classmethod

@@ -1,8 +1,9 @@
 """After how long a silence a customer has left: chosen from the data, once.
 
 `churn.horizon_days: auto` and `churn.active_days: auto` are settled by the first job that needs
-them, on the first half of the history, which ends before any cut-off that is tested, and stand in
-ops.outputs from then on: what churn means does not change with every day's orders.
+them, on the first three quarters of the history, which end before the cut-off whose figures are
+quoted, and stand in ops.outputs from then on: what churn means does not change with every day's
+orders.
 """
 
 from __future__ import annotations
@@ -161,11 +162,12 @@ def chosen_before(state: State) -> ChosenDays | None:
 def _choose(run: LakeRun, section: ChurnSection) -> ChosenDays:
     first, newest = run.order_dates()
     history = (newest - first).days + 1
-    known_to = first + timedelta(days=history // 2)
+    known_to = first + timedelta(days=3 * history // 4)
     with stage(run.spark, f"how long customers are silent, by orders before {known_to}"):
         orders = order_days(run.lake.read(TRANSACTIONS), known_to)
         shares = return_shares(silences(orders, known_to).toPandas())  # a few rows a day
-    # Active days, a horizon to learn from and one to test on, with a rest to have cut-offs in.
+    # Active days, a horizon to learn from and one to test on, with a rest to have cut-offs in. A
+    # horizon of a quarter of the history ends with it where the quarters before are known.
     most = max(1, (history - 2 * section.grace_days) // 4)
     chosen = chosen_days(
         shares, returning_share=section.returning_share, most_days=most, known_to=known_to

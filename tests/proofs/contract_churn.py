@@ -1,8 +1,8 @@
 """Contract churn on Telco, beside published figures, and on labels that nothing tells.
 
-scripts/prove contract_churn --data ../shared/data/telco/Telco-Customer-Churn.csv; `--only published`
-runs one of the three parts, `--seeds` are those of our own splits. The published splits are those
-of scikit-learn, of the extra benchmark.
+scripts/prove contract_churn --data ../shared/data/telco/Telco-Customer-Churn.csv; `--only own` runs
+one of the three parts, `--seeds` are those of our own splits. The published splits are those of
+scikit-learn, of the extra benchmark.
 """
 
 from __future__ import annotations

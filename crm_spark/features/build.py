@@ -233,11 +233,16 @@ def _finish_dates(
     )
 
 
-def snapshots(run: LakeRun, settings: FeatureSettings, days: Sequence[date]) -> DataFrame:
-    """Give the customer snapshots of these dates, of all customers."""
+def snapshots(
+    run: LakeRun,
+    settings: FeatureSettings,
+    days: Sequence[date],
+    customers: DataFrame | None = None,
+) -> DataFrame:
+    """Give the customer snapshots of these dates, of all customers or of those given."""
     require_computable(run.spark, settings)
-    known, _ = _known_orders(run, days, None)
-    return _snapshots_of(run, settings, days, known, None)
+    known, _ = _known_orders(run, days, customers)
+    return _snapshots_of(run, settings, days, known, customers)
 
 
 @contextmanager

@@ -39,6 +39,7 @@ JOBS = (
     "promote_model",
     "replay_rejected",
     *[model.backtest_job for model in MODELS if model.backtest_in_words],
+    "backtest_alerts",
     "maintain_tables",
     "make_sample",
     "draft_config",

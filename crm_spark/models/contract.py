@@ -82,8 +82,9 @@ class Model(ABC, Generic[S, D, M]):
     tables: ClassVar[tuple[Table, ...]]
     # The source that it is about: without it the model is no part of a pipeline.
     about: ClassVar[str] = "transactions"
-    # Jobs of a day that follow its scores, by their names.
+    # Jobs of a day that follow its scores, by their names, and the tables that they write.
     jobs_after: ClassVar[tuple[str, ...]] = ()
+    tables_after: ClassVar[tuple[Table, ...]] = ()
     # Raise it with every change that can change a fitted model: it is part of the version's key.
     generation: ClassVar[int] = 1
     # Keys of the section that no fitted model depends on.

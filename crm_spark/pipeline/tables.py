@@ -23,7 +23,7 @@ def tables_with(
 ) -> tuple[Table, ...]:
     """Give the tables of core, features, these models and ops, the snapshot with these features."""
     rejected = [core.rejected(table) for table in core.SOURCE_TABLES.values()]
-    of_models = [table for model in models for table in model.tables]
+    of_models = [table for model in models for table in (*model.tables, *model.tables_after)]
     declared = [
         *_declared(core),
         *_declared(feature_tables),

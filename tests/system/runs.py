@@ -36,6 +36,7 @@ JOBS_OF_THE_DEMO = {
     "score_propensity",
     "train_next_purchase",
     "score_next_purchase",
+    "raise_alerts",
     "write_report",
     "run_pipeline",
 }

@@ -122,7 +122,7 @@ def _scores(spark: SparkSession, shop: Shop, day: date) -> pd.DataFrame:
 
 def test_the_pipeline_looks_at_past_scores_before_it_writes_the_report(shop: Shop) -> None:
     names = [job.job for job in shop.runs["pipeline"].jobs]
-    assert names[-3:] == ["score_churn", "check_outcomes", "write_report"]
+    assert names[-4:] == ["score_churn", "raise_alerts", "check_outcomes", "write_report"]
 
 
 def test_expected_and_actual_are_those_of_the_scores_and_of_the_file(

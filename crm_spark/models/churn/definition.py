@@ -18,6 +18,7 @@ from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, snapsh
 from crm_spark.lake.contract import Table, content_checksum
 from crm_spark.lake.state import Output, State
 from crm_spark.models.calibration_gate import CALIBRATION_ERROR
+from crm_spark.models.churn.alerts import JOB as RAISE_ALERTS
 from crm_spark.models.churn.candidates import candidate_named, candidates_of
 from crm_spark.models.churn.facts import read_churn
 from crm_spark.models.churn.feature_checks import (
@@ -48,8 +49,13 @@ from crm_spark.models.churn.section import (
     latest_closed,
     walk_over,
 )
-from crm_spark.models.churn.subgroups import group_figures, group_verdicts
-from crm_spark.models.churn.tables import CUSTOMER_CHURN, REASON
+from crm_spark.models.churn.subgroups import (
+    SELECTION_LEAK,
+    group_figures,
+    group_verdicts,
+    selection_verdicts,
+)
+from crm_spark.models.churn.tables import CUSTOMER_ALERTS, CUSTOMER_CHURN, REASON
 from crm_spark.models.churn.train import step_of, tested_groups
 from crm_spark.models.churn.verdicts import churn_verdicts
 from crm_spark.models.classifiers.classifier import (
@@ -103,11 +109,12 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     scoring_in_words = "Score every active customer of the date with the champion of that date."
     backtest_in_words = "train before each, and test on it"
     tables = (CUSTOMER_CHURN,)
-    jobs_after = (CHECK_OUTCOMES,)
+    jobs_after = (RAISE_ALERTS, CHECK_OUTCOMES)
+    tables_after = (CUSTOMER_ALERTS,)
     generation = 7
-    not_learnt = frozenset({"backtest_cutoffs", "n_reasons", "explained_deciles"})
+    not_learnt = frozenset({"backtest_cutoffs", "n_reasons", "explained_deciles", "alerts"})
     glossary = GLOSSARY
-    quiet_advice = frozenset(FEATURE_CHECKS)
+    quiet_advice = frozenset((*FEATURE_CHECKS, SELECTION_LEAK))
     criteria = (
         Criterion("auc", "AUC"),
         Criterion("brier", "Brier", is_higher_better=False, worst=1.0),
@@ -321,8 +328,8 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         }
 
     def shows(self, section: ChurnSection, day: date, state: State) -> Sequence[Output]:
-        """Give what became of earlier scores."""
-        return outcomes_shown(section, day, state)
+        """Give the alerts of the day, and what became of earlier scores."""
+        return (Output(CUSTOMER_ALERTS.name, day), *outcomes_shown(section, day, state))
 
     def report(self, request: ReportRequest, section: ChurnSection) -> Subject:
         """Give who is about to leave, and how far to trust it."""
@@ -337,7 +344,7 @@ def _tested(fitted: Fitted, rule: Fitted | None, params: ChurnSection) -> Tested
         rule is None,
         ChurnModel(fitted.model, params.horizon_days, params.active_days),
         (*figures(fitted, rule, seed=params.seed), *group_figures(groups)),
-        tuple(group_verdicts(fitted.name, groups)),
+        (*group_verdicts(fitted.name, groups), *selection_verdicts(groups)),
     )
 
 

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.models.candidate_report import decision_of, metrics_of, quoted
+from crm_spark.models.churn.alerts_report import AlertFacts, read_alerts
 from crm_spark.models.churn.feature_checks import FEATURES_MODEL
 from crm_spark.models.churn.outcomes_report import PastScores, read_outcomes
 from crm_spark.models.churn.return_curve import RETURNS_MODEL, ReturnShare, shares_of_figures
@@ -97,6 +98,7 @@ class ChurnFacts:
     returns: tuple[ReturnShare, ...] = ()
     horizon_days: int = 0
     outcomes: tuple[PastScores, ...] = ()
+    alerts: AlertFacts | None = None
 
 
 def read_churn(request: ReportRequest, params: ChurnSection) -> ChurnFacts:
@@ -112,6 +114,7 @@ def read_churn(request: ReportRequest, params: ChurnSection) -> ChurnFacts:
         returns=tuple(shares_of_figures(metrics)),
         horizon_days=params.horizon_days,
         outcomes=read_outcomes(request, MODEL),
+        alerts=read_alerts(request, params, decision.kind if decision else ""),
     )
 
 

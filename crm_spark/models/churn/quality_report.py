@@ -11,7 +11,7 @@ from crm_spark.models.calibration_gate import CALIBRATION_ERROR
 from crm_spark.models.candidate_report import unseen
 from crm_spark.models.churn.candidates import RULES
 from crm_spark.models.churn.facts import ChurnFacts, WalkedAuc
-from crm_spark.models.churn.subgroups import fault_of, groups_of_figures
+from crm_spark.models.churn.subgroups import fault_of, groups_of_figures, selection_leaks
 from crm_spark.models.grade import grade_of_champion
 from crm_spark.models.records import MetricRow
 from crm_spark.report import charts
@@ -39,6 +39,14 @@ CHURN_METRICS = {
 }
 
 
+_AS_IT_IS_USED = (
+    "Tested as it is used: on a later date, learnt from dates whose outcome was known by then. "
+    "Customers split at random between learning and test, outcomes that were not known yet, and "
+    "attributes that are filled in for those who stay all make a model look better than it will "
+    "be; none of it is done here."
+)
+
+
 def quality_section(facts: ChurnFacts) -> Section | None:
     """Give each model beside its trivial rules, on customers that no model had seen."""
     rows = facts.metrics
@@ -52,7 +60,7 @@ def quality_section(facts: ChurnFacts) -> Section | None:
         verdict = f"The {kind} scores (version {decision.version}): "
         graded = f" {grade}." if (grade := grade_of(facts)) else ""
         blocks.append(Text(f"{verdict}{in_words(decision.why, WORDS)}.{graded}", is_verdict=True))
-    blocks.append(_quality_table(facts, models))
+    blocks += [Text(_AS_IT_IS_USED), _quality_table(facts, models)]
     drawn = _drawn(facts, models)
     bins = {model: _bins(rows, model) for model in drawn}
     known = {model: of_model for model, of_model in bins.items() if of_model}
@@ -115,6 +123,7 @@ def _groups_table(facts: ChurnFacts) -> list[Block]:
     told = "none is served badly for sure"
     if n_bad:
         told = f"{counted(n_bad, 'group')} {are(n_bad)} served badly"
+    leaks = [f"{one.in_words[:1].upper()}{one.in_words[1:]}." for one in selection_leaks(groups)]
     return [
         TextTable(
             f"How it does on groups of these customers: {told}",
@@ -131,7 +140,8 @@ def _groups_table(facts: ChurnFacts) -> list[Block]:
                 for one, fault in zip(groups, faults, strict=True)
             ],
             numbers=["Customers", "Expected to leave", "Left", "AUC"],
-        )
+        ),
+        *[Text(leak, is_verdict=True) for leak in leaks],
     ]
 
 

@@ -8,6 +8,7 @@ from datetime import date
 
 from crm_spark.features.words import feature_in_words
 from crm_spark.models.candidate_report import champion_on_console, unseen_on_console
+from crm_spark.models.churn.alerts_report import alert_lines, alerts_section
 from crm_spark.models.churn.facts import MODEL, ChurnFacts, FirstToCall, Reason
 from crm_spark.models.churn.meaning_report import meaning_section
 from crm_spark.models.churn.outcomes_report import outcomes_section
@@ -39,6 +40,7 @@ def show_churn(facts: ChurnFacts, day: date, style: ReportSection) -> Subject:
     """Lay out who is about to leave, and how far to trust it."""
     sections = [
         _scores_section(facts, day, style),
+        alerts_section(facts.alerts, day, style),
         meaning_section(facts),
         outcomes_section(facts.outcomes),
         quality_section(facts),
@@ -46,7 +48,7 @@ def show_churn(facts: ChurnFacts, day: date, style: ReportSection) -> Subject:
     return Subject(
         tuple(section for section in sections if section is not None),
         _tiles(facts),
-        (*_score_lines(facts), *_quality_lines(facts)),
+        (*_score_lines(facts), *alert_lines(facts.alerts), *_quality_lines(facts)),
     )
 
 

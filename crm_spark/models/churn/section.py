@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from crm_spark.errors import DataError
 from crm_spark.features.section import unknown_features
 from crm_spark.models.classifiers.settings import LearnerSettings
 from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs
+
+
+class AlertsSection(BaseModel):
+    """Early warning: whoever is about to fall silent for `lapse_days`.
+
+    Unset, a lapse is a silence of two horizons, at most active_days, and half of it is the rule
+    that a score has to beat.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lapse_days: int | None = Field(default=None, ge=2, le=1095)
+    silent_days: int | None = Field(default=None, ge=1, le=1094)
+    # So long after an alert a customer has none, whatever they do.
+    cool_down_days: int = Field(default=28, ge=0, le=365)
+    # The share of alerts that are to come true; by default what the rule comes to.
+    precision: float | None = Field(default=None, gt=0, lt=1)
+    # backtest_alerts looks at so many days, as if scores were made so often.
+    backtest_days: int = Field(default=182, ge=14, le=1095)
+    backtest_every_days: int = Field(default=7, ge=1, le=31)
 
 
 class ChurnSection(LearnerSettings):
@@ -41,8 +61,33 @@ class ChurnSection(LearnerSettings):
         ],
         ...,
     ] = ()
+    alerts: AlertsSection = Field(default_factory=AlertsSection)
     # Features that look too good to be true and were proved clean: the forest may use them.
     trusted_features: tuple[str, ...] = ()
+
+    @property
+    def lapse_days(self) -> int:
+        """A silence of so many days is a lapse."""
+        return self.alerts.lapse_days or min(2 * self.horizon_days, self.active_days)
+
+    @property
+    def silent_days(self) -> int:
+        """After a silence of so many days the rule raises an alert."""
+        return self.alerts.silent_days or max(1, self.lapse_days // 2)
+
+    @model_validator(mode="after")
+    def _lapses_are_seen(self) -> Self:
+        if (self.alerts.lapse_days or 0) > self.active_days:
+            raise ValueError(
+                f"alerts: lapse_days {self.lapse_days} is beyond active_days {self.active_days}, "
+                "after which nobody is scored"
+            )
+        if (self.alerts.silent_days or 0) >= self.lapse_days:
+            raise ValueError(
+                f"alerts: silent_days {self.silent_days} has to be below lapse_days "
+                f"{self.lapse_days}: an alert comes before the lapse"
+            )
+        return self
 
     @field_validator("trusted_features")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,11 +22,11 @@ from crm_spark.models.calibration_gate import harmless_error
 from crm_spark.models.paired_gain import Flags
 from crm_spark.models.records import MetricRow
 from crm_spark.models.results import Measured
-from crm_spark.report.words import plain
+from crm_spark.report.words import plain, share
 from crm_spark.tables.checks import Verdict
 from crm_spark.words import counted
 
-SUBGROUP = "subgroup"
+SUBGROUP, SELECTION_LEAK = "subgroup", "selection_leak"
 PREFIX = "group."
 # Of fewer customers nothing is said.
 FEWEST_OF_GROUP = 50
@@ -238,4 +239,67 @@ def group_verdicts(kind: str, groups: Sequence[Group]) -> list[Verdict]:
             f"{kind}, {one.in_words} ({counted(one.n, 'customer')}): {fault}",
         )
         for one, fault in faults
+    ]
+
+
+@dataclass(frozen=True)
+class SelectionLeak:
+    """An attribute of which it says who stays, or leaves, that it is known at all.
+
+    Shares of leavers among the customers for whom it is known and not, with how many they are.
+    """
+
+    attribute: str
+    n_known: int
+    known: float
+    n_unknown: int
+    unknown: float
+
+    @property
+    def in_words(self) -> str:
+        """Say what is wrong, and what not to do."""
+        return (
+            f"that {plain(self.attribute)} is known says itself who stays: {share(self.known)} of "
+            f"{counted(self.n_known, 'customer')} with it left, {share(self.unknown)} of "
+            f"{counted(self.n_unknown, 'customer')} without. Read its groups as no cause, and give "
+            "it to no model"
+        )
+
+
+def selection_leaks(groups: Sequence[Group]) -> list[SelectionLeak]:
+    """Give the attributes that are known of others than leave as often as those without.
+
+    A difference beyond three standard errors, and beyond what is harmless. Attributes that are
+    known of all, or of nobody, tell nothing.
+    """
+    found = []
+    for name in dict.fromkeys(one.grouping for one in groups if one.grouping not in GROUPINGS):
+        of_attribute = [one for one in groups if one.grouping == name]
+        known = [one for one in of_attribute if one.name != UNKNOWN]
+        unknown = [one for one in of_attribute if one.name == UNKNOWN]
+        if not known or not unknown:
+            continue
+        n, m = sum(one.n for one in known), unknown[0].n
+        of_known = sum(one.observed * one.n for one in known) / n
+        of_unknown = unknown[0].observed
+        both = (of_known * n + of_unknown * m) / (n + m)
+        error = math.sqrt(both * (1 - both) * (1 / n + 1 / m))
+        off = abs(of_known - of_unknown)
+        if off > _STANDARD_ERRORS * error and off > harmless_error(both):
+            found.append(SelectionLeak(name, n, of_known, m, of_unknown))
+    return found
+
+
+def selection_verdicts(groups: Sequence[Group]) -> list[Verdict]:
+    """Give an advice for each attribute that is known of some by what they did."""
+    return [
+        Verdict(
+            SELECTION_LEAK,
+            one.attribute,
+            f"{share(one.known)} left of those with it, {share(one.unknown)} of those without",
+            "as many of both",
+            "advice",
+            one.in_words,
+        )
+        for one in selection_leaks(groups)
     ]

@@ -53,3 +53,54 @@ CUSTOMER_CHURN = Table(
         *SCORED_BY,
     ),
 )
+
+CUSTOMER_ALERTS = Table(
+    name="scores.customer_alerts",
+    comment="Early warning: who is about to fall silent for good, once in a silence.",
+    key=("customer_id", "as_of_date"),
+    partition_by=("as_of_date",),
+    columns=(
+        CUSTOMER_ID,
+        AS_OF_DATE,
+        Column("last_order_date", T.DateType(), "Day of the order that the silence began with"),
+        Column("days_silent", T.IntegerType(), "Days from it to the as-of date", minimum=1),
+        Column(
+            "lapse_date",
+            T.DateType(),
+            "When the silence becomes a lapse (churn.alerts.lapse_days), if no order comes",
+        ),
+        Column(
+            "lapse_probability",
+            T.DoubleType(),
+            "Probability that none comes until then: the churn probability to the power of the "
+            "days left over those of its horizon",
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "churn_probability",
+            T.DoubleType(),
+            "Of scores.customer_churn: no order in the horizon",
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "least_probability",
+            T.DoubleType(),
+            "The least of the customer's own churn probabilities in the lapse_days before; null: "
+            "there is none",
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "raised_by",
+            T.StringType(),
+            "silence: so many days without an order; level: churn_probability; rise: that less "
+            "least_probability; lapse_probability",
+        ),
+        Column("threshold", T.DoubleType(), "What raised it was at least so much"),
+        Column("reasons", T.ArrayType(REASON), "Of scores.customer_churn"),
+        IS_BACKFILLED,
+        *SCORED_BY,
+    ),
+)

@@ -257,3 +257,29 @@ def test_a_candidate_has_the_settings_that_make_another_model_of_it() -> None:
     assert settings["forest"] == section.forest.model_dump()
     assert settings["average"] == {**settings["forest"], **settings["logistic_regression"]}
     assert all(settings[name] == {} for name in RULES)
+
+
+# --- early warning -------------------------------------------------------------------------------
+
+
+def test_a_lapse_is_two_horizons_as_far_as_customers_are_scored() -> None:
+    assert (FOUR_WEEKS.lapse_days, FOUR_WEEKS.silent_days) == (50, 25)
+    longer = ChurnSection(horizon_days=28, active_days=84)
+    assert (longer.lapse_days, longer.silent_days) == (56, 28)
+    asked = ChurnSection(alerts={"lapse_days": 40, "silent_days": 10})
+    assert (asked.lapse_days, asked.silent_days) == (40, 10)
+
+
+@pytest.mark.parametrize(
+    ("alerts", "said"),
+    [
+        ({"lapse_days": 51}, "lapse_days 51 is beyond active_days 50"),
+        ({"silent_days": 50}, "silent_days 50 has to be below lapse_days 50"),
+        ({"lapse_days": 20, "silent_days": 30}, "silent_days 30 has to be below lapse_days 20"),
+    ],
+)
+def test_an_alert_has_to_come_before_a_lapse_and_a_lapse_while_there_are_scores(
+    alerts: dict[str, int], said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        ChurnSection(horizon_days=28, active_days=50, alerts=alerts)

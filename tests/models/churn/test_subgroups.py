@@ -17,6 +17,8 @@ from crm_spark.models.churn.subgroups import (
     group_verdicts,
     groups_of,
     groups_of_figures,
+    selection_leaks,
+    selection_verdicts,
 )
 from crm_spark.models.records import MetricRow
 
@@ -170,3 +172,35 @@ def test_attributes_make_groups_by_their_commonest_values() -> None:
         for one in group_figures(groups)
     }
     assert groups_of_figures(rows) == groups
+
+
+def _by_age(known: Floats, left: Floats) -> list[Group]:
+    """Give the groups of customers whose age is known of some."""
+    ages = np.where(known == 1, np.arange(N) % 2, 2)
+    values = np.array(["18 to 40", "over 40", None], object)[ages.astype(int)]
+    return groups_of(customers(), left.astype(bool), np.full(N, 0.2), {"age_group": values})
+
+
+def test_an_attribute_that_is_known_of_those_who_stay_is_a_selection_leak() -> None:
+    known = drawn(np.full(N, 0.3), seed=5)
+    left = drawn(np.where(known == 1, 0.04, 0.2), seed=6)
+    groups = _by_age(known, left)
+    (leak,) = selection_leaks(groups)
+    assert (leak.n_known, leak.n_unknown) == (known.sum(), N - known.sum())
+    assert leak.known == pytest.approx(left[known == 1].mean())
+    assert leak.unknown == pytest.approx(left[known == 0].mean())
+    (verdict,) = selection_verdicts(groups)
+    assert (verdict.check, verdict.subject, verdict.level) == (
+        "selection_leak",
+        "age_group",
+        "advice",
+    )
+    assert "that age group is known says itself who stays" in verdict.message
+
+
+def test_an_attribute_that_is_known_of_customers_at_random_is_none() -> None:
+    known = drawn(np.full(N, 0.3), seed=5)
+    for seed in range(20):
+        assert selection_leaks(_by_age(known, drawn(np.full(N, 0.15), seed=100 + seed))) == []
+    of_all = _by_age(np.ones(N), drawn(np.full(N, 0.15)))
+    assert selection_leaks(of_all) == []

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -102,7 +103,11 @@ def published_splits(data: Path, seed: int) -> Iterator[Sequence[str]]:
 def shown(splits: Sequence[Chosen]) -> str:
     """Write a line a candidate: AUC held out of each split, and the means of both kinds."""
     names = [one.name for one in splits[0].tested]
-    lines = ["AUC".ljust(22) + "".join(f"{one.seed:>9}" for one in splits) + "     mean  in folds"]
+    lines = [
+        "AUC".ljust(22)
+        + "".join(f"{place:>9}" for place in range(1, len(splits) + 1))
+        + "     mean  in folds"
+    ]
     for name in names:
         values = [one.auc(name) for one in splits]
         crossed = float(np.mean([one.auc(name, of=CROSS_VALIDATED) for one in splits]))
@@ -121,9 +126,12 @@ def published(contracts: DataFrame, data: Path) -> Iterator[Proved]:
     )
 
 
-def own(contracts: DataFrame, seeds: Sequence[int]) -> Iterator[Proved]:
+def own(contracts: DataFrame, seeds: Sequence[int], candidates: Sequence[Any]) -> Iterator[Proved]:
     """Hold it against them on splits of our own."""
-    splits = [chosen(contracts, ContractChurnSection(seed=seed)) for seed in seeds]
+    splits = [
+        chosen(contracts, ContractChurnSection(seed=seed, candidates=tuple(candidates)))
+        for seed in seeds
+    ]
     yield from _held("own splits", splits)
 
 
@@ -183,6 +191,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/prove contract_churn", description=__doc__)
     parser.add_argument("--data", type=Path, default=TELCO, help=f"default: {TELCO}")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1337, 1338, 1339])
+    parser.add_argument(
+        "--candidates", nargs="+", default=ContractChurnSection().candidates, help="of own splits"
+    )
     parser.add_argument("--only", nargs="+", choices=PARTS, help="run these parts only")
     given = parser.parse_args()
     wanted = given.only or PARTS
@@ -202,7 +213,7 @@ def main() -> None:
         contracts = loaded(spark, Path(temporary), given.data.resolve()).persist()
         parts = {
             "published": published(contracts, given.data),
-            "own": own(contracts, given.seeds),
+            "own": own(contracts, given.seeds, given.candidates),
             "shuffled": by_chance(contracts, given.seeds),
         }
         for name in wanted:

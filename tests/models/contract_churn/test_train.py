@@ -39,7 +39,7 @@ def data_of(
     return contract_data(labelled(table, params, DAY).persist(), attributes_of(table))
 
 
-def tested(
+def fitted(
     spark: SparkSession, *, n: int = 1500, effect: float = 2.0
 ) -> dict[str, Tested[ContractModel]]:
     data = data_of(spark, made(n, effect=effect))
@@ -49,7 +49,7 @@ def tested(
 @pytest.fixture(scope="module")
 def found(spark: SparkSession) -> dict[str, Tested[ContractModel]]:
     """Give the candidates where contract and spend tell who leaves."""
-    return tested(spark)
+    return fitted(spark)
 
 
 def test_who_is_not_known_to_have_left_or_stayed_is_not_learnt_from(spark: SparkSession) -> None:
@@ -93,7 +93,7 @@ def test_the_choice_goes_by_figures_out_of_fold_alone(
 
 
 def test_where_nothing_tells_who_leaves_a_rule_scores(spark: SparkSession) -> None:
-    candidates = list(tested(spark, effect=0.0).values())
+    candidates = list(fitted(spark, effect=0.0).values())
     assert ContractChurn().choose(QUICK, candidates).champion in RULES
 
 

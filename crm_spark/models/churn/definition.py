@@ -18,7 +18,7 @@ from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, snapsh
 from crm_spark.lake.contract import Table, content_checksum
 from crm_spark.lake.state import Output, State
 from crm_spark.models.calibration_gate import CALIBRATION_ERROR
-from crm_spark.models.churn.candidates import candidate_named, candidates_of
+from crm_spark.models.churn.candidates import candidates_of
 from crm_spark.models.churn.facts import read_churn
 from crm_spark.models.churn.feature_checks import (
     FEATURE_CHECKS,
@@ -284,7 +284,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
                 "grace_days": params.grace_days,
                 "seed": params.seed,
                 "n_inputs": len(model.features),
-                **candidate_named(tested.name).settings(params),
+                **model.settings,
             },
             texts=_importance_file(tested),
         )

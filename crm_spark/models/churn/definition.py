@@ -276,7 +276,10 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
             pipeline=None
             if model.pipeline is None
             else LoggedPipeline(
-                model.pipeline, assembled(data, model.inputs, keep=[]), (RAW_SCORE,)
+                model.pipeline,
+                assembled(data, model.inputs, keep=[]),
+                # MLlib's classifiers give vectors, which MLflow has no type for.
+                () if model.is_boosted else (RAW_SCORE,),
             ),
             params={
                 "horizon_days": params.horizon_days,

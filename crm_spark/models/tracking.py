@@ -56,7 +56,7 @@ class TrackingSection(BaseModel):
 
 @dataclass(frozen=True)
 class LoggedPipeline:
-    """A Spark pipeline to log, an example of the rows it reads, and the columns it adds."""
+    """A Spark pipeline to log, an example of the rows it reads, and the numbers it adds."""
 
     model: PipelineModel
     example: DataFrame
@@ -71,7 +71,8 @@ class LoggedPipeline:
             ColSpec("double" if field.dataType.typeName() == "double" else "string", field.name)
             for field in self.example.schema.fields
         ]
-        return ModelSignature(Schema(columns), Schema([ColSpec("double", n) for n in self.outputs]))
+        outputs = Schema([ColSpec("double", name) for name in self.outputs])
+        return ModelSignature(Schema(columns), outputs if self.outputs else None)
 
 
 @dataclass(frozen=True)

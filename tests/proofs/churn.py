@@ -41,7 +41,7 @@ from crm_spark.models.binary_metrics import (
 from crm_spark.models.calibration import fit_platt
 from crm_spark.models.calibration_gate import CALIBRATION_LIMIT
 from crm_spark.models.choice import Choice
-from crm_spark.models.churn.candidates import CANDIDATES, RULES
+from crm_spark.models.churn.candidates import RULES, candidates_of
 from crm_spark.models.churn.definition import Churn
 from crm_spark.models.churn.labels import LABEL
 from crm_spark.models.churn.model import ChurnModel
@@ -390,7 +390,7 @@ def step_of(frame: DataFrame, params: ChurnSection) -> dict[str, Fitted]:
     """Fit all candidates on one step of walking forward."""
     used = [feature for feature in FEATURES if feature.name in VARYING]
     step = churn_step(frame, CUTOFFS, params, used)
-    return {one.name: step.fitted(one) for one in CANDIDATES}
+    return {one.name: step.fitted(one) for one in candidates_of(params)}
 
 
 def planted(spark: SparkSession, folder: Path, seed: int, *, n: int) -> Iterator[Proved]:

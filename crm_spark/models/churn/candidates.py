@@ -18,7 +18,13 @@ RULES: dict[str, tuple[str, ...]] = {
         "n_orders_half_life_60d",
     ),
 }
-_RULES = tuple(rule(name, features) for name, features in RULES.items())
+_IN_WORDS = {
+    "recency": "rule: days since the last order",
+    "order_days": "rule: days with an order in 84 days",
+    "recency_frequency_tenure": "rule: last order, number of orders, tenure",
+    "decayed_orders": "rule: orders, older ones counting less",
+}
+_RULES = tuple(rule(name, _IN_WORDS[name], features) for name, features in RULES.items())
 # The trivial rules first, and what is made of others last.
 CANDIDATES: tuple[Learner, ...] = (*_RULES, *LEARNERS)
 

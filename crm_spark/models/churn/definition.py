@@ -19,7 +19,7 @@ from crm_spark.lake.contract import Table, content_checksum
 from crm_spark.lake.state import Output, State
 from crm_spark.models.calibration_gate import CALIBRATION_ERROR
 from crm_spark.models.churn.alerts import JOB as RAISE_ALERTS
-from crm_spark.models.churn.candidates import candidate_named, candidates_of
+from crm_spark.models.churn.candidates import candidates_of
 from crm_spark.models.churn.facts import read_churn
 from crm_spark.models.churn.feature_checks import (
     FEATURE_CHECKS,
@@ -283,7 +283,10 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
             pipeline=None
             if model.pipeline is None
             else LoggedPipeline(
-                model.pipeline, assembled(data, model.inputs, keep=[]), (RAW_SCORE,)
+                model.pipeline,
+                assembled(data, model.inputs, keep=[]),
+                # MLlib's classifiers give vectors, which MLflow has no type for.
+                () if model.is_boosted else (RAW_SCORE,),
             ),
             params={
                 "horizon_days": params.horizon_days,
@@ -291,7 +294,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
                 "grace_days": params.grace_days,
                 "seed": params.seed,
                 "n_inputs": len(model.features),
-                **candidate_named(tested.name).settings(params),
+                **model.settings,
             },
             texts=_importance_file(tested),
         )

@@ -9,7 +9,7 @@ from datetime import date
 from crm_spark.features.words import feature_in_words
 from crm_spark.models.calibration_gate import CALIBRATION_ERROR
 from crm_spark.models.candidate_report import unseen
-from crm_spark.models.churn.candidates import RULES
+from crm_spark.models.churn.candidates import CANDIDATES, RULES
 from crm_spark.models.churn.facts import ChurnFacts, WalkedAuc
 from crm_spark.models.churn.subgroups import fault_of, groups_of_figures, selection_leaks
 from crm_spark.models.grade import grade_of_champion
@@ -19,14 +19,9 @@ from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable
 from crm_spark.report.words import day_in_words, figure, in_words, share, with_interval
 from crm_spark.words import are, counted
 
+# What learns first.
 WORDS = {
-    "forest": "random forest",
-    "logistic_regression": "logistic regression",
-    "average": "mean of forest and logistic regression",
-    "recency": "rule: days since the last order",
-    "order_days": "rule: days with an order in 84 days",
-    "recency_frequency_tenure": "rule: last order, number of orders, tenure",
-    "decayed_orders": "rule: orders, older ones counting less",
+    one.name: one.in_words for one in sorted(CANDIDATES, key=lambda candidate: candidate.is_rule)
 }
 
 

@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.families import FEATURES
 from crm_spark.features.families.family import Feature
-from crm_spark.models.churn.candidates import CANDIDATES, candidate_named
-from crm_spark.models.churn.section import ChurnSection
+from crm_spark.models.churn.candidates import candidate_named
+from crm_spark.models.churn.section import ChurnSection, closed_after
 from crm_spark.models.churn.subgroups import FEATURES_OF_GROUPS, Group, attribute, groups_of
 from crm_spark.models.classifiers.step import CALIBRATION, TEST, USE, Fitted, Step
 from crm_spark.models.cutoffs import Cutoffs
@@ -23,11 +23,6 @@ def usable_features(
     """Give the features with at least two different values on the training rows."""
     ranges = value_ranges(frame, features)
     return tuple(feature for feature in features if ranges[feature.name].tells_customers_apart)
-
-
-def candidate_names() -> tuple[str, ...]:
-    """Give all candidates, the trivial rules first."""
-    return tuple(candidate.name for candidate in CANDIDATES)
 
 
 def fit_candidate(
@@ -68,6 +63,7 @@ def step_of(
         frame.withColumn(USE, use).where(F.col(USE).isNotNull()),
         params,
         features,
+        closes_after=closed_after(params),
         keep=[*FEATURES_OF_GROUPS, *map(attribute, params.subgroups)],
         lacking=(
             f"churn cannot be trained: no customer was active on {days}",

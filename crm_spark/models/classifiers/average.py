@@ -16,16 +16,14 @@ def mean_of(parts: Sequence[Classifier]) -> Classifier:
         AVERAGE,
         inputs=of_pipeline.inputs,
         pipeline=of_pipeline.pipeline,
+        settings={key: value for part in parts for key, value in part.settings.items()},
         formula=next(part.formula for part in parts if part.formula is not None),
     )
 
 
 LEARNER = Learner(
     AVERAGE,
+    "mean of forest and logistic regression",
     None,
-    lambda settings: {
-        **settings.forest.model_dump(),
-        "logistic_penalty": settings.logistic_penalty,
-    },
     parts=(FOREST, LOGISTIC_REGRESSION),
 )

@@ -15,7 +15,6 @@ from pyspark.sql import types as T
 
 from crm_spark.models.binary_metrics import Floats
 from crm_spark.models.calibration import PlattCalibration
-from crm_spark.models.classifiers.linear import Linear
 from crm_spark.models.tree_shap import CoveredTree
 
 # Of the rows that learners get: 1 or 0.
@@ -68,7 +67,8 @@ class Classifier:
     """A fitted classifier with all that scoring needs: an MLlib pipeline, a formula, or both.
 
     The raw score is the mean of theirs. `inputs` are the pipeline's, `trees` its trees, which are
-    there where it was loaded to give reasons.
+    there where it was loaded to give reasons: the score is their mean, or, where `is_boosted`, they
+    add up to half its logit. `settings` are those that it was fitted by.
     """
 
     kind: str
@@ -77,6 +77,8 @@ class Classifier:
     formula: Formula | None = None
     calibration: PlattCalibration = field(default_factory=PlattCalibration)
     threshold: float = 0.5
+    is_boosted: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
     trees: tuple[CoveredTree, ...] = field(default=(), compare=False)
 
     @property
@@ -94,6 +96,8 @@ class Classifier:
             "formula": {"form": self.formula.form, **self.formula.spec()} if self.formula else None,
             "calibration": asdict(self.calibration),
             "threshold": self.threshold,
+            "is_boosted": self.is_boosted,
+            "settings": dict(self.settings),
         }
 
     def spec_json(self) -> str:
@@ -114,6 +118,8 @@ def load_classifier(
         formula=_formula(spec["formula"]) if spec["formula"] else None,
         calibration=PlattCalibration(**spec["calibration"]),
         threshold=spec["threshold"],
+        is_boosted=spec["is_boosted"],
+        settings=spec["settings"],
         trees=tuple(trees),
     )
 
@@ -124,8 +130,9 @@ def has_pipeline(spec: Mapping[str, Any]) -> bool:
 
 
 def _formula(spec: Mapping[str, Any]) -> Formula:
-    forms = {form.form: form for form in (Linear,)}
-    return forms[spec["form"]].of(spec)
+    from crm_spark.models.classifiers.forms import FORMS  # which import this file
+
+    return FORMS[spec["form"]](spec)
 
 
 def assembled(df: DataFrame, inputs: Sequence[Input], *, keep: Sequence[str | Column]) -> DataFrame:

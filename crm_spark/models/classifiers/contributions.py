@@ -9,7 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from crm_spark.models.binary_metrics import Floats
+from crm_spark.models.classifiers.chord import along_chord
 from crm_spark.models.classifiers.classifier import Classifier, Formula
+from crm_spark.models.logistic import sigmoid
 from crm_spark.models.tree_shap import CoveredTree, TreeExplainer
 
 
@@ -17,8 +19,9 @@ from crm_spark.models.tree_shap import CoveredTree, TreeExplainer
 class Contributions:
     """What each feature adds to the raw score of a classifier, from `base` on.
 
-    A forest by exact path-dependent TreeSHAP (Lundberg, Erion and Lee 2018), a formula by its own,
-    the mean of both by the mean of their contributions.
+    Trees by exact path-dependent TreeSHAP (Lundberg, Erion and Lee 2018), boosted ones on the
+    logit, scaled by the chord of the sigmoid; a formula by its own; the mean of both by the mean of
+    their contributions.
     """
 
     features: tuple[str, ...]
@@ -26,6 +29,7 @@ class Contributions:
     inputs: tuple[str, ...]
     trees: tuple[CoveredTree, ...]
     formula: Formula | None
+    is_boosted: bool = False
 
     @classmethod
     def of(cls, classifier: Classifier) -> Contributions:
@@ -38,16 +42,29 @@ class Contributions:
             tuple(one.name for one in classifier.inputs),
             classifier.trees,
             classifier.formula,
+            classifier.is_boosted,
         )
 
     @cached_property
-    def _forest(self) -> TreeExplainer:
-        return TreeExplainer(self.trees, n_columns=len(self.inputs), scale=1 / len(self.trees))
+    def _explainer(self) -> TreeExplainer:
+        scale = 2.0 if self.is_boosted else 1 / len(self.trees)
+        return TreeExplainer(self.trees, n_columns=len(self.inputs), scale=scale)
+
+    @property
+    def _base_of_trees(self) -> float:
+        expected = self._explainer.expected
+        return float(sigmoid(np.array(expected))) if self.is_boosted else expected
+
+    def _of_trees(self, read: Floats) -> tuple[Floats, Floats]:
+        added = self._explainer.contributions(read)
+        if self.is_boosted:
+            return along_chord(added, self._explainer.expected)
+        return added, self._explainer.values(read)
 
     @property
     def base(self) -> float:
         """The raw score before anything is known of a customer."""
-        parts = [self._forest.expected] if self.trees else []
+        parts = [self._base_of_trees] if self.trees else []
         parts += [self.formula.base] if self.formula else []
         return sum(parts) / len(parts)
 
@@ -60,8 +77,9 @@ class Contributions:
             places = self._places(self.inputs)
             read = values[:, places]
             read = np.where(np.isnan(read), np.array(self.fills), read)
-            added[:, places] += self._forest.contributions(read) / n_parts
-            raw += self._forest.values(read) / n_parts
+            of_trees, score = self._of_trees(read)
+            added[:, places] += of_trees / n_parts
+            raw += score / n_parts
         if self.formula is not None:
             places = self._places(self.formula.features)
             terms, score = self.formula.contributions(values[:, places])

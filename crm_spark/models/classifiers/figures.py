@@ -22,7 +22,7 @@ def figures(fitted: Fitted, rule: Fitted | None, *, seed: int) -> list[Measured]
 
     Of ten groups of equal size what bin_figures() gives. Of what is no rule the gains over the best
     `rule` on the same customers, with their 95 % intervals, and the limit that its calibration
-    error has to stay within.
+    error has to stay within. Of a search setting.<name>, as chosen.
     """
     n = fitted.counts.rows
     found = [
@@ -33,6 +33,9 @@ def figures(fitted: Fitted, rule: Fitted | None, *, seed: int) -> list[Measured]
         limits = gate(fitted.counts, seed=seed)
         found.append(Measured(CALIBRATION_LIMIT, limits.limit, n))
         found.append(Measured(CALIBRATION_BY_CHANCE, limits.expected_by_chance, n))
+    if fitted.tried:
+        chosen = fitted.model.settings.items()
+        found += [Measured(f"setting.{name}", float(value), n) for name, value in chosen]
     if rule is not None:
         found += [
             Measured(name, gain.value, n, gain.low, gain.high)

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyspark.ml import Pipeline
-from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.regression import RandomForestRegressor
 from pyspark.sql import DataFrame
 
 from crm_spark.features.families.family import Feature
-from crm_spark.models.classifiers.classifier import (
-    LABEL,
-    RAW_SCORE,
-    Classifier,
-    Input,
-    assembled,
-)
+from crm_spark.models.classifiers.classifier import LABEL, RAW_SCORE, Classifier
 from crm_spark.models.classifiers.learner import Learner
+from crm_spark.models.classifiers.pipelines import ASSEMBLED, fit_pipeline
 from crm_spark.models.classifiers.settings import FOREST, LearnerSettings
-from crm_spark.models.rows import fixed_rows
 
 
 def fit_forest(
@@ -31,9 +23,8 @@ def fit_forest(
     predicted class and so coarsens probabilities (SPARK-34591); the splits are the same, variance
     being half of the Gini impurity. Rows are not reweighted: a rare label stays rare.
     """
-    inputs = tuple(Input(feature.name, feature.fill) for feature in features)
     forest = RandomForestRegressor(
-        featuresCol="features",
+        featuresCol=ASSEMBLED,
         labelCol=LABEL,
         predictionCol=RAW_SCORE,
         numTrees=settings.forest.n_trees,
@@ -48,16 +39,21 @@ def fit_forest(
         cacheNodeIds=True,
         seed=settings.seed,
     )
-    assembler = VectorAssembler(
-        inputCols=[feature.name for feature in inputs], outputCol="features"
-    )
-    read = fixed_rows(
-        assembled(rows, inputs, keep=["customer_id", "as_of_date", LABEL]),
-        key=("customer_id", "as_of_date"),
-        rows_per_partition=settings.forest.rows_per_partition,
-    )
-    pipeline = Pipeline(stages=[assembler, forest]).fit(read)
+    per_partition = settings.forest.rows_per_partition
+    inputs, pipeline = fit_pipeline(rows, features, forest, rows_per_partition=per_partition)
     return Classifier(FOREST, inputs=inputs, pipeline=pipeline)
 
 
-LEARNER = Learner(FOREST, fit_forest, lambda settings: settings.forest.model_dump())
+LEARNER = Learner(
+    FOREST,
+    "random forest",
+    fit_forest,
+    lambda settings: settings.forest.model_dump(),
+    grid=(
+        {"forest": {"max_depth": 6}},
+        {"forest": {"max_depth": 10}},
+        {"forest": {"max_depth": 12, "min_instances_per_node": 10}},
+        {"forest": {"max_depth": 12, "min_instances_per_node": 50}},
+    ),
+    complexity=lambda settings: (settings.forest.max_depth, settings.forest.n_trees),
+)

@@ -1,13 +1,31 @@
-"""All learners: a new one is a file of its own, and a line here."""
+"""All learners: a new one is a file of its own, and its name here and in the settings."""
 
 from __future__ import annotations
 
-from crm_spark.models.classifiers import average, forest, logistic_regression
+from crm_spark.models.classifiers import (
+    average,
+    boosted_trees,
+    decision_tree,
+    forest,
+    linear_svm,
+    logistic_regression,
+    perceptron,
+    xgboost,
+)
 from crm_spark.models.classifiers.learner import Learner
 from crm_spark.models.classifiers.settings import LearnerSettings
 
 # What is made of others comes last.
-LEARNERS: tuple[Learner, ...] = (forest.LEARNER, logistic_regression.LEARNER, average.LEARNER)
+LEARNERS: tuple[Learner, ...] = (
+    forest.LEARNER,
+    logistic_regression.LEARNER,
+    decision_tree.LEARNER,
+    linear_svm.LEARNER,
+    perceptron.LEARNER,
+    boosted_trees.LEARNER,
+    xgboost.LEARNER,
+    average.LEARNER,
+)
 
 
 def learner_named(name: str) -> Learner:

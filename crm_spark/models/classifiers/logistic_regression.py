@@ -25,18 +25,26 @@ def fit_logistic_regression(
     return Classifier(LOGISTIC_REGRESSION, formula=linear)
 
 
-def rule(name: str, features: Sequence[str]) -> Learner:
+def rule(name: str, in_words: str, features: Sequence[str]) -> Learner:
     """Give a trivial rule: a logistic regression on a few features that everybody has."""
 
     def fit(rows: DataFrame, _: Sequence[Feature], __: LearnerSettings) -> Classifier:
         linear = fit_linear(rows, features, label=LABEL, penalty=_PENALTY_OF_RULE)
         return Classifier(name, formula=linear)
 
-    return Learner(name, fit, is_rule=True)
+    return Learner(name, in_words, fit, is_rule=True)
 
 
 LEARNER = Learner(
     LOGISTIC_REGRESSION,
+    "logistic regression",
     fit_logistic_regression,
     lambda settings: {"logistic_penalty": settings.logistic_penalty},
+    grid=(
+        {"logistic_penalty": 1000.0},
+        {"logistic_penalty": 300.0},
+        {"logistic_penalty": 30.0},
+        {"logistic_penalty": 10.0},
+    ),
+    complexity=lambda settings: (-settings.logistic_penalty,),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from crm_spark.models.classifiers.average import mean_of
 from crm_spark.models.classifiers.classifier import LABEL, RAW_SCORE, Classifier, score
 from crm_spark.models.classifiers.learner import Learner
 from crm_spark.models.classifiers.learners import learner_named
+from crm_spark.models.classifiers.search import Tried, searched
 from crm_spark.models.classifiers.settings import LearnerSettings
 from crm_spark.models.paired_gain import Flags
 from crm_spark.models.rows import sampled_customers
@@ -61,13 +63,15 @@ class Outcomes:
 class Fitted:
     """A candidate: the classifier, its metrics on the rows of the test, and their outcomes.
 
-    `is_calibrated` where there were rows to calibrate it on.
+    `is_calibrated` where there were rows to calibrate it on; `tried` are the settings that a search
+    compared.
     """
 
     model: Classifier
     metrics: tuple[Metric, ...]
     outcomes: Outcomes
     is_calibrated: bool = True
+    tried: tuple[Tried, ...] = ()
 
     @property
     def name(self) -> str:
@@ -94,7 +98,9 @@ class Step:
     share would be made up for twice. Without rows to calibrate on none is done.
 
     `keep` are columns of the rows of the test that outcomes have beside the label. `lacking` say
-    what is wrong where there are no rows: to learn from, and to test on.
+    what is wrong where there are no rows: to learn from, and to test on. Where `settings.search`
+    asks for it, each learner's settings are searched first, by the cut-offs of `learnt` alone;
+    labels are known `closes_after` their cut-off.
     """
 
     def __init__(
@@ -105,6 +111,7 @@ class Step:
         features: Sequence[Feature],
         *,
         keep: Sequence[str] = (),
+        closes_after: timedelta = timedelta(0),
         lacking: tuple[str, str] = ("there is nobody to learn from", "there is nobody to test on"),
     ) -> None:
         self._learnt = learnt
@@ -114,8 +121,10 @@ class Step:
         self._settings = settings
         self._features = features
         self._keep = tuple(keep)
+        self._closes_after = closes_after
         self._lacking = lacking
         self._classifiers: dict[str, Classifier] = {}
+        self._tried: dict[str, tuple[Tried, ...]] = {}
         self._raw: dict[str, dict[str, Outcomes]] = {}
 
     def fitted(self, learner: Learner) -> Fitted:
@@ -138,7 +147,8 @@ class Step:
         probability = classifier.calibration.probabilities(of_test.probability)
         tested = replace(of_test, probability=probability)
         metrics = all_metrics(tested.counts, threshold=threshold, seed=self._settings.seed)
-        return Fitted(classifier, tuple(metrics), tested, CALIBRATION in raw)
+        tried = self._tried.get(learner.name, ())
+        return Fitted(classifier, tuple(metrics), tested, CALIBRATION in raw, tried)
 
     def _classifier(self, learner: Learner) -> Classifier:
         """Fit a learner without calibration; what is made of others is made of their fits."""
@@ -149,7 +159,15 @@ class Step:
             else:
                 if not self._classifiers and self._learnt.isEmpty():
                     raise DataError(self._lacking[0])
-                classifier = learner.fit(self._learnt, self._features, self._settings)
+                settings, self._tried[learner.name] = searched(
+                    learner,
+                    self._learnt,
+                    self._features,
+                    self._settings,
+                    closes_after=self._closes_after,
+                )
+                classifier = learner.fit(self._learnt, self._features, settings)
+                classifier = replace(classifier, settings=dict(learner.settings(settings)))
             self._classifiers[learner.name] = classifier
         return self._classifiers[learner.name]
 

@@ -17,6 +17,10 @@ from crm_spark.models.contract_churn.strength import AttributeStrength, stronges
 STRONGEST_CATEGORY: Final = "strongest_category"
 STRONGEST_NUMBER: Final = "strongest_number"
 RULES: Final = {STRONGEST_CATEGORY: False, STRONGEST_NUMBER: True}
+IN_WORDS: Final = {
+    STRONGEST_CATEGORY: "rule: the category that tells most by itself",
+    STRONGEST_NUMBER: "rule: the number that tells most by itself",
+}
 
 
 def rules_of(encoding: Encoding, strengths: Sequence[AttributeStrength]) -> list[Learner]:
@@ -26,11 +30,11 @@ def rules_of(encoding: Encoding, strengths: Sequence[AttributeStrength]) -> list
         best = strongest(strengths, is_number=is_number)
         if best is not None:
             # On a level an input, a regression without a penalty to speak of gives the shares.
-            found.append(rule(name, encoding.inputs_of(best.attribute)))
+            found.append(rule(name, IN_WORDS[name], encoding.inputs_of(best.attribute)))
     return found
 
 
 def candidates_of(params: ContractChurnSection) -> tuple[Learner, ...]:
     """Give the rules by their names, and the learners that the section names."""
-    rules = [Learner(name, None, is_rule=True) for name in RULES]
+    rules = [Learner(name, IN_WORDS[name], None, is_rule=True) for name in RULES]
     return (*rules, *learners_of(params))

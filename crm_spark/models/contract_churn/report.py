@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from crm_spark.models.calibration_gate import CALIBRATION_ERROR
 from crm_spark.models.candidate_report import champion_on_console
-from crm_spark.models.classifiers.settings import AVERAGE, FOREST, LOGISTIC_REGRESSION
-from crm_spark.models.contract_churn.candidates import RULES, STRONGEST_CATEGORY, STRONGEST_NUMBER
+from crm_spark.models.classifiers.learners import LEARNERS
+from crm_spark.models.contract_churn.candidates import IN_WORDS, RULES
 from crm_spark.models.contract_churn.facts import MODEL, ContractFacts, FirstToCall
 from crm_spark.models.contract_churn.train import CROSS_VALIDATED
 from crm_spark.models.grade import grade_of_champion
@@ -17,13 +17,7 @@ from crm_spark.report.subject import Subject
 from crm_spark.report.words import in_words, share, with_interval
 from crm_spark.words import are, counted
 
-WORDS = {
-    FOREST: "random forest",
-    LOGISTIC_REGRESSION: "logistic regression",
-    AVERAGE: "mean of forest and logistic regression",
-    STRONGEST_CATEGORY: "rule: the category that tells most by itself",
-    STRONGEST_NUMBER: "rule: the number that tells most by itself",
-}
+WORDS = {**{one.name: one.in_words for one in LEARNERS}, **IN_WORDS}
 
 FIGURES = {
     "auc": "AUC",

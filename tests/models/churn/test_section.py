@@ -19,6 +19,7 @@ from crm_spark.models.churn.section import (
     cutoffs_for_test,
     latest_closed,
 )
+from crm_spark.models.classifiers.learners import LEARNERS
 from crm_spark.models.classifiers.settings import ForestParams
 
 quickly = settings(max_examples=300, derandomize=True, database=None, deadline=None)
@@ -247,7 +248,7 @@ def test_a_candidate_that_is_unknown_is_refused_with_those_there_are() -> None:
         ChurnSection.model_validate({"candidates": ["forest", "boosting"]})
     (error,) = refused.value.errors()
     assert error["loc"] == ("candidates", 1)
-    assert "'forest', 'logistic_regression' or 'average'" in error["msg"]
+    assert all(f"'{one.name}'" in error["msg"] for one in LEARNERS)
 
 
 def test_a_candidate_has_the_settings_that_make_another_model_of_it() -> None:
@@ -255,7 +256,6 @@ def test_a_candidate_has_the_settings_that_make_another_model_of_it() -> None:
     settings = {one.name: dict(one.settings(section)) for one in candidates_of(section)}
     assert settings["logistic_regression"] == {"logistic_penalty": 5.0}
     assert settings["forest"] == section.forest.model_dump()
-    assert settings["average"] == {**settings["forest"], **settings["logistic_regression"]}
     assert all(settings[name] == {} for name in RULES)
 
 

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from sklearn.linear_model import LogisticRegression as SklearnRegression
 
 from crm_spark.models.binary_metrics import Floats
-from crm_spark.models.classifiers import linear
+from crm_spark.models.classifiers import arrays
 from crm_spark.models.classifiers.classifier import LABEL
 from crm_spark.models.classifiers.linear import Linear, fit_linear
 from crm_spark.models.logistic import LogisticRegression
@@ -234,7 +234,7 @@ def test_of_many_rows_those_of_a_sample_of_customers_are_learnt_from(
     # 1,600 rows of 400 customers: of one customer in five come 320, of one in four were 400.
     drawn = frame.where(F.pmod(F.xxhash64("customer_id"), F.lit(5)) == 0)
     expected = fit_linear(drawn, FEATURES, label=LABEL, penalty=PENALTY)
-    monkeypatch.setattr(linear, "LEARNT_ROWS", 399)
+    monkeypatch.setattr(arrays, "LEARNT_ROWS", 399)
     sampled = fit_linear(frame.repartition(3, "n_orders"), FEATURES, label=LABEL, penalty=PENALTY)
     assert len(table) == 1600
     assert sampled == expected

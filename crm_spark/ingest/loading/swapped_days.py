@@ -54,7 +54,7 @@ def swapped_days(rejected: DataFrame, source: Source, shown: Mapping[str, list[s
     return [
         hint
         for column, names in shown.items()
-        for other, text in swapped_expressions(source.section.columns[column])
+        for other, text in swapped_expressions(source.section.mapping[column])
         if (hint := _hint(_unread(rejected, column, names), other, text, source.time_zone))
     ]
 

@@ -26,6 +26,13 @@ class ContractChurnSection(LearnerSettings):
     # take about a millisecond a customer.
     explained_deciles: int = Field(default=10, ge=0, le=10)
 
+    @field_validator("search")
+    @classmethod
+    def _there_is_nothing_to_search_by(cls, value: int) -> int:
+        if value:
+            raise ValueError("a search goes by earlier cut-offs, and contracts have no dates")
+        return value
+
     @field_validator("trusted_attributes")
     @classmethod
     def _in_order(cls, value: tuple[str, ...]) -> tuple[str, ...]:

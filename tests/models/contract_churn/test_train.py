@@ -147,7 +147,7 @@ def test_contributions_of_attributes_add_up_to_the_score(
 def test_settings_know_their_range() -> None:
     assert set(ContractChurnSection().candidates) == {"average", "forest", "logistic_regression"}
     assert ContractChurnSection(forest=ForestParams(n_trees=3)).forest.n_trees == 3
-    wrong: Any = {"n_folds": 1, "test_share": 0.9, "most_levels": 0}
+    wrong: Any = {"n_folds": 1, "test_share": 0.9, "most_levels": 0, "search": 2}
     for key, value in wrong.items():
         with pytest.raises(ValidationError, match=key):
             ContractChurnSection(**{key: value})

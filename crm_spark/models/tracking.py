@@ -71,8 +71,9 @@ class LoggedPipeline:
             ColSpec("double" if field.dataType.typeName() == "double" else "string", field.name)
             for field in self.example.schema.fields
         ]
-        outputs = Schema([ColSpec("double", name) for name in self.outputs])
-        return ModelSignature(Schema(columns), outputs if self.outputs else None)
+        outputs = [ColSpec("double", name) for name in self.outputs]
+        # MLflow refuses a schema of nothing.
+        return ModelSignature(Schema(columns), Schema(outputs) if outputs else None)
 
 
 @dataclass(frozen=True)

@@ -125,12 +125,13 @@ def test_covers_of_trees_that_draw_their_rows_add_up(grown: Saved) -> None:
 def test_nodes_are_read_in_their_order_whatever_that_of_the_file(
     grown: Saved, tmp_path: Path
 ) -> None:
-    (file,) = grown.folder.glob("stages/1_*/data/*.parquet")
-    table = pq.read_table(file)
-    place = tmp_path / file.relative_to(grown.folder)
-    place.parent.mkdir(parents=True)
-    pq.write_table(table.take(np.random.default_rng(1).permutation(len(table))), place)
-    again = read_trees(tmp_path)
+    copy = tmp_path / "in_another_order"
+    shutil.copytree(grown.folder, copy)
+    for folder in ("data", "treesMetadata"):
+        (file,) = copy.glob(f"stages/1_*/{folder}/*.parquet")
+        table = pq.read_table(file)
+        pq.write_table(table.take(np.random.default_rng(1).permutation(len(table))), file)
+    again = read_trees(copy)
     assert len(again) == len(grown.trees)
     for tree, other in zip(again, grown.trees, strict=True):
         for name in ("column", "threshold", "left", "right", "value", "cover"):

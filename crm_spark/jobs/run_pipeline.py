@@ -13,6 +13,7 @@ from crm_spark.errors import BusyError, CrmSparkError, DataError, listed
 from crm_spark.features.family_checks import require_computable
 from crm_spark.ingest.due import sources_due
 from crm_spark.jobs.catalogue import Job, job_of, jobs_of_a_day, targets_of
+from crm_spark.lake.state import Output
 from crm_spark.models.contract import AnyModel
 from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.graph import due, in_order
@@ -106,18 +107,26 @@ def run_day(pipeline: PipelineRun, asked: date | None, *, skip_training: bool) -
     pipeline.summary.as_of = plan.day
     problems = _lacking_models(config)
     jobs = jobs_of_a_day(config)
+    lost: set[Output] = set()  # what this run was to make and did not
     for name in in_order(targets_of(jobs, plan)):
         model = _model_of(name, config)
-        is_skipped = model is not None and skip_training and name == model.train_job
-        if is_skipped or (model is not None and model.name in problems):
+        if model is not None and skip_training and name == model.train_job:
             continue
-        try:
-            _run_where_due(pipeline, name, jobs[name], plan)
-        except DataError as error:
-            if model is None:
-                raise
-            log.error("%s", redact(str(error)))
-            problems[model.name] = error
+        targets = targets_of({name: jobs[name]}, plan)[name]
+        lacking = [read for target in targets for read in target.reads if read in lost]
+        has_failed = model is not None and model.name in problems and name not in model.jobs_after
+        if not has_failed and not lacking:
+            try:
+                _run_where_due(pipeline, name, jobs[name], plan)
+                continue
+            except DataError as error:
+                if model is None:
+                    raise
+                log.error("%s", redact(str(error)))
+                problems[model.name] = error
+        elif lacking and not has_failed:
+            log.info("%s is left out: %s is not there", name, lacking[0])
+        lost |= {target.output for target in targets}
     _raise_required(config, problems)
     return plan.day
 
@@ -149,10 +158,11 @@ def _run_where_due(pipeline: PipelineRun, name: str, job: Job, plan: DayPlan) ->
 
 
 def _model_of(name: str, config: Config) -> AnyModel | None:
-    """Give the model that a job trains or scores with: where one fails, the others go on."""
-    models = config.chosen_models
-    found = (model for model in models if name in (model.train_job, model.score_job))
-    return next(found, None)
+    """Give the model that a job trains, scores with or follows: where one fails, others go on."""
+    for model in config.chosen_models:
+        if name in (model.train_job, model.score_job, *model.jobs_after):
+            return model
+    return None
 
 
 def _raise_required(config: Config, problems: Mapping[str, DataError]) -> None:

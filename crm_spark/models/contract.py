@@ -89,6 +89,8 @@ class Model(ABC, Generic[S, D, M]):
     generation: ClassVar[int] = 1
     # Keys of the section that no fitted model depends on.
     not_learnt: ClassVar[frozenset[str]] = frozenset()
+    # Keys of the section that no score depends on.
+    not_scored: ClassVar[frozenset[str]] = frozenset()
     # By these a candidate has to beat the best rule, by all of them; the first ranks the rules.
     criteria: ClassVar[tuple[Criterion, ...]] = ()
     # What the report's last section says of its figures: word and meaning.

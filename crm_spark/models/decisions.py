@@ -59,6 +59,12 @@ def decisions(lake: Lake, model_name: str, *, until: date | None = None) -> list
     return sorted(found, key=lambda one: (one.as_of, one.decided_at, one.run_id, one.kind))
 
 
+def kind_of_version(lake: Lake, model_name: str, version: str) -> str:
+    """Give the kind that a version is; an empty text where no decision names it."""
+    kinds = {one.version: one.kind for one in decisions(lake, model_name)}
+    return kinds.get(version, "")
+
+
 def _decision(row: Mapping[str, Any]) -> Decision:
     return Decision(
         model_name=row["model_name"],

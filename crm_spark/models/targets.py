@@ -49,7 +49,7 @@ def score_targets(
     training = row.output if row else Output(training_name(model, section), day)
     reads = [*outputs_read(model.scores_from(section, day), first_order, day), training]
     reads += [Output(table.name) for table in mapped_tables(model.scores_from_sources, mapped)]
-    settings = _settings(section, frozenset())
+    settings = _settings(section, model.not_scored)
     beside = tuple(Output(name, day) for name in model.scores_beside)
     return [
         Target(

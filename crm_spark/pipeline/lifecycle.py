@@ -86,10 +86,13 @@ class Run(LakeRun):
                 "the newest order is of %s: the days from then to %s look silent", newest, day
             )
         self.summary.as_of = day
-        if self.config.churn.open_days:
-            churn = settled(self, self.config.churn, keeps=not self._reads_only)
-            self.config = self.config.model_copy(update={"churn": churn})
+        self.settle_days(day)
         return day
+
+    def settle_days(self, day: date) -> None:
+        """Settle the days of churn that the configuration leaves to be chosen, by a date."""
+        churn = settled(self, self.config.churn, day, keeps=not self._reads_only)
+        self.config = self.config.model_copy(update={"churn": churn})
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from datetime import date
 
 from crm_spark.lake.contract import Table
 from crm_spark.lake.state import UNTOUCHED, Output, State
+from crm_spark.models.churn.alerts import memory_of_alerts
+from crm_spark.models.churn.tables import CUSTOMER_ALERTS, CUSTOMER_CHURN
 from crm_spark.pipeline.days import feature_dates, first_order
 from crm_spark.pipeline.lifecycle import Run
 from crm_spark.runtime.progress import log, stage
@@ -17,18 +19,24 @@ KeptDates = Mapping[str, frozenset[date]]
 
 
 def dates_to_keep(run: Run) -> KeptDates | None:
-    """Give the as-of dates to keep, by layer; None keeps all.
+    """Give the as-of dates to keep, by layer or by table; None keeps all.
 
-    Features are kept for the cut-offs, too, that training as of the newest date reads.
+    Features are kept for the cut-offs, too, that training as of the newest date reads, and churn's
+    scores and alerts for as long as a silence remembers them.
     """
     n = run.config.storage.keep_dates
     own = sorted(_own_days(run.state), reverse=True)
     if n is None or not own:
         return None
     newest = own[:n]
+    if run.config.sources.transactions is not None:
+        run.settle_days(newest[0])
     dates = feature_dates(run.config, newest[0], first_order(run))
     features = frozenset({*newest, *dates.snapshots, *dates.interactions})
-    return {"scores": frozenset(newest), "features": features}
+    since = newest[0] - memory_of_alerts(run.config.churn)
+    remembered = frozenset({*newest, *(day for day in own if day >= since)})
+    of_alerts = dict.fromkeys((CUSTOMER_CHURN.name, CUSTOMER_ALERTS.name), remembered)
+    return {"scores": frozenset(newest), "features": features, **of_alerts}
 
 
 def _own_days(state: State) -> set[date]:
@@ -66,7 +74,8 @@ def _drop_dates(run: Run, table: Table, kept: KeptDates | None) -> int:
     """Drop the other dates of a feature or score table; give their number."""
     if kept is None or table.layer not in kept or "as_of_date" not in table.partition_by:
         return 0
-    old = [day for day in run.lake.dates(table) if day not in kept[table.layer]]
+    kept_dates = kept.get(table.name, kept[table.layer])
+    old = [day for day in run.lake.dates(table) if day not in kept_dates]
     if not old:
         return 0
     log.info("%s: dropping %s", table.name, ", ".join(map(str, sorted(old))))

@@ -7,19 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-import numpy as np
-import pandas as pd
 from pyspark.sql import DataFrame
 
 from crm_spark.errors import DataError
 from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.lake.run import LINES, Finished
-from crm_spark.lake.state import Output, OutputRow, State, Target
+from crm_spark.lake.state import Output, OutputRow, State, Target, why_made_otherwise
+from crm_spark.models.churn.alert_arrays import SILENT, watched_of
 from crm_spark.models.churn.alert_policies import (
     OF_SCORES,
     SILENCE,
-    WARNING_GAIN,
-    Days,
     Lapses,
     Policy,
     PolicyName,
@@ -32,6 +29,7 @@ from crm_spark.models.churn.alert_policies import (
     warning_figures,
     warning_gain,
 )
+from crm_spark.models.churn.alert_table import ALERTS_OF, policy_table
 from crm_spark.models.churn.candidates import candidates_of
 from crm_spark.models.churn.feature_checks import (
     measured_features,
@@ -40,7 +38,7 @@ from crm_spark.models.churn.feature_checks import (
 )
 from crm_spark.models.churn.inputs import counted_orders, labelled
 from crm_spark.models.churn.labels import is_active
-from crm_spark.models.churn.model import PROBABILITY
+from crm_spark.models.churn.model import GENERATION, PROBABILITY
 from crm_spark.models.churn.section import ChurnSection, cutoffs_for_test
 from crm_spark.models.churn.train import step_of
 from crm_spark.models.classifiers.classifier import Classifier, score
@@ -53,12 +51,20 @@ from crm_spark.models.rows import sampled_customers
 from crm_spark.runtime.progress import log, stage
 from crm_spark.words import counted
 
-# What ops.outputs calls the policies of a day, and ops.metrics the figures of a model's alerts.
-POLICIES, ALERTS_OF = "alerts.policies", "alerts."
-# Fewer days of silences to choose by, or to measure by, tell nothing.
-FEWEST_DAYS_OF_A_SPAN = 7
-_SILENT = "days_since_last_order"
-_KEEP = ("customer_id", "as_of_date", _SILENT)
+# What ops.outputs calls the policies of a day: this, and by which settings they are.
+POLICIES = "alerts.policies"
+_KEEP = ("customer_id", "as_of_date", SILENT)
+# Keys of the section on which no probability depends.
+_NO_PART = frozenset(
+    {
+        "alerts",
+        "backtest_cutoffs",
+        "explained_deciles",
+        "importance_rows",
+        "n_reasons",
+        "subgroups",
+    }
+)
 
 Snapshots = Callable[[Sequence[date], DataFrame | None], DataFrame]
 
@@ -77,26 +83,15 @@ class Spans:
 
 
 def spans_until(section: ChurnSection, known_to: date) -> Spans:
-    """Give the spans of the configured days before `known_to`.
-
-    Raises DataError where they leave too few days beside two lapses.
-    """
-    alerts, lapse = section.alerts, section.lapse_days
-    room = (alerts.backtest_days - 2 * lapse) // 2
-    if room < FEWEST_DAYS_OF_A_SPAN:
-        needed = 2 * (lapse + FEWEST_DAYS_OF_A_SPAN)
-        raise DataError(
-            f"churn.alerts.backtest_days {alerts.backtest_days} is too few: {needed} are needed "
-            f"with lapses of {counted(lapse, 'day')}"
-        )
-    start = known_to - timedelta(days=alerts.backtest_days)
-    n_dates = -(-alerts.backtest_days // alerts.backtest_every_days)
+    """Give the spans of the configured days before `known_to`, less the days of grace."""
+    alerts, n_days = section.alerts, section.backtest_days
+    room = (n_days - 2 * section.lapse_days) // 2
+    start = known_to - timedelta(days=n_days + section.grace_days)
+    every = alerts.backtest_every_days
     first = start.toordinal()
-    quoted = first + room + lapse
+    quoted = first + room + section.lapse_days
     return Spans(
-        tuple(
-            start + timedelta(days=place * alerts.backtest_every_days) for place in range(n_dates)
-        ),
+        tuple(start + timedelta(days=days) for days in range(0, n_days, every)),
         Span(first, first + room),
         Span(quoted, quoted + room),
         known_to,
@@ -104,19 +99,27 @@ def spans_until(section: ChurnSection, known_to: date) -> Spans:
 
 
 def policies_target(section: ChurnSection, day: date) -> Target:
-    """Give the target of the policies as of a day."""
-    settings = section.model_dump(mode="json", exclude_defaults=True, exclude={"backtest_cutoffs"})
-    return Target(Output(POLICIES, day), (Output(CUSTOMER_ORDERS.name), LINES), settings)
+    """Give the target of the policies as of a day; other settings have others beside them."""
+    settings = {
+        **section.model_dump(mode="json", exclude_defaults=True, exclude=set(_NO_PART)),
+        **section.alerts.model_dump(mode="json"),
+        "lapse_days": section.lapse_days,
+        "silent_days": section.silent_days,
+        "backtest_days": section.backtest_days,
+    }
+    name = f"{POLICIES}/{Target(Output(POLICIES), settings=settings).fingerprint[:8]}"
+    reads = (Output(CUSTOMER_ORDERS.name), LINES)
+    return Target(Output(name, day), reads, settings, GENERATION)
 
 
 def policies_row(section: ChurnSection, day: date, state: State) -> OutputRow | None:
-    """Give the newest backtest as of a date not later, made under these settings."""
+    """Give the newest backtest as of a date not later, under these settings and by this code."""
     wanted = policies_target(section, day)
     found = [
         row
-        for output in state.outputs(POLICIES)
-        if (row := state.newest(output)) and row.output.as_of_date and row.output.as_of_date <= day
-        if row.fingerprint == wanted.fingerprint
+        for output in state.outputs(wanted.output.name)
+        if (row := state.newest(output)) and output.as_of_date and output.as_of_date <= day
+        if why_made_otherwise(row, wanted) is None
     ]
     return max(found, key=lambda row: str(row.output.as_of_date), default=None)
 
@@ -151,11 +154,10 @@ def backtest_alerts(run: ModelRun[ChurnSection], snapshots: Snapshots) -> None:
         watched, lapses = _watched(run, spans, models, snapshots)
     finally:
         run.release()
-    rule = rule_of(section)
     rows: list[MetricRow] = []
     chosen: dict[str, Policy] = {}
     for kind, of_kind in watched.items():
-        tried = _policies(section, of_kind, lapses, spans.choice, rule)
+        tried = _policies(section, of_kind, lapses, spans.choice)
         on_choice = {
             name: (one, _warned(section, of_kind, lapses, one, spans.choice))
             for name, one in tried.items()
@@ -227,67 +229,7 @@ def _watched(
             frames[kind] = scored.toPandas()  # TESTED_ROWS, or few more
     with stage(run.spark, "what came after"):
         days = orders.join(drawn, "customer_id").toPandas()  # of the same customers
-    return watched_of(frames, days, spans, run.section)
-
-
-def watched_of(
-    frames: Mapping[str, pd.DataFrame],
-    orders: pd.DataFrame,
-    spans: Spans,
-    section: ChurnSection,
-) -> tuple[dict[str, Watched], Lapses]:
-    """Put scores of each model and the order days of the same customers into arrays.
-
-    `frames` have customer_id, as_of_date, days_since_last_order and churn_probability, `orders`
-    customer_id and order_date. Silences that go on at the end of what is known have no next order.
-    """
-    names = np.sort(orders["customer_id"].unique())
-    dates = np.array([day.toordinal() for day in spans.dates])
-    known_to = spans.known_to.toordinal()
-    customer = np.searchsorted(names, orders["customer_id"].to_numpy())
-    ordered = np.array([day.toordinal() for day in orders["order_date"]], np.int64)
-    # One number a customer and day, so that the next order is looked up at once.
-    width = int(max(ordered.max(initial=0), dates.max())) + 2
-    keys = np.sort(customer * width + ordered)
-    next_order = _next_orders(keys, width, dates, len(names), never=known_to + section.lapse_days)
-    shape = (len(names), len(dates))
-    watched = {}
-    for kind, frame in frames.items():
-        row = np.searchsorted(names, frame["customer_id"].to_numpy())
-        place = np.searchsorted(dates, [day.toordinal() for day in frame["as_of_date"]])
-        silent, probability = np.full(shape, np.nan), np.full(shape, np.nan)
-        # 0 is an order on the day before the date.
-        silent[row, place] = frame[_SILENT].to_numpy(float) + 1
-        probability[row, place] = frame[PROBABILITY].to_numpy(float)
-        watched[kind] = Watched(
-            dates,
-            silent,
-            probability,
-            next_order,
-            known_to,
-            section.lapse_days,
-            section.horizon_days,
-        )
-    return watched, _lapses(keys, width, section.lapse_days, known_to)
-
-
-def _next_orders(keys: Days, width: int, dates: Days, n_customers: int, *, never: int) -> Days:
-    """Give the first order on or after each date, [customers, dates]."""
-    asked = np.arange(n_customers)[:, None] * width + dates[None, :]
-    place = np.searchsorted(keys, asked)
-    found = keys[np.minimum(place, len(keys) - 1)]
-    is_own = (place < len(keys)) & (found // width == asked // width)
-    return np.where(is_own, found % width, never)
-
-
-def _lapses(keys: Days, width: int, lapse_days: int, known_to: int) -> Lapses:
-    """Give the silences of lapse_days or more that can be seen in what is known."""
-    customer, day = keys // width, keys % width
-    following = np.append(day[1:], 0)
-    is_last = np.append(customer[1:] != customer[:-1], True)
-    ended = np.where(is_last, known_to, following)
-    is_lapse = (ended - day >= lapse_days) & (day + lapse_days <= known_to)
-    return Lapses(customer[is_lapse], day[is_lapse])
+    return watched_of(frames, days, run.section, dates=spans.dates, known_to=spans.known_to)
 
 
 def _warned(
@@ -297,24 +239,33 @@ def _warned(
 
 
 def _policies(
-    section: ChurnSection, watched: Watched, lapses: Lapses, span: Span, rule: Policy
+    section: ChurnSection, watched: Watched, lapses: Lapses, span: Span
 ) -> dict[PolicyName, Policy]:
-    """Give the rule, and each policy of scores with the threshold that warns longest."""
-    by_rule = _warned(section, watched, lapses, rule, span)
-    precision = section.alerts.precision or by_rule.precision or 0.0
-    found: dict[PolicyName, Policy] = {SILENCE: rule}
-    for name in OF_SCORES:
-        policy = fitted_policy(
-            watched,
-            lapses,
-            name,
-            span,
-            precision=precision,
-            cool_down_days=section.alerts.cool_down_days,
+    """Give the rule, and each policy of scores with the threshold that warns longest.
+
+    With no less precision than the rule; where a precision is asked for, the rule's days of silence
+    are fitted to it, too, as far as it can be had.
+    """
+    alerts, rule = section.alerts, rule_of(section)
+
+    def fitted(name: PolicyName, precision: float) -> Policy | None:
+        return fitted_policy(
+            watched, lapses, name, span, precision=precision, cool_down_days=alerts.cool_down_days
         )
-        if policy is not None:
-            found[name] = policy
-    return found
+
+    if alerts.precision is None:
+        precision = _warned(section, watched, lapses, rule, span).precision or 0.0
+    else:
+        precision, asked = alerts.precision, fitted(SILENCE, alerts.precision)
+        if asked is None:
+            log.warning(
+                "no silence has a precision of %.2f: the rule stays at %s",
+                precision,
+                counted(rule.threshold, "day"),
+            )
+        rule = asked or rule
+    found = {name: policy for name in OF_SCORES if (policy := fitted(name, precision))}
+    return {SILENCE: rule, **found}
 
 
 def _rows(
@@ -346,42 +297,3 @@ def _rows(
             for one in measured
         ]
     return rows
-
-
-_COLUMNS = {
-    "precision": "precision",
-    "recall": "recall",
-    "warning_days": "warning",
-    "lead_days": "lead",
-    "alerts_per_1000": "per 1000",
-    WARNING_GAIN: "gain",
-}
-
-
-def policy_table(
-    rows: Sequence[MetricRow], quoted: Span, chosen: Mapping[str, Policy]
-) -> list[str]:
-    """Lay out the rule and each model's policies on what is quoted; * is what is used."""
-    cutoff = date.fromordinal(quoted.first)
-    value = {(row.model_name, row.metric): row.value for row in rows if row.cutoff == cutoff}
-    lines = [
-        f"alerts of silences that began from {cutoff} to {date.fromordinal(quoted.end - 1)}, which "
-        "chose nothing;",
-        "warning, and its gain on the rule: mean days a lapse; lead: median days; alerts of 1,000 "
-        "in 28 days",
-        f"{'scores':<26}{'alert by':<20}" + "".join(f"{title:>9}" for title in _COLUMNS.values()),
-    ]
-
-    def line(kind: str, name: PolicyName, shown: str, mark: str) -> str:
-        cells = [value.get((f"{ALERTS_OF}{kind}", f"{name}.{metric}")) for metric in _COLUMNS]
-        figures = "".join(f"{'-' if cell is None else f'{cell:.3f}':>9}" for cell in cells)
-        return f"{shown:<26}{name + mark:<20}{figures}"
-
-    for number, (kind, used) in enumerate(chosen.items()):
-        if not number:  # the rule is the same for all
-            lines.append(line(kind, SILENCE, "any", ""))
-        tried = [one for one in OF_SCORES if (f"{ALERTS_OF}{kind}", f"{one}.precision") in value]
-        lines += [line(kind, one, kind, " *" if used.name == one else "") for one in tried]
-        if used.name == SILENCE:
-            lines.append(f"{kind:<26}{SILENCE} *")
-    return lines

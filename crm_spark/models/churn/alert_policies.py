@@ -50,13 +50,15 @@ class Policy:
     threshold: float
 
 
-def lapse_probability(churn_probability: Column, days_left: Column, horizon_days: int) -> Column:
+def lapse_probability(
+    churn_probability: Column, *, days_left: Column, horizon_days: Column
+) -> Column:
     """Give the probability that a silence goes on for `days_left` days, between 0 and 1.
 
     Of a probability p of no order in the horizon, p ^ (days_left / horizon): as if a customer's
     chance of an order were the same on every day to come. Null where any of them is.
     """
-    return F.pow(churn_probability, days_left / F.lit(float(horizon_days)))
+    return F.pow(churn_probability, days_left.cast("double") / horizon_days)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ class Watched:
     known_to: int
     lapse_days: int
     horizon_days: int
+
+    @property
+    def scored_in_28_days(self) -> float:
+        """How often a customer is scored in 28 days."""
+        return 28 / float(self.dates[1] - self.dates[0]) if len(self.dates) > 1 else 1.0
 
     @property
     def last_order(self) -> Days:
@@ -143,7 +150,8 @@ def raised(watched: Watched, policy: Policy, *, cool_down_days: int) -> Flags:
     newest = np.full(len(signal), _NEVER)
     found = np.zeros(signal.shape, bool)
     for place, day in enumerate(watched.dates):
-        is_first = newest < began[:, place]
+        # An order on the day of an alert was not known by then: it begins a new silence.
+        is_first = newest <= began[:, place]
         is_rested = day - newest >= cool_down_days
         now = may[:, place] & (signal[:, place] >= policy.threshold) & is_first & is_rested
         found[:, place] = now
@@ -155,14 +163,15 @@ def raised(watched: Watched, policy: Policy, *, cool_down_days: int) -> Flags:
 class Warned:
     """What alerts of a policy came to over a span, by customer where it is added up.
 
-    `lead_days` are those of each alert that came true, from alert to where the lapse could be
-    seen; `warning_of_customer` sums them, `lapses_of_customer` counts all lapses. `per_1000` are
-    the alerts that 1,000 active customers have in 28 days.
+    `mean_signal` is that of the alerts; `lead_days` are those of each alert that came true, from
+    alert to where the lapse could be seen; `warning_of_customer` sums them, `lapses_of_customer`
+    counts all lapses. `per_1000` are the alerts that 1,000 active customers have in 28 days.
     """
 
     n_alerts: int
     n_true: int
     n_lapses: int
+    mean_signal: float | None
     lead_days: Floats
     warning_of_customer: Floats
     lapses_of_customer: Floats
@@ -193,17 +202,17 @@ def warned(
     n = len(watched.silent_days)
     counted = lapses.customer[span.holds(lapses.began)]
     in_span = span.holds(watched.dates)
-    active = float((~np.isnan(watched.silent_days[:, in_span])).sum(axis=0).mean())
-    months = (span.end - span.first) / 28
-    n_raised = int(alerts[:, in_span].sum())
+    n_scores = float((~np.isnan(watched.silent_days[:, in_span])).sum())
+    signal = watched.signal(policy.name)[customer, place]
     return Warned(
         n_alerts=len(customer),
         n_true=int(is_true.sum()),
         n_lapses=len(counted),
+        mean_signal=float(signal.mean()) if len(signal) else None,
         lead_days=lead,
         warning_of_customer=np.bincount(customer[is_true], lead, n).astype(float),
         lapses_of_customer=np.bincount(counted, None, n).astype(float),
-        per_1000=1000 * n_raised / active / months if active else 0.0,
+        per_1000=watched.scored_in_28_days * 1000 * alerts[:, in_span].sum() / max(n_scores, 1.0),
     )
 
 
@@ -261,6 +270,7 @@ def warning_figures(found: Warned, policy: Policy) -> list[Measured]:
 
     return [
         Measured("threshold", policy.threshold, found.n_alerts),
+        Measured("mean_signal", found.mean_signal, found.n_alerts),
         share("precision", precision, found.n_alerts),
         share("recall", recall, found.n_lapses),
         Measured("warning_days", found.warning_days, found.n_lapses),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from pyspark.sql import Column, DataFrame
@@ -9,9 +10,10 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
+from crm_spark.lake.contract import Table
 from crm_spark.lake.run import Finished
 from crm_spark.lake.state import Output, State, Target
-from crm_spark.models.churn.alert_backtest import POLICIES, policies_row, policy_for
+from crm_spark.models.churn.alert_backtest import policies_row, policy_for
 from crm_spark.models.churn.alert_policies import (
     LAPSE_PROBABILITY,
     LEVEL,
@@ -25,7 +27,7 @@ from crm_spark.models.churn.model import PROBABILITY
 from crm_spark.models.churn.past_scores import scored_date
 from crm_spark.models.churn.section import ChurnSection
 from crm_spark.models.churn.tables import CUSTOMER_ALERTS, CUSTOMER_CHURN
-from crm_spark.models.decisions import decisions
+from crm_spark.models.decisions import kind_of_version
 from crm_spark.models.model_run import ModelRun
 from crm_spark.runtime.progress import log, stage
 from crm_spark.words import counted
@@ -33,15 +35,22 @@ from crm_spark.words import counted
 JOB = "raise_alerts"
 
 
+def memory_of_alerts(section: ChurnSection) -> timedelta:
+    """Give how far back earlier scores and alerts have a say: a silence, or a cool-down."""
+    return timedelta(days=max(section.lapse_days, section.alerts.cool_down_days))
+
+
 def alerts_target(section: ChurnSection, day: date, state: State) -> Target:
-    """Give the target of a day's alerts: its scores, the policies, and what went before."""
-    row = policies_row(section, day, state)
+    """Give the target of a day's alerts: its scores, and what went before.
+
+    What a later backtest chooses is for later dates: alerts that were raised stay as they are.
+    """
+    reach = memory_of_alerts(section)
     before = [
         output
-        for name in (CUSTOMER_CHURN.name, CUSTOMER_ALERTS.name)
-        for output in _before(section, day, state, name)
+        for table in (CUSTOMER_CHURN, CUSTOMER_ALERTS)
+        for output in _whole(state, table, lambda one: day - reach <= one < day)
     ]
-    policies = [Output(POLICIES, row.output.as_of_date)] if row else []
     return Target(
         Output(CUSTOMER_ALERTS.name, day),
         (Output(CUSTOMER_CHURN.name, day), Output(CUSTOMER_SNAPSHOT.name, day)),
@@ -50,18 +59,16 @@ def alerts_target(section: ChurnSection, day: date, state: State) -> Target:
             "silent_days": section.silent_days,
             "cool_down_days": section.alerts.cool_down_days,
         },
-        optional=(*policies, *before),
+        optional=tuple(before),
     )
 
 
-def _before(section: ChurnSection, day: date, state: State, name: str) -> list[Output]:
-    """Give the whole dates of a table that a silence, or a cool-down, may reach back to."""
-    reach = max(section.lapse_days, section.alerts.cool_down_days)
+def _whole(state: State, table: Table, is_wanted: Callable[[date], bool]) -> list[Output]:
+    """Give the dates of a table that stand, of those wanted."""
     return [
         output
-        for output in state.outputs(name)
-        if output.as_of_date and day - timedelta(days=reach) <= output.as_of_date < day
-        if state.is_whole(output)
+        for output in state.outputs(table.name)
+        if output.as_of_date and is_wanted(output.as_of_date) and state.is_whole(output)
     ]
 
 
@@ -70,44 +77,51 @@ def raise_alerts(run: ModelRun[ChurnSection]) -> None:
 
     Raises DataError where the date has no scores.
     """
-    lake_run, section = run.run, run.section
-    target = alerts_target(section, run.day, lake_run.state)
+    lake_run, section, day = run.run, run.section, run.day
     lake_run.settle(CUSTOMER_ALERTS)
+    target = alerts_target(section, day, lake_run.state)
     lake_run.require(target)
-    scores = run.lake.read_date(CUSTOMER_CHURN, run.day)
-    policy = _policy(run, scores)
-    snapshot = run.lake.read_date(CUSTOMER_SNAPSHOT, run.day)
+    scores = run.lake.read_date(CUSTOMER_CHURN, day)
+    snapshot = run.lake.read_date(CUSTOMER_SNAPSHOT, day)
+    scored = scored_date(scores, day)
+    is_backfilled = bool(scored) and scored[0].is_backfilled
+    kind = kind_of_version(run.lake, scored[0].model_name, scored[0].version) if scored else ""
+    policy = _policy(run, kind)
+    reach = memory_of_alerts(section)
+
+    def rows(table: Table, is_wanted: Callable[[date], bool]) -> DataFrame | None:
+        """Give what was known to those who had the date's scores; of a back-fill, all of it."""
+        dates = [one.as_of_date for one in _whole(lake_run.state, table, is_wanted)]
+        if not dates:
+            return None
+        found = run.lake.read(table).where(F.col("as_of_date").isin(dates))
+        return found if is_backfilled else found.where(~F.coalesce("is_backfilled", F.lit(False)))
+
     alerts = customers_to_alert(
         scores,
         snapshot.select("customer_id", "days_since_last_order"),
-        _rows_before(run, CUSTOMER_CHURN.name),
-        _rows_before(run, CUSTOMER_ALERTS.name),
-        policy,
-        section,
-        day=run.day,
+        policy=policy,
+        section=section,
+        day=day,
+        earlier_scores=rows(CUSTOMER_CHURN, lambda one: day - reach <= one < day),
+        earlier_alerts=rows(CUSTOMER_ALERTS, lambda one: day - reach <= one < day),
+        later_alerts=rows(CUSTOMER_ALERTS, lambda one: day < one <= day + reach),
     ).withColumn("scored_at", F.lit(lake_run.summary.started_at))
     with stage(run.spark, f"write {CUSTOMER_ALERTS.name}"):
-        written = lake_run.replace_dates(CUSTOMER_ALERTS, alerts, [run.day])
+        written = lake_run.replace_dates(CUSTOMER_ALERTS, alerts, [day])
     log.info(
         "%s of %s, by %s from %.3g on",
         counted(written.rows, "alert"),
-        run.day,
+        day,
         policy.name,
         policy.threshold,
     )
     lake_run.finish(Finished(target, written.version, written.content_checksum))
 
 
-def _policy(run: ModelRun[ChurnSection], scores: DataFrame) -> Policy:
+def _policy(run: ModelRun[ChurnSection], kind: str) -> Policy:
     """Give the policy for the kind of model that scored the date, and say where it is the rule."""
     row = policies_row(run.section, run.day, run.run.state)
-    found = scored_date(scores, run.day)
-    kinds = {
-        one.version: one.kind
-        for scored in found[:1]
-        for one in decisions(run.lake, scored.model_name)
-    }
-    kind = kinds.get(found[0].version, "") if found else ""
     policy = policy_for(run.section, row, kind)
     if row is None:
         log.info(
@@ -121,36 +135,26 @@ def _policy(run: ModelRun[ChurnSection], scores: DataFrame) -> Policy:
     return policy
 
 
-def _rows_before(run: ModelRun[ChurnSection], name: str) -> DataFrame | None:
-    """Give what of earlier dates was known to those who scored them; None where there is none."""
-    table = {one.name: one for one in (CUSTOMER_CHURN, CUSTOMER_ALERTS)}[name]
-    dates = [one.as_of_date for one in _before(run.section, run.day, run.run.state, name)]
-    if not dates:
-        return None
-    rows = run.lake.read(table).where(F.col("as_of_date").isin(dates))
-    return rows.where(~F.col("is_backfilled"))
-
-
 def customers_to_alert(
     scores: DataFrame,
     silences: DataFrame,
-    earlier_scores: DataFrame | None,
-    earlier_alerts: DataFrame | None,
+    *,
     policy: Policy,
     section: ChurnSection,
-    *,
     day: date,
+    earlier_scores: DataFrame | None = None,
+    earlier_alerts: DataFrame | None = None,
+    later_alerts: DataFrame | None = None,
 ) -> DataFrame:
     """Give the alerts of a day: customers whose signal reaches the policy's threshold.
 
     Grain: customer_id. Reads scores.customer_churn of the day, customer_id and
-    days_since_last_order of the day (0: ordered on the day before), and the rows of earlier dates
-    of scores.customer_churn and scores.customer_alerts. Left out are customers who have lapsed
-    already, who had an alert in the same silence, or one in the cool-down. Gives the columns of
-    scores.customer_alerts but for run_id and scored_at.
+    days_since_last_order of the day (0: ordered on the day before; null falls out), and of other
+    dates the rows of scores.customer_churn and scores.customer_alerts. Left out are customers who
+    have lapsed already, who had an alert in the same silence, on a later date too, or one in the
+    cool-down. Gives the columns of scores.customer_alerts but for run_id and scored_at.
     """
     begun = F.date_sub(F.lit(day), F.col("days_silent"))
-    left = (F.lit(section.lapse_days) - F.col("days_silent")).cast(T.DoubleType())
     known = silences.select(
         "customer_id",
         (F.col("days_since_last_order") + 1).cast(T.IntegerType()).alias("days_silent"),
@@ -162,9 +166,16 @@ def customers_to_alert(
         {
             "last_order_date": begun,
             "lapse_date": F.date_add(begun, section.lapse_days),
-            "lapse_probability": lapse_probability(F.col(PROBABILITY), left, section.horizon_days),
+            "lapse_probability": lapse_probability(
+                F.col(PROBABILITY),
+                days_left=F.lit(section.lapse_days) - F.col("days_silent"),
+                horizon_days=F.col("horizon_days"),
+            ),
         }
     )
+    if later_alerts is not None:
+        named = later_alerts.select("customer_id", "last_order_date").distinct()
+        rows = rows.join(named, ["customer_id", "last_order_date"], "left_anti")
     signals: dict[PolicyName, Column] = {
         SILENCE: F.col("days_silent").cast(T.DoubleType()),
         LEVEL: F.col(PROBABILITY),
@@ -172,6 +183,7 @@ def customers_to_alert(
         LAPSE_PROBABILITY: F.col("lapse_probability"),
     }
     newest = F.col("_newest_alert")
+    # An order on the day of an alert was not known by then: it begins a new silence.
     is_first = newest.isNull() | (newest <= F.col("last_order_date"))
     rested = F.lit(day - timedelta(days=section.alerts.cool_down_days))
     is_rested = newest.isNull() | (newest <= rested)
@@ -184,15 +196,19 @@ def customers_to_alert(
 
 
 def _with_least(rows: DataFrame, earlier: DataFrame | None, *, since: date) -> DataFrame:
-    """Add least_probability of the customer's own scores from a day on, null without any."""
+    """Add least_probability of the customer's own scores from a day on, null without any.
+
+    Of scores for the same horizon: others are of another question.
+    """
     if earlier is None:
         return rows.withColumn("least_probability", F.lit(None).cast(T.DoubleType()))
+    key = ["customer_id", "horizon_days"]
     least = (
         earlier.where(F.col("as_of_date") >= F.lit(since))
-        .groupBy("customer_id")
+        .groupBy(*key)
         .agg(F.min(PROBABILITY).alias("least_probability"))
     )
-    return rows.join(least, "customer_id", "left")
+    return rows.join(least, key, "left")
 
 
 def _with_newest_alert(rows: DataFrame, earlier: DataFrame | None) -> DataFrame:

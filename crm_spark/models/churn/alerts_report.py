@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.lake.state import Output
-from crm_spark.models.churn.alert_backtest import ALERTS_OF, policies_row, policy_for, rule_of
+from crm_spark.models.churn.alert_backtest import policies_row, policy_for
 from crm_spark.models.churn.alert_policies import (
     LAPSE_PROBABILITY,
     LEVEL,
@@ -22,14 +22,16 @@ from crm_spark.models.churn.alert_policies import (
     Policy,
     PolicyName,
 )
+from crm_spark.models.churn.alert_table import ALERTS_OF
 from crm_spark.models.churn.section import ChurnSection
-from crm_spark.models.churn.tables import CUSTOMER_ALERTS
+from crm_spark.models.churn.tables import CUSTOMER_ALERTS, CUSTOMER_CHURN
+from crm_spark.models.decisions import kind_of_version
 from crm_spark.report.blocks import Block, Section, Text, TextTable
 from crm_spark.report.section import ReportSection
 from crm_spark.report.subject import ReportRequest
-from crm_spark.report.words import day_in_words, decimal, money, share
+from crm_spark.report.words import day_in_words, decimal, figure, money, share
 from crm_spark.tables.ops import METRICS
-from crm_spark.words import counted, noun, verb
+from crm_spark.words import counted, verb
 
 VALUES = "scores.customer_value"
 N_SHOWN = 10
@@ -63,7 +65,10 @@ class PolicyFigures:
     precision: float | None
     recall: float | None
     warning_days: float | None
+    lead_days: float | None
     per_1000: float | None
+    threshold: float | None
+    mean_signal: float | None
     gain: float | None = None
     gain_low: float | None = None
     gain_high: float | None = None
@@ -77,26 +82,31 @@ class AlertFacts:
     first: tuple[Alert, ...]
     policy: Policy
     lapse_days: int
-    silent_days: int
     has_values: bool = False
     figures: tuple[PolicyFigures, ...] = ()
 
 
-def read_alerts(request: ReportRequest, section: ChurnSection, kind: str) -> AlertFacts | None:
-    """Read the day's alerts and the backtest of a kind of model; None where none was looked for."""
+def read_alerts(request: ReportRequest, section: ChurnSection) -> AlertFacts | None:
+    """Read the day's alerts, and the backtest of what raised them; None where there are none whole.
+
+    A date on which nobody is named has no rows, and is whole all the same.
+    """
     run, day = request.run, request.day
-    row = policies_row(section, day, run.state)
-    figures = _figures(request, row.run_id, kind) if row else ()
-    # A date on which nobody is named has no rows, and is whole all the same.
-    if run.state.newest(_output(day)) is None:
+    if not run.state.is_whole(_output(day)):
         return None
-    rows = request.of_date(CUSTOMER_ALERTS)
-    found = () if rows is None else _first(request, rows)
-    n = 0 if rows is None else rows.count()
-    policy = policy_for(section, row, kind) if row else rule_of(section)
-    has_values = request.of_date(request.tables.get(VALUES)) is not None
+    rows, scores = request.of_date(CUSTOMER_ALERTS), request.of_date(CUSTOMER_CHURN)
+    any_score = scores.select("model_name", "model_version").head() if scores is not None else None
+    kind = kind_of_version(request.lake, *any_score) if any_score else ""
+    backtest = policies_row(section, day, run.state)
+    any_alert = rows.select("raised_by", "threshold").head() if rows is not None else None
+    policy = Policy(*any_alert) if any_alert else policy_for(section, backtest, kind)
     return AlertFacts(
-        n, found, policy, section.lapse_days, section.silent_days, has_values, figures
+        n=0 if rows is None else rows.count(),
+        first=() if rows is None else _first(request, rows),
+        policy=policy,
+        lapse_days=section.lapse_days,
+        has_values=request.of_date(request.tables.get(VALUES)) is not None,
+        figures=_figures(request, backtest.run_id, kind) if backtest else (),
     )
 
 
@@ -156,7 +166,10 @@ def _figures(request: ReportRequest, run_id: str, kind: str) -> tuple[PolicyFigu
             value(name, "precision"),
             value(name, "recall"),
             value(name, "warning_days"),
+            value(name, "lead_days"),
             value(name, "alerts_per_1000"),
+            value(name, "threshold"),
+            value(name, "mean_signal"),
             value(name, WARNING_GAIN),
             value(name, WARNING_GAIN, "low"),
             value(name, WARNING_GAIN, "high"),
@@ -213,12 +226,13 @@ def _table(facts: AlertFacts, style: ReportSection) -> TextTable:
         "What raises it",
     ]
     what = (
-        "the value that leaving would cost (scores.customer_value)"
+        "the value that leaving would cost"
         if facts.has_values
         else "the chance of a lapse times what was bought in the last 84 days"
     )
     return TextTable(
-        f"Alerts of the day, the most at risk first: {what} (scores.customer_alerts)",
+        f"Alerts of the day (scores.customer_alerts), the most at risk first: {what}; in brackets "
+        "the least of the customer's own probabilities in the days before",
         columns,
         [
             [
@@ -239,7 +253,7 @@ def _table(facts: AlertFacts, style: ReportSection) -> TextTable:
 def _with_least(one: Alert) -> str:
     now = share(one.churn_probability)
     least = one.least_probability
-    return now if least is None else f"{now} (was {share(least)})"
+    return now if least is None else f"{now} (least {share(least)})"
 
 
 def quality_in_words(facts: AlertFacts) -> str:
@@ -247,30 +261,33 @@ def quality_in_words(facts: AlertFacts) -> str:
     raised_by = _in_words(facts.policy)
     rule = next((one for one in facts.figures if one.name == SILENCE), None)
     used = next((one for one in facts.figures if one.name == facts.policy.name), None)
-    if rule is None or used is None:
+    if rule is None or used is None or not used.per_1000:
+        by_rule = ": a plain rule" if facts.policy.name == SILENCE else ""
         return (
-            f"Alerts are raised by {raised_by}: a plain rule. How many come true has not been "
-            "measured by this date: run backtest_alerts."
+            f"Alerts are raised by {raised_by}{by_rule}. How many come true has not been measured "
+            "by this date: run backtest_alerts."
         )
-    said = (
-        f"Alerts are raised by {raised_by}. In the backtest {share(used.precision)} of them came "
-        f"true and {share(used.recall)} of all lapses were named, {_warning(used)} before they "
-        "could be seen, on average."
-    )
+    said = f"Alerts are raised by {raised_by}. In the backtest {share(used.precision)} came true"
+    if used.name == LAPSE_PROBABILITY:
+        said += f" (expected: {share(used.mean_signal)})"
+    said += f", and {share(used.recall)} of all lapses were named, {_lead(used)}."
     if used is rule:
         return f"{said} No use of the probabilities warned longer for sure."
-    of_rule = Policy(SILENCE, facts.silent_days)
-    return (
-        f"{said} The rule, {_in_words(of_rule)}, comes to {share(rule.precision)}, "
-        f"{share(rule.recall)} and {_warning(rule)}, with "
+    said += (
+        f" The rule, {_in_words(Policy(SILENCE, rule.threshold or 0))}, comes to "
+        f"{share(rule.precision)} and {share(rule.recall)}, {_lead(rule)}, with "
         f"{decimal(rule.per_1000 or 0)} alerts for 1,000 customers in 28 days in place of "
-        f"{decimal(used.per_1000 or 0)}."
+        f"{decimal(used.per_1000)}."
     )
+    if (used.gain or 0.0) <= 0:
+        said += " On these silences the rule would have warned as long: look at it again."
+    return said
 
 
-def _warning(one: PolicyFigures) -> str:
-    days = round(one.warning_days or 0.0, 1)
-    return f"{decimal(days, 1)} {noun(days, 'day')}"
+def _lead(one: PolicyFigures) -> str:
+    """Say how long before a lapse could be seen the alert was."""
+    days = one.lead_days or 0.0
+    return f"half of them {counted(days, 'day')} or more before they could be seen"
 
 
 def _in_words(policy: Policy) -> str:
@@ -278,7 +295,7 @@ def _in_words(policy: Policy) -> str:
     if policy.name == SILENCE:
         return f"{_CALLED[SILENCE]} of {counted(policy.threshold, 'day')}"
     if policy.name == RISE:
-        return f"{_CALLED[RISE]}, from {counted(100 * policy.threshold, 'point')} on"
+        return f"{_CALLED[RISE]}, from {figure(policy.threshold, 3)} on"
     return f"{_CALLED[policy.name]}, from {share(policy.threshold)} on"
 
 
@@ -289,7 +306,7 @@ def _quality_table(facts: AlertFacts) -> TextTable:
         "Lapses named",
         "Days of warning",
         "More than the rule",
-        "Alerts a month",
+        "Alerts of 1,000 a month",
     ]
     return TextTable(
         "Every way to raise alerts, on silences that chose none of them: the share of alerts that "

@@ -1,21 +1,21 @@
 """After how long a silence a customer has left: chosen from the data, once.
 
 `churn.horizon_days: auto` and `churn.active_days: auto` are settled by the first job that needs
-them, on the first three quarters of the history, which end before the cut-off whose figures are
-quoted, and stand in ops.outputs from then on: what churn means does not change with every day's
-orders.
+them, on the first three quarters of the history by its date, which end before the cut-off whose
+figures are quoted, and stand in ops.outputs from then on: what churn means does not change with
+every day's orders.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from crm_spark.errors import ConfigError, DataError, listed
+from crm_spark.errors import ConfigError, listed
 from crm_spark.features.lines import is_visible, midnight
 from crm_spark.lake.run import Finished, LakeRun
 from crm_spark.lake.state import Output, State, Target
@@ -43,6 +43,7 @@ class ChosenDays:
     n: int
     known_to: date
     is_rare: bool
+    history_days: int = 0
 
     def facts(self) -> dict[str, str]:
         """Give it as a row of ops.outputs keeps it."""
@@ -53,6 +54,7 @@ class ChosenDays:
             "n": str(self.n),
             "known_to": self.known_to.isoformat(),
             "is_rare": str(self.is_rare),
+            "history_days": str(self.history_days),
         }
 
     @property
@@ -68,7 +70,7 @@ class ChosenDays:
         return f"{said}, more than churn.returning_share: the history carries no longer silence"
 
 
-def chosen_of(facts: dict[str, str]) -> ChosenDays:
+def chosen_of(facts: Mapping[str, str]) -> ChosenDays:
     """Put it together again from a row's facts."""
     return ChosenDays(
         int(facts["days"]),
@@ -77,6 +79,7 @@ def chosen_of(facts: dict[str, str]) -> ChosenDays:
         int(facts["n"]),
         date.fromisoformat(facts["known_to"]),
         facts["is_rare"] == "True",
+        int(facts["history_days"]),
     )
 
 
@@ -112,34 +115,43 @@ def order_days(lines: DataFrame, day: date) -> DataFrame:
     return bought.select("customer_id", F.to_date("ordered_at").alias("order_date")).distinct()
 
 
-def settled(run: LakeRun, section: ChurnSection, *, keeps: bool) -> ChurnSection:
+def settled(run: LakeRun, section: ChurnSection, day: date, *, keeps: bool) -> ChurnSection:
     """Give the section with the days that were left to be chosen, chosen now where they were not.
 
     Active is who has not been silent for longer than is leaving. `keeps`: what is chosen now is
-    left in ops.outputs. Raises DataError where the history
-    is too short to choose by, ConfigError where alerts do not go with what was chosen.
+    left in ops.outputs. Where the history is too short to choose by, the defaults stand, and churn
+    lacks history for them, too. Raises ConfigError where alerts do not go with what was chosen.
     """
-    if not section.open_days:
+    if not section.open_days or section.is_settled:
         return section
-    target = days_target(section)
-    row = run.state.newest(target.output)
-    if row is None or not row.stands or row.fingerprint != target.fingerprint:
-        chosen = _choose(run, section)
+    chosen = standing_days(section, run.state, history_days=_history(run, day)[1])
+    if chosen is None:
+        chosen = _choose(run, section, day)
+        if chosen is None:
+            log.warning(
+                "churn: auto cannot be settled as of %s: too few silences are known to say who "
+                "comes back; until then leaving is %s without an order",
+                day,
+                counted(section.horizon_days, "day"),
+            )
+            return section.model_copy(update={"is_settled": True})
         log.info("churn: %s", chosen.in_words)
         if keeps:
+            target = days_target(section)
             checksum = f"{CHOSEN_DAYS}:{chosen.days}"
             run.finish(Finished(target, checksum=checksum, facts=chosen.facts()))
-    else:
-        chosen = chosen_of(dict(row.facts))
     days = dict.fromkeys(section.open_days, chosen.days)
-    found = section.model_copy(update={**days, "open_days": ()})
+    found = section.model_copy(update={**days, "is_settled": True})
     if faults := found.faults_of_alerts():
         raise ConfigError(listed("churn", faults))
     return found
 
 
 def days_target(section: ChurnSection) -> Target:
-    """Give the target of the days that are chosen: new orders do not change them."""
+    """Give the target of the days that are chosen: new orders do not change them.
+
+    Other settings have days of their own beside them.
+    """
     settings = {
         "open": list(section.open_days),
         "returning_share": section.returning_share,
@@ -150,31 +162,43 @@ def days_target(section: ChurnSection) -> Target:
             if name not in section.open_days
         },
     }
-    return Target(Output(CHOSEN_DAYS), (), settings)
+    name = f"{CHOSEN_DAYS}/{Target(Output(CHOSEN_DAYS), settings=settings).fingerprint[:8]}"
+    return Target(Output(name), (), settings)
 
 
-def chosen_before(state: State) -> ChosenDays | None:
-    """Give the days that stand as chosen; None where none were."""
-    row = state.newest(Output(CHOSEN_DAYS))
-    return chosen_of(dict(row.facts)) if row and row.stands else None
+def standing_days(
+    section: ChurnSection, state: State, *, history_days: int = 0
+) -> ChosenDays | None:
+    """Give the days that stand as chosen for a section; None where they are to be chosen.
+
+    That is also after --restart, and where too short a history had to do and has doubled since.
+    """
+    if not section.open_days:
+        return None
+    row = state.newest(days_target(section).output)
+    if row is None or not row.stands or state.is_forced(row):
+        return None
+    chosen = chosen_of(row.facts)
+    has_grown = not chosen.is_rare and history_days >= 2 * chosen.history_days
+    return None if has_grown else chosen
 
 
-def _choose(run: LakeRun, section: ChurnSection) -> ChosenDays:
+def _history(run: LakeRun, day: date) -> tuple[date, int]:
+    """Give the day of the first order, and how many days of orders are known by a day."""
     first, newest = run.order_dates()
-    history = (newest - first).days + 1
+    return first, (min(newest, day - timedelta(days=1)) - first).days + 1
+
+
+def _choose(run: LakeRun, section: ChurnSection, day: date) -> ChosenDays | None:
+    first, history = _history(run, day)
     known_to = first + timedelta(days=3 * history // 4)
     with stage(run.spark, f"how long customers are silent, by orders before {known_to}"):
         orders = order_days(run.lake.read(TRANSACTIONS), known_to)
         shares = return_shares(silences(orders, known_to).toPandas())  # a few rows a day
-    # Active days, a horizon to learn from and one to test on, with a rest to have cut-offs in. A
-    # horizon of a quarter of the history ends with it where the quarters before are known.
-    most = max(1, (history - 2 * section.grace_days) // 4)
+    # Active days, a horizon to learn from and one to test on, with a rest to have cut-offs in; and
+    # the last of these, with its days of grace, begins where the three quarters end.
+    most = max(1, history // 4 - section.grace_days)
     chosen = chosen_days(
         shares, returning_share=section.returning_share, most_days=most, known_to=known_to
     )
-    if chosen is None:
-        raise DataError(
-            f"churn.horizon_days: auto cannot be settled: of the orders from {first} to {newest} "
-            "too few silences of a week are known to say who comes back; write a number of days"
-        )
-    return chosen
+    return replace(chosen, history_days=history) if chosen else None

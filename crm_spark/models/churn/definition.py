@@ -18,6 +18,7 @@ from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, snapsh
 from crm_spark.lake.contract import Table, content_checksum
 from crm_spark.lake.state import Output, State
 from crm_spark.models.calibration_gate import CALIBRATION_ERROR
+from crm_spark.models.churn.alert_backtest import policies_row
 from crm_spark.models.churn.alerts import JOB as RAISE_ALERTS
 from crm_spark.models.churn.candidates import candidates_of
 from crm_spark.models.churn.facts import read_churn
@@ -36,7 +37,7 @@ from crm_spark.models.churn.inputs import (
     require_both_classes,
 )
 from crm_spark.models.churn.labels import LABEL, is_active
-from crm_spark.models.churn.model import PROBABILITY, ChurnModel, load_model
+from crm_spark.models.churn.model import GENERATION, PROBABILITY, ChurnModel, load_model
 from crm_spark.models.churn.outcome_checks import JOB as CHECK_OUTCOMES
 from crm_spark.models.churn.outcome_checks import outcomes_shown
 from crm_spark.models.churn.reasons import with_reasons
@@ -111,8 +112,9 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     tables = (CUSTOMER_CHURN,)
     jobs_after = (RAISE_ALERTS, CHECK_OUTCOMES)
     tables_after = (CUSTOMER_ALERTS,)
-    generation = 7
+    generation = GENERATION
     not_learnt = frozenset({"backtest_cutoffs", "n_reasons", "explained_deciles", "alerts"})
+    not_scored = frozenset({"backtest_cutoffs", "alerts"})
     glossary = GLOSSARY
     quiet_advice = frozenset((*FEATURE_CHECKS, SELECTION_LEAK))
     criteria = (
@@ -331,8 +333,10 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         }
 
     def shows(self, section: ChurnSection, day: date, state: State) -> Sequence[Output]:
-        """Give the alerts of the day, and what became of earlier scores."""
-        return (Output(CUSTOMER_ALERTS.name, day), *outcomes_shown(section, day, state))
+        """Give the alerts of the day and what chose them, and what became of earlier scores."""
+        row = policies_row(section, day, state)
+        policies = [row.output] if row else []
+        return (Output(CUSTOMER_ALERTS.name, day), *policies, *outcomes_shown(section, day, state))
 
     def report(self, request: ReportRequest, section: ChurnSection) -> Subject:
         """Give who is about to leave, and how far to trust it."""

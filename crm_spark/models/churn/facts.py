@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.models.candidate_report import decision_of, metrics_of, quoted
 from crm_spark.models.churn.alerts_report import AlertFacts, read_alerts
-from crm_spark.models.churn.chosen_days import ChosenDays, chosen_before
+from crm_spark.models.churn.chosen_days import ChosenDays, standing_days
 from crm_spark.models.churn.feature_checks import FEATURES_MODEL
 from crm_spark.models.churn.outcomes_report import PastScores, read_outcomes
 from crm_spark.models.churn.return_curve import RETURNS_MODEL, ReturnShare, shares_of_figures
@@ -105,7 +105,7 @@ class ChurnFacts:
 
 def read_churn(request: ReportRequest, params: ChurnSection) -> ChurnFacts:
     """Read scores, figures of the training that decided, and past tests."""
-    decision, chosen = decision_of(request, MODEL), chosen_before(request.run.state)
+    decision = decision_of(request, MODEL)
     metrics = metrics_of(request, TRAINED, decision)
     return ChurnFacts(
         scores=_scores(request),
@@ -116,8 +116,8 @@ def read_churn(request: ReportRequest, params: ChurnSection) -> ChurnFacts:
         returns=tuple(shares_of_figures(metrics)),
         horizon_days=params.horizon_days,
         outcomes=read_outcomes(request, MODEL),
-        chosen=chosen if chosen and chosen.days == params.horizon_days else None,
-        alerts=read_alerts(request, params, decision.kind if decision else ""),
+        chosen=standing_days(params, request.run.state),
+        alerts=read_alerts(request, params),
     )
 
 

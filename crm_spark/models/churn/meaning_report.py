@@ -67,7 +67,9 @@ def meaning_in_words(facts: ChurnFacts) -> str:
     within = counted(facts.returns[0].within_days, "day")
     horizon, few_share = counted(facts.horizon_days, "day"), share(FEW_RETURN)
     known, few = share_after(facts.returns, facts.horizon_days), lost_after(facts.returns)
-    said = [f"The horizon is {facts.chosen.in_words}."] if facts.chosen else []
+    said = (
+        [f"What leaving is, was left to the data: {facts.chosen.in_words}."] if facts.chosen else []
+    )
     if known is not None:
         silent = counted(known.silent_days, "day")
         said.append(

@@ -12,8 +12,11 @@ from crm_spark.errors import DataError
 from crm_spark.features.section import unknown_features
 from crm_spark.models.classifiers.settings import LearnerSettings
 from crm_spark.models.cutoffs import Cutoffs, closed_cutoffs
+from crm_spark.words import counted
 
 AUTO: Final = "auto"
+# Alerts are chosen by the silences of so many days at least, and measured by as many.
+FEWEST_DAYS_OF_A_SPAN = 7
 HORIZON_DAYS, ACTIVE_DAYS, OPEN_DAYS = "horizon_days", "active_days", "open_days"
 
 
@@ -32,8 +35,9 @@ class AlertsSection(BaseModel):
     cool_down_days: int = Field(default=28, ge=0, le=365)
     # The share of alerts that are to come true; by default what the rule comes to.
     precision: float | None = Field(default=None, gt=0, lt=1)
-    # backtest_alerts looks at so many days, as if scores were made so often.
-    backtest_days: int = Field(default=182, ge=14, le=1095)
+    # backtest_alerts looks at so many days, as if scores were made so often: by default half a
+    # year, or more where lapses are long.
+    backtest_days: int | None = Field(default=None, ge=14, le=3650)
     backtest_every_days: int = Field(default=7, ge=1, le=31)
 
 
@@ -49,8 +53,9 @@ class ChurnSection(LearnerSettings):
     active_days: int = Field(default=84, ge=1, le=1095)
     # Of those whom days that are chosen call lost, no larger share may come back.
     returning_share: float = Field(default=0.2, gt=0, lt=1)
-    # Which of the two are not chosen yet. No key of the configuration.
+    # Which of the two are left to be chosen, and whether they are. No keys of the configuration.
     open_days: tuple[str, ...] = ()
+    is_settled: bool = False
     grace_days: int = Field(default=0, ge=0, le=365)
     cutoff_every_days: int = Field(default=28, ge=1)
     n_training_cutoffs: int = Field(default=6, ge=1, le=60)
@@ -83,13 +88,18 @@ class ChurnSection(LearnerSettings):
         """After a silence of so many days the rule raises an alert."""
         return self.alerts.silent_days or max(1, self.lapse_days // 2)
 
+    @property
+    def backtest_days(self) -> int:
+        """So many days of alerts are looked at by their backtest."""
+        return self.alerts.backtest_days or max(182, 2 * self.lapse_days + 70)
+
     @model_validator(mode="before")
     @classmethod
     def _days_may_be_open(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
-        if OPEN_DAYS in values:
-            raise ValueError(f"{OPEN_DAYS} is no key; write horizon_days: {AUTO}")
+        if ours := [name for name in (OPEN_DAYS, "is_settled") if name in values]:
+            raise ValueError(f"{', '.join(ours)}: no key of churn; write horizon_days: {AUTO}")
         found = [name for name in (HORIZON_DAYS, ACTIVE_DAYS) if values.get(name) == AUTO]
         given = {name: value for name, value in values.items() if name not in found}
         return {**given, OPEN_DAYS: tuple(found)} if found else given
@@ -112,6 +122,12 @@ class ChurnSection(LearnerSettings):
             faults.append(
                 f"alerts: silent_days {self.silent_days} has to be below lapse_days "
                 f"{self.lapse_days}: an alert comes before the lapse"
+            )
+        fewest = 2 * (self.lapse_days + FEWEST_DAYS_OF_A_SPAN)
+        if self.backtest_days < fewest:
+            faults.append(
+                f"alerts: backtest_days {self.backtest_days} is too few for lapses of "
+                f"{counted(self.lapse_days, 'day')}: at least {fewest}"
             )
         return faults
 

@@ -64,6 +64,8 @@ FEATURES_OF_GROUPS = ("tenure_days", "median_gap_days", _SPEND)
 # Of an attribute its commonest values.
 MOST_VALUES = 10
 UNKNOWN = "unknown"
+# All of whom an attribute is known, where there are others.
+KNOWN = "known"
 
 
 def attribute(name: str) -> str:
@@ -89,7 +91,7 @@ class Group:
     def in_words(self) -> str:
         """Say who they are."""
         if self.grouping not in GROUPINGS:
-            of = "not known" if self.name == UNKNOWN else self.name
+            of = {UNKNOWN: "not known", KNOWN: "known, in all"}.get(self.name, self.name)
             return f"{plain(self.grouping)}: {of}"
         about, names, unknown = GROUPINGS[self.grouping]
         of = unknown if self.name == UNKNOWN else names[int(self.name) - 1]
@@ -118,6 +120,9 @@ def groups_of(
             is_in = np.asarray(values == value, bool)
             name = UNKNOWN if value is None else str(value)
             found.append(_group(grouping, name, has_left[is_in], probability[is_in]))
+        is_known = np.array([value is not None for value in values])
+        if min(is_known.sum(), (~is_known).sum()) >= FEWEST_OF_GROUP:
+            found.append(_group(grouping, KNOWN, has_left[is_known], probability[is_known]))
     return found
 
 
@@ -192,10 +197,11 @@ def groups_of_figures(figures: Mapping[str, MetricRow]) -> list[Group]:
             )
     order = list(GROUPINGS)
 
-    def place(group: Group) -> tuple[bool, int, str, bool, str]:
+    def place(group: Group) -> tuple[bool, int, str, int, str]:
         is_ours = group.grouping in order
         number = order.index(group.grouping) if is_ours else 0
-        return (not is_ours, number, group.grouping, group.name == UNKNOWN, group.name)
+        is_last = (group.name == UNKNOWN) + 2 * (group.name == KNOWN)
+        return (not is_ours, number, group.grouping, is_last, group.name)
 
     return sorted(found, key=place)
 
@@ -204,8 +210,11 @@ def fault_of(group: Group) -> str | None:
     """Say what is wrong with a model on a group; None where nothing is.
 
     Its mean probability is off by more than is harmless, and by three standard errors, or the
-    interval of its AUC lies below HARDLY_A_RANKING.
+    interval of its AUC lies below HARDLY_A_RANKING. All of whom an attribute is known are in groups
+    of their own besides.
     """
+    if group.name == KNOWN:
+        return None
     off = group.predicted - group.observed
     harmless = harmless_error(max(group.predicted, group.observed))
     if abs(off) > harmless and not group.low <= group.predicted <= group.high:
@@ -272,21 +281,18 @@ def selection_leaks(groups: Sequence[Group]) -> list[SelectionLeak]:
     A difference beyond three standard errors, and beyond what is harmless. Attributes that are
     known of all, or of nobody, tell nothing.
     """
+    by_name = {(one.grouping, one.name): one for one in groups}
     found = []
-    for name in dict.fromkeys(one.grouping for one in groups if one.grouping not in GROUPINGS):
-        of_attribute = [one for one in groups if one.grouping == name]
-        known = [one for one in of_attribute if one.name != UNKNOWN]
-        unknown = [one for one in of_attribute if one.name == UNKNOWN]
-        if not known or not unknown:
+    for (name, of), known in by_name.items():
+        unknown = by_name.get((name, UNKNOWN))
+        if of != KNOWN or name in GROUPINGS or unknown is None:
             continue
-        n, m = sum(one.n for one in known), unknown[0].n
-        of_known = sum(one.observed * one.n for one in known) / n
-        of_unknown = unknown[0].observed
-        both = (of_known * n + of_unknown * m) / (n + m)
+        n, m = known.n, unknown.n
+        both = (known.observed * n + unknown.observed * m) / (n + m)
         error = math.sqrt(both * (1 - both) * (1 / n + 1 / m))
-        off = abs(of_known - of_unknown)
+        off = abs(known.observed - unknown.observed)
         if off > _STANDARD_ERRORS * error and off > harmless_error(both):
-            found.append(SelectionLeak(name, n, of_known, m, of_unknown))
+            found.append(SelectionLeak(name, n, known.observed, m, unknown.observed))
     return found
 
 

@@ -9,13 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_spark.errors import DataError
+from crm_spark.models.churn.alert_arrays import watched_of
 from crm_spark.models.churn.alert_backtest import (
     policy_for,
-    policy_table,
     rule_of,
     spans_until,
-    watched_of,
 )
 from crm_spark.models.churn.alert_policies import (
     LAPSE_PROBABILITY,
@@ -35,6 +33,7 @@ from crm_spark.models.churn.alert_policies import (
     warning_figures,
     warning_gain,
 )
+from crm_spark.models.churn.alert_table import policy_table
 from crm_spark.models.churn.section import ChurnSection
 from crm_spark.models.records import MetricRow
 
@@ -56,21 +55,13 @@ SECTION = ChurnSection(
 
 
 def _watched(
-    orders: dict[str, list[int]],
-    n_days: int,
-    probability: Any = 0.5,
-    *,
-    known_to: int | None = None,
+    orders: dict[str, list[int]], n_days: int, probability: Any = 0.5
 ) -> tuple[Watched, Lapses]:
     """Watch customers who ordered on these days, counted from the first date, daily."""
-    section = SECTION.model_copy(
-        update={"alerts": SECTION.alerts.model_copy(update={"backtest_days": n_days})}
-    )
-    known = FIRST + timedelta(days=n_days if known_to is None else known_to)
-    spans = spans_until(section, FIRST + timedelta(days=n_days))
+    dates = [FIRST + timedelta(days=place) for place in range(n_days)]
     rows = []
     for name, days in orders.items():
-        for place, day in enumerate(spans.dates):
+        for place, day in enumerate(dates):
             before = [one for one in days if one < place]
             if before and place - max(before) <= SECTION.active_days:
                 p = probability(name, place) if callable(probability) else probability
@@ -80,8 +71,9 @@ def _watched(
     watched, lapses = watched_of(
         {"forest": pd.DataFrame(rows, columns=columns)},
         pd.DataFrame(placed, columns=["customer_id", "order_date"]),
-        type(spans)(spans.dates, spans.choice, spans.quoted, known),
-        section,
+        SECTION,
+        dates=dates,
+        known_to=FIRST + timedelta(days=n_days),
     )
     return watched["forest"], lapses
 
@@ -100,6 +92,12 @@ def test_the_rule_alerts_once_in_a_silence_and_again_in_the_next() -> None:
     found = raised(watched, Policy(SILENCE, 4), cool_down_days=0)
     # The silence of day 0 is 4 days long on day 4, that of day 7 on day 11, that of 20 on 24.
     assert _days(found) == [4, 11, 24]
+
+
+def test_an_order_on_the_day_of_an_alert_begins_a_new_silence() -> None:
+    # As of day 4 the order of day 4 is not known.
+    watched, _ = _watched({"a": [0, 4, 20]}, 40)
+    assert _days(raised(watched, Policy(SILENCE, 4), cool_down_days=0)) == [4, 8, 24]
 
 
 def test_an_alert_is_followed_by_none_in_the_cool_down() -> None:
@@ -187,7 +185,7 @@ def test_a_threshold_warns_longest_at_the_precision_that_is_asked() -> None:
 
 def _result(warning: list[float]) -> Warned:
     n = len(warning)
-    return Warned(n, n, n, np.array(warning), np.array(warning), np.ones(n), 1.0)
+    return Warned(n, n, n, 0.5, np.array(warning), np.array(warning), np.ones(n), 1.0)
 
 
 def test_what_warns_longer_by_chance_alone_leaves_the_rule() -> None:
@@ -208,11 +206,21 @@ def test_silences_to_choose_by_are_over_before_those_to_measure_by_begin() -> No
     assert spans.dates[0] == FIRST
     assert spans.choice.end + LAPSE <= spans.quoted.first
     assert spans.quoted.end + LAPSE <= spans.known_to.toordinal()
-    too_few = SECTION.model_copy(
-        update={"alerts": SECTION.alerts.model_copy(update={"backtest_days": 29})}
-    )
-    with pytest.raises(DataError, match="backtest_days 29 is too few: 30 are needed"):
-        spans_until(too_few, FIRST)
+    late = SECTION.model_copy(update={"grace_days": 3})
+    last = spans_until(late, FIRST + timedelta(days=43)).quoted
+    assert last.end + LAPSE + 3 <= (FIRST + timedelta(days=43)).toordinal()
+
+
+def test_alerts_of_a_thousand_are_of_the_dates_that_are_scored() -> None:
+    # Ten customers, of whom each has one alert in 28 days: one in 28 rows.
+    orders = {f"c{n}": [n % 8, 28 + n % 8] for n in range(8)}
+    watched, lapses = _watched(orders, 60)
+    found = warned(watched, lapses, Policy(SILENCE, 4), _span(5, 33), cool_down_days=0)
+    n_scores = (~np.isnan(watched.silent_days[:, 5:33])).sum()
+    alerts = raised(watched, Policy(SILENCE, 4), cool_down_days=0)[:, 5:33].sum()
+    assert found.per_1000 == pytest.approx(28_000 * alerts / n_scores)
+    nothing = warned(watched, lapses, Policy(SILENCE, 4), _span(100, 101), cool_down_days=0)
+    assert (nothing.n_alerts, nothing.per_1000, nothing.precision) == (0, 0.0, None)
 
 
 def test_without_a_measured_policy_the_rule_is_used() -> None:

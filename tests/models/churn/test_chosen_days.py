@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from crm_spark.models.churn.chosen_days import ChosenDays, chosen_days, chosen_of, days_target
+from crm_spark.lake.state import OutputRow, State
+from crm_spark.models.churn.chosen_days import (
+    ChosenDays,
+    chosen_days,
+    chosen_of,
+    days_target,
+    standing_days,
+)
 from crm_spark.models.churn.return_curve import ALL, ReturnShare
 from crm_spark.models.churn.section import ChurnSection
 
@@ -46,8 +53,34 @@ def test_without_any_silence_nothing_is_chosen() -> None:
 
 
 def test_it_is_the_same_from_what_is_kept() -> None:
-    found = ChosenDays(56, 0.18, 90, 500, DAY, True)
+    found = ChosenDays(56, 0.18, 90, 500, DAY, True, 300)
     assert chosen_of(found.facts()) == found
+
+
+def _state(section: ChurnSection, chosen: ChosenDays) -> State:
+    target = days_target(section)
+    row = OutputRow(target.output, "written", "a_test", sequence=1, facts=chosen.facts())
+    return State([row], midnight=lambda day: datetime(day.year, day.month, day.day, tzinfo=UTC))
+
+
+def test_what_was_chosen_stands_whatever_comes() -> None:
+    auto = ChurnSection(horizon_days="auto")
+    chosen = ChosenDays(56, 0.18, 90, 500, DAY, True, 300)
+    state = _state(auto, chosen)
+    assert standing_days(auto, state, history_days=3000) == chosen
+    # Another section has days of its own, and one that leaves nothing open has none.
+    assert standing_days(ChurnSection(horizon_days="auto", returning_share=0.1), state) is None
+    assert standing_days(ChurnSection(horizon_days=56), state) is None
+    state.force()
+    assert standing_days(auto, state) is None
+
+
+def test_days_that_a_short_history_chose_are_chosen_again_once_it_has_doubled() -> None:
+    auto = ChurnSection(horizon_days="auto")
+    chosen = ChosenDays(28, 0.6, 90, 500, DAY, False, 300)
+    state = _state(auto, chosen)
+    assert standing_days(auto, state, history_days=599) == chosen
+    assert standing_days(auto, state, history_days=600) is None
 
 
 @pytest.mark.parametrize(
@@ -70,7 +103,7 @@ def test_auto_leaves_days_open(
 def test_other_words_are_no_days_and_what_is_open_is_not_for_the_user_to_say() -> None:
     with pytest.raises(ValidationError, match="valid integer"):
         ChurnSection(horizon_days="automatic")
-    with pytest.raises(ValidationError, match="open_days is no key"):
+    with pytest.raises(ValidationError, match="open_days: no key of churn"):
         ChurnSection(open_days=("horizon_days",))
 
 

@@ -266,6 +266,8 @@ def test_a_lapse_is_two_horizons_as_far_as_customers_are_scored() -> None:
     assert (FOUR_WEEKS.lapse_days, FOUR_WEEKS.silent_days) == (50, 25)
     longer = ChurnSection(horizon_days=28, active_days=84)
     assert (longer.lapse_days, longer.silent_days) == (56, 28)
+    assert longer.backtest_days == 182
+    assert ChurnSection(horizon_days=60, active_days=180).backtest_days == 310
     asked = ChurnSection(alerts={"lapse_days": 40, "silent_days": 10})
     assert (asked.lapse_days, asked.silent_days) == (40, 10)
 
@@ -276,6 +278,10 @@ def test_a_lapse_is_two_horizons_as_far_as_customers_are_scored() -> None:
         ({"lapse_days": 51}, "lapse_days 51 is beyond active_days 50"),
         ({"silent_days": 50}, "silent_days 50 has to be below lapse_days 50"),
         ({"lapse_days": 20, "silent_days": 30}, "silent_days 30 has to be below lapse_days 20"),
+        (
+            {"backtest_days": 100},
+            "backtest_days 100 is too few for lapses of 50 days",
+        ),
     ],
 )
 def test_an_alert_has_to_come_before_a_lapse_and_a_lapse_while_there_are_scores(

@@ -160,10 +160,13 @@ def test_attributes_make_groups_by_their_commonest_values() -> None:
     )
     own = [one for one in groups if one.grouping in ("region", "household_size")]
     # Of 200 values none has fifty customers.
-    assert [one.name for one in own] == ["A.1", "North", "South", "unknown"]
+    assert [one.name for one in own] == ["A.1", "North", "South", "unknown", "known"]
+    n_unknown = sum(name is None for name in region)
     assert [one.n for one in own] == [
-        (region == name).sum() for name in ("A.1", "North", "South")
-    ] + [sum(name is None for name in region)]
+        *[(region == name).sum() for name in ("A.1", "North", "South")],
+        n_unknown,
+        N - n_unknown,
+    ]
     assert [one.in_words for one in own if fault_of(one)] == ["region: South"]
     rows = {
         one.name: MetricRow(
@@ -196,6 +199,15 @@ def test_an_attribute_that_is_known_of_those_who_stay_is_a_selection_leak() -> N
         "advice",
     )
     assert "that age group is known says itself who stays" in verdict.message
+
+
+def test_a_leak_is_found_however_many_values_the_attribute_has() -> None:
+    known = drawn(np.full(N, 0.45), seed=5)
+    left = drawn(np.where(known == 1, 0.03, 0.2), seed=6)
+    values = np.array([f"r{n % 100}" if is_in else None for n, is_in in enumerate(known)], object)
+    groups = groups_of(customers(), left.astype(bool), np.full(N, 0.2), {"region": values})
+    (leak,) = selection_leaks(groups)
+    assert (leak.attribute, leak.n_known) == ("region", known.sum())
 
 
 def test_an_attribute_that_is_known_of_customers_at_random_is_none() -> None:

@@ -543,7 +543,7 @@ def test_a_list_names_columns_of_the_source_and_a_name_may_have_an_expression() 
     [
         ({"numbers": []}, "contracts: needs numbers or categories"),
         ({"numbers": ["a", "a"]}, "contracts.numbers: a is named twice"),
-        ({"categories": ["tenure"]}, "tenure: stands under numbers and under categories"),
+        ({"categories": ["Tenure"]}, "tenure: stands twice under numbers and categories"),
         ({"numbers": ["a.b"]}, "a.b: a name has letters, digits, blanks, _ and - only"),
         ({"columns": {"has_left": "churn"}}, "contracts.columns.customer_id: is missing"),
         ({"columns": {"customer_id": "c", "numbers": "n"}}, "columns.numbers: unknown column"),

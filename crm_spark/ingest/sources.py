@@ -150,8 +150,12 @@ class ContractsSection(SourceSection):
     def _something_is_known(self) -> Self:
         if not self.numbers and not self.categories:
             raise ValueError("needs numbers or categories: what may tell who leaves")
-        if both := sorted(set(self.numbers) & set(self.categories)):
-            raise ValueError(f"{', '.join(both)}: stands under numbers and under categories")
+        names = [name.lower() for name in (*self.numbers, *self.categories)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"{', '.join(twice)}: stands twice under numbers and categories; names differ by "
+                "more than capital letters"
+            )
         return self
 
     @property

@@ -9,7 +9,7 @@ from datetime import date
 from pyspark.sql import SparkSession
 
 from crm_spark.config import Config, parse_date
-from crm_spark.errors import BusyError, CrmSparkError, DataError, listed
+from crm_spark.errors import BusyError, ConfigError, CrmSparkError, DataError, listed
 from crm_spark.features.family_checks import require_computable
 from crm_spark.ingest.due import sources_due
 from crm_spark.jobs.catalogue import Job, job_of, jobs_of_a_day, targets_of
@@ -17,7 +17,7 @@ from crm_spark.lake.state import Output
 from crm_spark.models.contract import AnyModel
 from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.graph import due, in_order
-from crm_spark.pipeline.lifecycle import Run
+from crm_spark.pipeline.lifecycle import AS_OF_IS_NEEDED, Run
 from crm_spark.pipeline.pipeline_run import PipelineRun, backfill_dates, pipeline_run
 from crm_spark.pipeline.settings import feature_settings, ingest_settings
 from crm_spark.runtime.progress import log, redact
@@ -57,6 +57,8 @@ def run(
     the end with the status of each.
     """
     dates = backfill_dates(as_of, first, last, every)
+    if config.sources.transactions is None and None in dates:
+        raise ConfigError(AS_OF_IS_NEEDED)
     with pipeline_run(spark, config, as_of, restart=restart) as pipeline:
         # Before a long ingest, as features come after it.
         if config.sources.transactions:

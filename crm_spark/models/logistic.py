@@ -69,7 +69,8 @@ def fit_logistic(
     mean, scale, share = _moments(pieces)
     standard = [(_with_one((columns - mean) / scale), hits) for columns, hits in pieces]
     n_columns = len(mean) + 1
-    ridge = np.full(n_columns, penalty)
+    # Never none at all: of columns that add up to one another no weights would be the best.
+    ridge = np.full(n_columns, max(penalty, 1e-6))
     ridge[0] = 1e-9
     weights = np.zeros(n_columns)
     weights[0] = np.log(share / (1 - share))

@@ -26,6 +26,7 @@ from crm_spark.runtime.run import RunSummary, TableCounts
 from crm_spark.runtime.session import CostMeter, quick_for_few_rows
 from crm_spark.tables.ops import JOB_RUNS
 
+AS_OF_IS_NEEDED = "--as-of is needed: without sources.transactions no order says which day it is"
 # Set by run_pipeline, so that the rows of its jobs name it.
 current_pipeline: ContextVar[str | None] = ContextVar("current_pipeline", default=None)
 
@@ -68,9 +69,7 @@ class Run(LakeRun):
         given = self.summary.as_of
         if self.config.sources.transactions is None:
             if given is None:
-                raise ConfigError(
-                    "--as-of is needed: without sources.transactions no order says which day it is"
-                )
+                raise ConfigError(AS_OF_IS_NEEDED)
             return given
         first, newest = self.order_dates()
         day = given or newest + timedelta(days=1)

@@ -61,13 +61,14 @@ from crm_spark.models.churn.train import step_of, tested_groups
 from crm_spark.models.churn.verdicts import churn_verdicts
 from crm_spark.models.classifiers.classifier import (
     RAW_SCORE,
-    assembled,
     has_pipeline,
     score,
 )
 from crm_spark.models.classifiers.figures import AUC_GAIN, best_rule, choose_calibrated, figures
 from crm_spark.models.classifiers.importance import permutation_importance
 from crm_spark.models.classifiers.learner import Learner
+from crm_spark.models.classifiers.learners import require_installed
+from crm_spark.models.classifiers.pipelines import logged_pipeline
 from crm_spark.models.classifiers.step import Fitted
 from crm_spark.models.contract import (
     Artifact,
@@ -88,7 +89,6 @@ from crm_spark.models.contract import (
 from crm_spark.models.cutoffs import plan_with_choice
 from crm_spark.models.feature_selection import Selection
 from crm_spark.models.records import MetricRow, rows_hash
-from crm_spark.models.tracking import LoggedPipeline
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.runtime.progress import stage
 from crm_spark.tables.checks import Verdict
@@ -158,6 +158,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
 
     def read(self, run: ModelRun[ChurnSection], plan: Plan) -> DataFrame:
         """Give the labelled rows of all cut-offs."""
+        require_installed(run.section)
         snapshot = run.of_dates(CUSTOMER_SNAPSHOT, plan.dates)
         return run.keep(labelled(run.lake, snapshot, plan.dates, run.section))
 
@@ -282,14 +283,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         params, model = run.section, tested.fitted.classifier
         return Artifact(
             spec_json=tested.fitted.spec_json(),
-            pipeline=None
-            if model.pipeline is None
-            else LoggedPipeline(
-                model.pipeline,
-                assembled(data, model.inputs, keep=[]),
-                # MLlib's classifiers give vectors, which MLflow has no type for.
-                () if model.is_boosted else (RAW_SCORE,),
-            ),
+            pipeline=logged_pipeline(model, data),
             params={
                 "horizon_days": params.horizon_days,
                 "active_days": params.active_days,

@@ -47,7 +47,8 @@ CUSTOMER_CHURN = Table(
             T.ArrayType(REASON),
             "What raises the probability, strongest first: themes of features in a sentence, with "
             "the feature that adds most and its value; effect: what the probability loses without "
-            "what the theme adds to the model's score (exact TreeSHAP). Of the tenths most at risk",
+            "what the theme adds to the model's score (TreeSHAP, or terms of a formula). Of those "
+            "tenths that are explained",
         ),
         IS_BACKFILLED,
         *SCORED_BY,

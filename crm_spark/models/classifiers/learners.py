@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
+from crm_spark.errors import ConfigError
 from crm_spark.models.classifiers import (
     average,
     boosted_trees,
@@ -13,7 +16,7 @@ from crm_spark.models.classifiers import (
     xgboost,
 )
 from crm_spark.models.classifiers.learner import Learner
-from crm_spark.models.classifiers.settings import LearnerSettings
+from crm_spark.models.classifiers.settings import XGBOOST, LearnerSettings
 
 # What is made of others comes last.
 LEARNERS: tuple[Learner, ...] = (
@@ -31,6 +34,15 @@ LEARNERS: tuple[Learner, ...] = (
 def learner_named(name: str) -> Learner:
     """Give a learner by its name."""
     return next(learner for learner in LEARNERS if learner.name == name)
+
+
+def require_installed(settings: LearnerSettings) -> None:
+    """Refuse to train what lacks its package: scores need none. Raises ConfigError."""
+    if XGBOOST in settings.candidates and find_spec("xgboost") is None:
+        raise ConfigError(
+            "candidates names xgboost, which is not installed: pip install crm_spark[xgboost], or "
+            "leave it out"
+        )
 
 
 def learners_of(settings: LearnerSettings) -> tuple[Learner, ...]:

@@ -10,8 +10,15 @@ from pyspark.ml.feature import VectorAssembler
 from pyspark.sql import DataFrame
 
 from crm_spark.features.families.family import Feature
-from crm_spark.models.classifiers.classifier import LABEL, Input, assembled
+from crm_spark.models.classifiers.classifier import (
+    LABEL,
+    RAW_SCORE,
+    Classifier,
+    Input,
+    assembled,
+)
 from crm_spark.models.rows import fixed_rows
+from crm_spark.models.tracking import LoggedPipeline
 
 # MLlib's column of what an estimator reads.
 ASSEMBLED = "features"
@@ -32,3 +39,16 @@ def fit_pipeline(
         rows_per_partition=rows_per_partition,
     )
     return inputs, Pipeline(stages=[assembler, estimator]).fit(read)
+
+
+def logged_pipeline(classifier: Classifier, rows: DataFrame) -> LoggedPipeline | None:
+    """Give a classifier's pipeline as it is stored, with an example of what it reads.
+
+    None where it has none. `rows` have its features.
+    """
+    if classifier.pipeline is None:
+        return None
+    # MLlib's classifiers give vectors, which MLflow has no type for.
+    outputs = () if classifier.is_boosted else (RAW_SCORE,)
+    example = assembled(rows, classifier.inputs, keep=[])
+    return LoggedPipeline(classifier.pipeline, example, outputs)

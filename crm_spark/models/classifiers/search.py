@@ -12,9 +12,11 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.families.family import Feature
 from crm_spark.models.binary_metrics import count_arrays, roc_auc
+from crm_spark.models.classifiers.arrays import LEARNT_ROWS
 from crm_spark.models.classifiers.classifier import LABEL, RAW_SCORE, score
 from crm_spark.models.classifiers.learner import Learner
 from crm_spark.models.classifiers.settings import LearnerSettings
+from crm_spark.models.rows import sampled_customers
 from crm_spark.runtime.progress import log
 
 # AUCs that differ by less are the same.
@@ -85,10 +87,11 @@ def searched(
         )
         return settings, ()
     earlier, latest = split
+    kept_back = learnt.where(F.col("as_of_date") == latest)
+    kept_back = sampled_customers(kept_back, n_rows=kept_back.count(), most=LEARNT_ROWS)
     tried = []
     for one in candidates:
         classifier = learner.fit(learnt.where(F.col("as_of_date").isin(earlier)), features, one)
-        kept_back = learnt.where(F.col("as_of_date") == latest)
         found = score(classifier, kept_back, keep=[LABEL]).select(LABEL, RAW_SCORE).toPandas()
         counts = count_arrays(found[RAW_SCORE].to_numpy(float), found[LABEL].to_numpy() == 1)
         tried.append(Tried(one, roc_auc(counts)))
@@ -107,7 +110,12 @@ def searched(
 
 
 def best_of(tried: Sequence[Tried], learner: Learner) -> Tried:
-    """Give the one of the highest AUC, ties to the simpler, then to the first."""
+    """Give the one of the highest AUC, ties to the simpler, then to the first.
+
+    Where nothing could be measured that is what was configured.
+    """
+    if all(one.auc is None for one in tried):
+        return tried[0]
 
     def place(one: Tried) -> tuple[float, tuple[float, ...]]:
         return -round(one.auc or 0.0, _DECIMALS), learner.complexity(one.settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -118,8 +117,4 @@ class LearnerSettings(BaseModel):
         lacking = [name for name in (FOREST, LOGISTIC_REGRESSION) if name not in value]
         if AVERAGE in value and lacking:
             raise ValueError(f"average is the mean of others: name {' and '.join(lacking)}, too")
-        if XGBOOST in value and find_spec("xgboost") is None:
-            raise ValueError(
-                "xgboost is not installed: pip install crm_spark[xgboost], or leave it out"
-            )
         return tuple(sorted(set(value)))

@@ -140,7 +140,9 @@ class Step:
         if CALIBRATION in raw:
             counts = raw[CALIBRATION].counts
             calibration = fit_platt(counts)
-            threshold = self._settings.threshold or _calibrated_threshold(calibration, counts)
+            threshold = self._settings.threshold or calibrated_threshold(
+                calibration, raw[CALIBRATION]
+            )
             classifier = replace(classifier, calibration=calibration)
         classifier = replace(classifier, threshold=threshold)
         of_test = raw[TEST]
@@ -204,6 +206,10 @@ def _mean(parts: Sequence[Outcomes]) -> Outcomes:
     return replace(parts[0], probability=raw)
 
 
-def _calibrated_threshold(calibration: PlattCalibration, raw: ScoreCounts) -> float:
-    """Give the threshold of the highest F1 on the rows to calibrate on, as a probability."""
-    return float(calibration.probabilities(np.array(best_f1_threshold(raw))))
+def calibrated_threshold(calibration: PlattCalibration, raw: Outcomes) -> float:
+    """Give the threshold of the highest F1 on the rows to calibrate on, as a probability.
+
+    Of probabilities as they are compared with it, which are rounded.
+    """
+    probability = calibration.probabilities(raw.probability)
+    return best_f1_threshold(count_arrays(probability, raw.is_positive))

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 
 from crm_spark.features.families.family import Feature
@@ -70,8 +71,7 @@ class BoostedTrees:
         return along_chord(added, self._explainer.expected)
 
     def _read(self, values: Floats) -> Floats:
-        filled = np.where(np.isnan(values), np.array(self.fills), values)
-        return filled.astype(np.float32).astype(np.float64)
+        return _filled(values, self.fills).astype(np.float64)
 
     def spec(self) -> dict[str, Any]:
         """Give it as plain values."""
@@ -117,7 +117,7 @@ def _fit_on_driver(
 
     params = settings.xgboost
     values, hits = learnt_arrays(rows, [one.name for one in inputs], label=LABEL)
-    filled = np.where(np.isnan(values), np.array([one.fill for one in inputs]), values)
+    filled = _filled(values, [one.fill for one in inputs])
     booster = xgboost.train(
         {
             "objective": "binary:logistic",
@@ -157,6 +157,13 @@ def _fit_on_spark(
     return _saved(learner.fit(spread).get_booster())
 
 
+def _filled(values: Floats, fills: Sequence[float]) -> NDArray[np.float32]:
+    """Give values as XGBoost reads them: those not known filled, none beyond floats of 32 bits."""
+    most = np.finfo(np.float32).max
+    filled = np.where(np.isnan(values), np.array(fills), values)
+    return np.clip(filled, -most, most).astype(np.float32)
+
+
 def _saved(booster: Any) -> dict[str, Any]:
     model: dict[str, Any] = json.loads(bytes(booster.save_raw("json")))
     return model
@@ -185,6 +192,7 @@ def trees_of(model: Mapping[str, Any]) -> tuple[float, tuple[CoveredTree, ...]]:
                 cover=np.array(tree["sum_hessian"], np.float64),
             )
         )
+    base = min(max(base, 1e-6), 1 - 1e-6)  # of rows that are all alike
     return float(np.log(base / (1 - base))), tuple(trees)
 
 

@@ -13,9 +13,11 @@ from pyspark.sql import types as T
 from crm_spark.errors import DataError
 from crm_spark.features.ranks import add_groups
 from crm_spark.lake.contract import Table
-from crm_spark.models.classifiers.classifier import RAW_SCORE, assembled, has_pipeline
+from crm_spark.models.classifiers.classifier import has_pipeline
 from crm_spark.models.classifiers.figures import choose_calibrated
 from crm_spark.models.classifiers.learner import Learner
+from crm_spark.models.classifiers.learners import require_installed
+from crm_spark.models.classifiers.pipelines import logged_pipeline
 from crm_spark.models.contract import (
     Artifact,
     Choice,
@@ -62,7 +64,6 @@ from crm_spark.models.contract_churn.verdicts import (
     too_good,
 )
 from crm_spark.models.records import MetricRow, rows_hash
-from crm_spark.models.tracking import LoggedPipeline
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.checks import Verdict
@@ -82,6 +83,7 @@ class ContractChurn(Model[ContractChurnSection, ContractData, ContractModel]):
     scoring_in_words = "Score every contract customer who is not known to have left."
     tables = (CONTRACT_CHURN,)
     about = "contracts"
+    generation = 2
     not_learnt = frozenset({"n_reasons", "explained_deciles"})
     glossary = GLOSSARY
     quiet_advice = frozenset(ATTRIBUTE_CHECKS)
@@ -110,6 +112,7 @@ class ContractChurn(Model[ContractChurnSection, ContractData, ContractModel]):
 
     def read(self, run: ModelRun[ContractChurnSection], plan: Plan) -> ContractData:
         """Give the customers of whom it is known whether they have left."""
+        require_installed(run.section)
         contracts = run.lake.read(CONTRACTS)
         rows = run.keep(labelled(contracts, run.section, run.day))
         return contract_data(rows, attributes_of(contracts))
@@ -117,10 +120,10 @@ class ContractChurn(Model[ContractChurnSection, ContractData, ContractModel]):
     def content(
         self, run: ModelRun[ContractChurnSection], plan: Plan, data: ContractData
     ) -> Sequence[object]:
-        """Give the hash of customers, labels and attributes, and the date."""
+        """Give the hash of customers, labels and attributes: the same table is not learnt twice."""
         known = run.lake.read(CONTRACTS).where("has_left IS NOT NULL")
         names = [name for name in CONTRACTS.content_columns if name != "customer_id"]
-        return (rows_hash(known, "customer_id", *names), run.day)
+        return (rows_hash(known, "customer_id", *names),)
 
     def judge(
         self,
@@ -130,7 +133,7 @@ class ContractChurn(Model[ContractChurnSection, ContractData, ContractModel]):
         data: ContractData | None,
     ) -> list[Verdict]:
         """Judge whether customers enough left and stayed."""
-        return [] if data is None else contract_verdicts(Classes.of(data.sample))
+        return [] if data is None else contract_verdicts(Classes.of(data.rows))
 
     def candidates(self, section: ContractChurnSection) -> Sequence[Learner]:
         """Give the rules, and what has to beat them."""
@@ -204,21 +207,15 @@ class ContractChurn(Model[ContractChurnSection, ContractData, ContractModel]):
         """Give the encoding and the classifier, with their settings."""
         model, params = tested.fitted, run.section
         classifier = model.classifier
-        learner = next(one for one in candidates_of(params) if one.name == tested.name)
-        pipeline = None
-        if classifier.pipeline is not None:
-            read = encoded(data.rows, model.encoding)
-            example = assembled(read, classifier.inputs, keep=[])
-            pipeline = LoggedPipeline(classifier.pipeline, example, (RAW_SCORE,))
         return Artifact(
             spec_json=model.spec_json(),
-            pipeline=pipeline,
+            pipeline=logged_pipeline(classifier, encoded(data.rows, model.encoding)),
             params={
                 "seed": params.seed,
                 "n_folds": params.n_folds,
                 "test_share": params.test_share,
                 "n_inputs": len(classifier.features),
-                **learner.settings(params),
+                **classifier.settings,
             },
         )
 
@@ -234,9 +231,11 @@ class ContractChurn(Model[ContractChurnSection, ContractData, ContractModel]):
     ) -> Mapping[Table, DataFrame]:
         """Give probability and decile of who is not known to have left, and reasons.
 
-        Raises DataError where everybody has left.
+        Raises DataError where everybody has left, or for a model of attributes that are no more.
         """
-        contracts = run.lake.read(CONTRACTS).where("NOT coalesce(has_left, false)")
+        contracts = run.lake.read(CONTRACTS)
+        _require_attributes(fitted, contracts, run.day)
+        contracts = contracts.where("NOT coalesce(has_left, false)")
         rows = run.keep(with_attributes(contracts, "customer_id"))
         n_rows = rows.count()
         if not n_rows:
@@ -257,6 +256,16 @@ class ContractChurn(Model[ContractChurnSection, ContractData, ContractModel]):
     def report(self, request: ReportRequest, section: ContractChurnSection) -> Subject | None:
         """Give which contract customers are likely to leave, and how far to trust it."""
         return show_contract_churn(read_contract_churn(request, section))
+
+
+def _require_attributes(fitted: ContractModel, contracts: DataFrame, day: date) -> None:
+    there = {(one.name, one.kind) for one in attributes_of(contracts)}
+    gone = [one.name for one in fitted.attributes if (one.name, one.kind) not in there]
+    if gone:
+        raise DataError(
+            f"the contract churn model that scores {day} learnt from {', '.join(gone)}, which "
+            f"core.contracts has not, or as another kind: run train_contract_churn --as-of {day}"
+        )
 
 
 def _with_deciles(scored: DataFrame) -> DataFrame:

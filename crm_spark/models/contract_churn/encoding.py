@@ -48,7 +48,7 @@ class EncodedNumber:
 class EncodedCategory:
     """A category: its levels, each an input, and whether rare ones and unknown ones are, too.
 
-    A level that no training row had is one of the others.
+    A level that no training row had is one of the others, where there are any.
     """
 
     name: str

@@ -15,7 +15,7 @@ from crm_spark.models.grade import grade_of_champion
 from crm_spark.report.blocks import Block, Section, Text, TextTable, Tile
 from crm_spark.report.subject import Subject
 from crm_spark.report.words import in_words, share, with_interval
-from crm_spark.words import are, counted
+from crm_spark.words import are, counted, verb
 
 WORDS = {**{one.name: one.in_words for one in LEARNERS}, **IN_WORDS}
 
@@ -54,7 +54,7 @@ def _tiles(facts: ContractFacts) -> tuple[Tile, ...]:
     if facts.scores is None:
         return ()
     note = f"of {counted(facts.scores.n, 'contract customer')}"
-    return (Tile("Likely to leave", f"{facts.scores.expected:,.0f}", note),)
+    return (Tile("Look like those who left", f"{facts.scores.expected:,.0f}", note),)
 
 
 def _lead(facts: ContractFacts) -> str:
@@ -62,8 +62,8 @@ def _lead(facts: ContractFacts) -> str:
     scores = facts.scores
     n = round(scores.expected)
     return (
-        f"of {counted(scores.n, 'contract customer')} not known to have left, {n:,} {are(n)} "
-        "likely to be among those who leave"
+        f"of {counted(scores.n, 'contract customer')} not known to have left, {n:,} "
+        f"{verb(n, 'looks', 'look')} like those who left"
     )
 
 

@@ -90,12 +90,18 @@ def _shares(values: pd.Series[str], levels: Sequence[str], labels: Floats) -> Fl
 def strongest(
     strengths: Sequence[AttributeStrength], *, is_number: bool
 ) -> AttributeStrength | None:
-    """Give the attribute of a kind that tells most by itself, of those used; ties by name."""
-    used = [
+    """Give the attribute of a kind that tells most by itself, ties by name; None without any.
+
+    No suspected leak. One that is the same for all customers, as it may be in a fold, tells nothing
+    and is one yet.
+    """
+    of_kind = [
         one
         for one in strengths
-        if one.dropped is None and one.attribute.is_number == is_number and one.strength.auc
+        if one.attribute.is_number == is_number and one.dropped != "suspected leak"
     ]
     return min(
-        used, key=lambda one: (-round(one.strength.auc or 0.0, 9), one.attribute.name), default=None
+        of_kind,
+        key=lambda one: (-round(one.strength.auc or 0.5, 9), one.attribute.name),
+        default=None,
     )

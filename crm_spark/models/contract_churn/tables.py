@@ -43,7 +43,7 @@ CONTRACT_CHURN = Table(
             T.ArrayType(REASON),
             "What raises the probability, strongest first: attributes with their value; effect: "
             "what the probability loses without what the attribute adds to the model's score "
-            "(exact TreeSHAP). Of the tenths most at risk",
+            "(exact: TreeSHAP, terms of a regression). Of the tenths most at risk",
         ),
         IS_BACKFILLED,
         *SCORED_BY,

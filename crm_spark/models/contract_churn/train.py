@@ -10,13 +10,20 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from crm_spark.models.binary_metrics import all_metrics, best_f1_threshold
+from crm_spark.models.binary_metrics import all_metrics
 from crm_spark.models.calibration import PlattCalibration, fit_platt
 from crm_spark.models.classifiers.classifier import LABEL
 from crm_spark.models.classifiers.figures import best_rule, figures
 from crm_spark.models.classifiers.learner import Learner
 from crm_spark.models.classifiers.learners import learners_of
-from crm_spark.models.classifiers.step import TEST, USE, Fitted, Outcomes, Step
+from crm_spark.models.classifiers.step import (
+    TEST,
+    USE,
+    Fitted,
+    Outcomes,
+    Step,
+    calibrated_threshold,
+)
 from crm_spark.models.contract_churn.attributes import Attribute
 from crm_spark.models.contract_churn.candidates import rules_of
 from crm_spark.models.contract_churn.data import ContractData
@@ -54,7 +61,9 @@ def split_of(
     encoding = learn_encoding(
         learnt.values, used, most_levels=params.most_levels, fewest_of_level=params.fewest_of_level
     )
-    strengths = strengths_of(learnt.values, learnt.labels, encoding)
+    # What may be used was settled on all folds: a rule goes by whatever the models learn from.
+    trusted = [one.name for one in used]
+    strengths = strengths_of(learnt.values, learnt.labels, encoding, trusted=trusted)
     part = F.col(PART)
     is_unseen = part == (HELD_OUT if fold is None else fold)
     step = Step(
@@ -101,8 +110,7 @@ def measured_candidates(
         out_of_fold = _pooled(raw[learner.name])
         counts = out_of_fold.counts
         calibration = fit_platt(counts)
-        best = calibration.probabilities(np.array(best_f1_threshold(counts)))
-        threshold = params.threshold or float(best)
+        threshold = params.threshold or calibrated_threshold(calibration, out_of_fold)
         quoted.append(_calibrated(fitted, fitted.outcomes, calibration, threshold, params.seed))
         crossed.append(_calibrated(fitted, out_of_fold, calibration, threshold, params.seed))
     is_rule = {learner.name: learner.is_rule for learner in split.learners}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
+from pyspark.sql import DataFrame
 
-from crm_spark.models.contract_churn.data import Sample
-from crm_spark.models.contract_churn.parts import HELD_OUT
+from crm_spark.models.classifiers.classifier import LABEL
+from crm_spark.models.contract_churn.parts import HELD_OUT, PART
 from crm_spark.models.contract_churn.strength import AttributeStrength, Reason
 from crm_spark.models.feature_selection import LEAK_AUC
 from crm_spark.tables.checks import Level, Verdict
@@ -35,14 +35,18 @@ class Classes:
     n_stayed_at_test: int
 
     @classmethod
-    def of(cls, sample: Sample) -> Classes:
-        """Count them."""
-        has_left, is_test = sample.labels == 1, sample.parts == HELD_OUT
+    def of(cls, rows: DataFrame) -> Classes:
+        """Count them, by label and part of labelled rows."""
+        counts = rows.groupBy(LABEL, PART).count().collect()  # two rows a part
+
+        def n(label: float, parts: Callable[[int], bool]) -> int:
+            return sum(row["count"] for row in counts if row[LABEL] == label and parts(row[PART]))
+
         return cls(
-            int(has_left.sum()),
-            int(np.sum(~has_left)),
-            int(np.sum(has_left & is_test)),
-            int(np.sum(~has_left & is_test)),
+            n(1.0, lambda _: True),
+            n(0.0, lambda _: True),
+            n(1.0, lambda part: part == HELD_OUT),
+            n(0.0, lambda part: part == HELD_OUT),
         )
 
 

@@ -80,7 +80,7 @@ def test_settings_are_tried_on_the_latest_by_those_that_had_closed(
         ([(10, 0.80004), (100, 0.8)], 100),  # next to no difference
         ([(10, 0.8002), (100, 0.8)], 10),
         ([(10, None), (100, 0.5)], 100),
-        ([(10, None), (100, None)], 100),
+        ([(10, None), (100, None)], 10),
     ],
 )
 def test_the_highest_auc_is_taken_and_the_simpler_of_equals(

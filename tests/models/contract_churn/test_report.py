@@ -67,7 +67,7 @@ def test_one_customer_is_one_and_reasons_are_sentences_with_points() -> None:
     scores, _ = subject.sections
     lead, table = scores.blocks
     assert isinstance(lead, Text) and isinstance(table, TextTable)
-    assert lead.text.startswith("Of 1 contract customer not known to have left, 1 is likely")
+    assert lead.text.startswith("Of 1 contract customer not known to have left, 1 looks like")
     assert "The table has no dates" in lead.text
     assert [row[2] for row in table.rows] == [
         "term is monthly (+21 points); spend is 3 (+1 point)",

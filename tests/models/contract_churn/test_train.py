@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.contract_churn.made_contracts import contracts, made
+from models.contract_churn.made_contracts import contract, contracts, made
 from pydantic import ValidationError
 from pyspark.sql import SparkSession
 
@@ -26,6 +26,7 @@ from crm_spark.models.contract_churn.train import (
     measured_candidates,
     split_of,
 )
+from crm_spark.models.contract_churn.verdicts import Classes
 from crm_spark.models.results import Tested
 
 DAY = date(2024, 1, 1)
@@ -151,3 +152,34 @@ def test_settings_know_their_range() -> None:
     for key, value in wrong.items():
         with pytest.raises(ValidationError, match=key):
             ContractChurnSection(**{key: value})
+
+
+def test_a_trusted_attribute_is_a_rule_and_one_that_is_constant_in_a_fold_breaks_nothing(
+    spark: SparkSession,
+) -> None:
+    rows = [
+        contract(
+            name,
+            has_left,
+            # Two customers have another value: in some fold none of those learnt from has.
+            {"odd": float(place in (1, 2))},
+            {**dict(categories), "status": "closed" if has_left else "open"},
+        )
+        for place, (name, has_left, _, categories) in enumerate(made(400))
+    ]
+    data = data_of(spark, rows)
+    # All attributes are used, as if status were trusted.
+    found = {one.name: one for one in measured_candidates(data, data.attributes, QUICK)}
+    assert [one.name for one in found[STRONGEST_CATEGORY].fitted.attributes] == ["status"]
+    assert found[STRONGEST_CATEGORY].value("auc") == pytest.approx(1.0)
+    assert found[STRONGEST_NUMBER].is_rule
+    assert ContractChurn().choose(QUICK, list(found.values())).champion in RULES
+
+
+def test_classes_are_those_of_the_table(spark: SparkSession) -> None:
+    data = data_of(spark, made(200))
+    classes = Classes.of(data.rows)
+    labels, is_test = data.sample.labels, data.sample.parts == HELD_OUT
+    assert (classes.n_left, classes.n_stayed) == (labels.sum(), (labels == 0).sum())
+    assert classes.n_left_at_test == labels[is_test].sum() > 0
+    assert classes.n_stayed_at_test == (labels[is_test] == 0).sum() > 0

@@ -14,7 +14,10 @@ from crm_spark.features.rfm_tables import CUSTOMER_RFM
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.jobs import build_features, ingest_sources, maintain_tables, score_rfm
 from crm_spark.lake.contract import Table, content_checksum
+from crm_spark.models.churn.tables import CUSTOMER_ALERTS, CUSTOMER_CHURN
 from crm_spark.pipeline.days import feature_dates
+from crm_spark.pipeline.lifecycle import job_run
+from crm_spark.pipeline.upkeep import dates_to_keep
 from crm_spark.tables.core import TRANSACTIONS
 
 DATES = [date(2024, 6, 1), date(2024, 6, 15), date(2024, 7, 1)]
@@ -64,6 +67,19 @@ def test_only_the_newest_dates_and_what_training_needs_are_kept(
     held = {row[0] for row in snapshots.collect()}
     assert set(feature_dates(config, DATES[2], date(2024, 1, 1)).snapshots) <= held
     assert DATES[0] not in held - set(feature_dates(config, DATES[2], date(2024, 1, 1)).snapshots)
+
+
+def test_alerts_are_remembered_for_as_long_as_a_silence(
+    spark: SparkSession, config: Config
+) -> None:
+    with job_run(spark, config, "a_test", DATES[2]) as job:
+        kept = dates_to_keep(job)
+        assert kept is not None
+        assert kept["scores"] == set(DATES[1:])
+        # A lapse of the shop is a silence of 42 days: on all of these dates somebody now silent
+        # may have had an alert.
+        assert job.config.churn.lapse_days == 42
+        assert kept[CUSTOMER_ALERTS.name] == kept[CUSTOMER_CHURN.name] == set(DATES)
 
 
 def test_a_maintained_lake_is_built_upon_without_a_new_ingest(

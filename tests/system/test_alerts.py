@@ -24,6 +24,7 @@ from crm_spark.jobs import (
     write_report,
 )
 from crm_spark.lake.delta import Lake
+from crm_spark.models.churn.alert_backtest import policies_row
 from crm_spark.models.churn.tables import CUSTOMER_ALERTS, CUSTOMER_CHURN
 from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.graph import due
@@ -152,7 +153,12 @@ def test_a_backtest_measures_every_policy_and_says_which_is_used(
     assert quoted["value"]["silence.recall"] > 0.9
     assert SILENT - 7 < quoted["value"]["silence.lead_days"] <= SILENT
     with job_run(spark, shop.config, "a_test", SECOND) as job:
-        (row,) = [one for one in map(job.state.newest, job.state.outputs("alerts.policies")) if one]
+        row = policies_row(job.config.churn, SECOND, job.state)
+        before = policies_row(job.config.churn, FIRST, job.state)
+        other = job.config.churn.model_copy(update={"seed": 2})
+        assert policies_row(other, SECOND, job.state) is None
+    assert row is not None
+    assert before is None
     assert kinds == set(row.facts)
 
 

@@ -13,8 +13,7 @@ from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.jobs import build_features, ingest_sources
 from crm_spark.jobs.status import standings_of
 from crm_spark.lake.delta import Lake
-from crm_spark.lake.state import Output
-from crm_spark.models.churn.chosen_days import CHOSEN_DAYS, chosen_of
+from crm_spark.models.churn.chosen_days import chosen_of, days_target
 from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.lifecycle import job_run
 from crm_spark.runtime.session import session_settings
@@ -46,14 +45,12 @@ def test_the_days_are_chosen_once_and_everything_is_made_by_them(
         build_features.run(spark, config, DAY)
         with job_run(spark, config, "a_test", DAY) as job:
             plan = DayPlan.of(job)
-            (row,) = job.state.rows(Output(CHOSEN_DAYS))
+            output = days_target(config.churn).output
+            (row,) = job.state.rows(output)
         chosen = chosen_of(dict(row.facts))
         churn = plan.config.churn
-        assert (churn.horizon_days, churn.active_days, churn.open_days) == (
-            chosen.days,
-            chosen.days,
-            (),
-        )
+        assert (churn.horizon_days, churn.active_days) == (chosen.days, chosen.days)
+        assert churn.is_settled
         # Three quarters of some 418 days.
         assert date(2024, 11, 1) < chosen.known_to < date(2024, 11, 20)
         # A third of the customers stops: of those silent for longer than all rhythms few return.
@@ -74,6 +71,6 @@ def test_the_days_are_chosen_once_and_everything_is_made_by_them(
         with job_run(spark, config, "a_test", date(2025, 2, 20)) as job:
             assert DayPlan.of(job).config.churn.horizon_days == chosen.days
         with job_run(spark, config, "a_test", DAY) as job:
-            assert len(job.state.rows(Output(CHOSEN_DAYS))) == 1
+            assert len(job.state.rows(output)) == 1
         lake = Lake(spark, config.storage, "test")
         assert lake.read_date(CUSTOMER_SNAPSHOT, DAY).count() > 0

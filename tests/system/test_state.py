@@ -128,6 +128,7 @@ def test_restart_with_other_partitions_gives_the_same_tables_and_no_second_model
         "score_churn",
         "train_segments",
         "score_segments",
+        "raise_alerts",
         "write_report",
     ]
     assert lakes.checksums(spark, config, tables) == before

@@ -9,11 +9,7 @@ from typing import Any
 import numpy as np
 
 from crm_spark.models.binary_metrics import Floats
-
-_MAX_STEPS = 100
-_TOLERANCE = 1e-9
-# Weights as stored: coarser than what sums differ by on another machine.
-_DECIMALS = 9
+from crm_spark.models.newton import DECIMALS, minimised
 
 
 @dataclass(frozen=True)
@@ -79,25 +75,18 @@ def fit_logistic(
         found = (np.logaddexp(0.0, rows @ at).sum() - hits @ (rows @ at) for rows, hits in standard)
         return float(sum(found) + 0.5 * (ridge * at**2).sum())
 
-    now = loss(weights)
-    for _ in range(_MAX_STEPS):
-        gradient, hessian = -ridge * weights, np.diag(ridge)
+    def slopes(at: Floats) -> tuple[Floats, Floats]:
+        descent, hessian = -ridge * at, np.diag(ridge)
         for rows, hits in standard:
-            p = sigmoid(rows @ weights)
-            gradient += rows.T @ (hits - p)
+            p = sigmoid(rows @ at)
+            descent += rows.T @ (hits - p)
             hessian += (rows * (p * (1 - p))[:, None]).T @ rows
-        step = np.linalg.solve(hessian, gradient)
-        size = 1.0
-        while size > 1e-6 and (then := loss(weights + size * step)) > now:
-            size /= 2
-        if size <= 1e-6:
-            break
-        weights, now = weights + size * step, then
-        if float(np.abs(size * step).max()) < _TOLERANCE:
-            break
+        return descent, hessian
+
+    weights = minimised(weights, loss, slopes)
     return LogisticRegression(
-        round(float(weights[0]), _DECIMALS),
-        tuple(round(float(one), _DECIMALS) for one in weights[1:]),
+        round(float(weights[0]), DECIMALS),
+        tuple(round(float(one), DECIMALS) for one in weights[1:]),
         tuple(map(float, mean)),
         tuple(map(float, scale)),
     )
@@ -112,7 +101,7 @@ def _moments(pieces: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, f
     variance = sum(((columns - mean) ** 2).sum(axis=0) for columns, _ in pieces) / n
     scale = np.sqrt(variance)
     # Rounded, so that sums in another order standardise by the same.
-    mean, scale = np.round(mean, _DECIMALS), np.round(scale, _DECIMALS)
+    mean, scale = np.round(mean, DECIMALS), np.round(scale, DECIMALS)
     # What is left of a constant column is the last bits of its sum.
     scale = np.where(scale > 1e-9 * np.maximum(1.0, np.abs(mean)), scale, 1.0)
     hits = float(sum(float(one.sum()) for _, one in pieces))

@@ -16,11 +16,7 @@ from crm_spark.models.classifiers.learner import Learner
 from crm_spark.models.classifiers.linear import Linear
 from crm_spark.models.classifiers.settings import LINEAR_SVM, LearnerSettings
 from crm_spark.models.logistic import LogisticRegression
-
-_MAX_STEPS = 100
-_TOLERANCE = 1e-9
-# Weights as stored: coarser than what sums differ by on another machine.
-_DECIMALS = 9
+from crm_spark.models.newton import DECIMALS, minimised
 
 
 def fit_linear_svm(
@@ -60,23 +56,15 @@ def fit_squared_hinge(
         hinge = np.maximum(0.0, 1 - sign * (rows @ weights))
         return float((hinge**2).sum() + (ridge * weights**2).sum() / 2)
 
-    weights = np.zeros(rows.shape[1])
-    now = loss(weights)
-    for _ in range(_MAX_STEPS):
+    def slopes(weights: Floats) -> tuple[Floats, Floats]:
         short = 1 - sign * (rows @ weights)
         # Those whose margin is short of 1 count.
         active = rows[short > 0]
-        gradient = 2 * active.T @ (sign * short)[short > 0] - ridge * weights
-        step = np.linalg.solve(2 * active.T @ active + np.diag(ridge), gradient)
-        size = 1.0
-        while size > 1e-6 and (then := loss(weights + size * step)) > now:
-            size /= 2
-        if size <= 1e-6:
-            break
-        weights, now = weights + size * step, then
-        if float(np.abs(size * step).max()) < _TOLERANCE:
-            break
-    rounded = [round(float(one), _DECIMALS) for one in weights]
+        descent = 2 * active.T @ (sign * short)[short > 0] - ridge * weights
+        return descent, 2 * active.T @ active + np.diag(ridge)
+
+    weights = minimised(np.zeros(rows.shape[1]), loss, slopes)
+    rounded = [round(float(one), DECIMALS) for one in weights]
     return tuple(rounded[1:]), rounded[0]
 
 

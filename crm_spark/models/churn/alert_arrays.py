@@ -51,7 +51,6 @@ def watched_of(
             silent,
             probability,
             next_order,
-            last,
             section.lapse_days,
             section.horizon_days,
         )

@@ -157,15 +157,17 @@ def backtest_alerts(run: ModelRun[ChurnSection], snapshots: Snapshots) -> None:
     rows: list[MetricRow] = []
     chosen: dict[str, Policy] = {}
     for kind, of_kind in watched.items():
-        tried = _policies(section, of_kind, lapses, spans.choice)
-        on_choice = {
-            name: (one, _warned(section, of_kind, lapses, one, spans.choice))
-            for name, one in tried.items()
-        }
-        by_rule = on_choice.pop(SILENCE)
-        chosen[kind] = chosen_policy(on_choice, by_rule)
-        for span in (spans.choice, spans.quoted):
-            rows += _rows(section, kind, of_kind, lapses, tried, span)
+        policies = _policies(section, of_kind, lapses, spans.choice)
+        on_choice, quoted = (
+            {
+                name: (policy, _warned(section, of_kind, lapses, policy, span))
+                for name, policy in policies.items()
+            }
+            for span in (spans.choice, spans.quoted)
+        )
+        rows += [*_rows(kind, on_choice, spans.choice), *_rows(kind, quoted, spans.quoted)]
+        of_scores = {name: one for name, one in on_choice.items() if name != SILENCE}
+        chosen[kind] = chosen_policy(of_scores, on_choice[SILENCE])
     write_metrics(run.run, run.day, rows)
     for line in policy_table(rows, spans.quoted, chosen):
         log.info("%s", line)
@@ -269,21 +271,15 @@ def _policies(
 
 
 def _rows(
-    section: ChurnSection,
-    kind: str,
-    watched: Watched,
-    lapses: Lapses,
-    policies: Mapping[PolicyName, Policy],
-    span: Span,
+    kind: str, measured: Mapping[PolicyName, tuple[Policy, Warned]], span: Span
 ) -> list[MetricRow]:
     """Give rows of ops.metrics: alerts.<kind>, <policy>.<figure>, by the first day of the span."""
-    by_rule = _warned(section, watched, lapses, policies[SILENCE], span)
+    _, by_rule = measured[SILENCE]
     rows = []
-    for name, policy in policies.items():
-        found = _warned(section, watched, lapses, policy, span)
-        measured: list[Measured] = warning_figures(found, policy)
+    for name, (policy, found) in measured.items():
+        figures: list[Measured] = warning_figures(found, policy)
         if name != SILENCE and (gain := warning_gain(found, by_rule)):
-            measured.append(gain)
+            figures.append(gain)
         rows += [
             MetricRow(
                 f"{ALERTS_OF}{kind}",
@@ -294,6 +290,6 @@ def _rows(
                 one.low,
                 one.high,
             )
-            for one in measured
+            for one in figures
         ]
     return rows

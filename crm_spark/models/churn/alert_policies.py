@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -67,14 +68,14 @@ class Watched:
 
     `dates` are ordinals. `silent_days` since the last order, `probability` of no order in the
     horizon: NaN where a customer had no score. `next_order` is the day of the order that ended the
-    silence, after `known_to` where it goes on.
+    silence, after all that is known where it goes on. What follows from these is worked out once:
+    every threshold that is tried asks for it.
     """
 
     dates: Days
     silent_days: Floats
     probability: Floats
     next_order: Days
-    known_to: int
     lapse_days: int
     horizon_days: int
 
@@ -83,20 +84,16 @@ class Watched:
         """How often a customer is scored in 28 days."""
         return 28 / float(self.dates[1] - self.dates[0]) if len(self.dates) > 1 else 1.0
 
-    @property
+    @cached_property
     def last_order(self) -> Days:
         """The day that the silence of a customer on a date began with."""
         silent = np.nan_to_num(self.silent_days, nan=0.0).astype(np.int64)
         return np.asarray(self.dates[None, :] - silent)
 
-    @property
+    @cached_property
     def may_alert(self) -> Flags:
         """Whether a customer has a score on a date, and has not lapsed."""
         return np.asarray(self.silent_days < self.lapse_days)  # NaN is not
-
-    def with_scores(self, probability: Floats) -> Watched:
-        """Give the same customers with the scores of another model."""
-        return replace(self, probability=probability)
 
     def signal(self, name: PolicyName) -> Floats:
         """Give what a policy holds against its threshold, NaN where it is not known."""
@@ -104,21 +101,23 @@ class Watched:
             return self.silent_days
         if name == LEVEL:
             return self.probability
-        if name == RISE:
-            return self.probability - self._least_before()
-        left = np.maximum(self.lapse_days - self.silent_days, 0) / self.horizon_days
-        return np.asarray(self.probability**left)
+        return self._rise if name == RISE else self._lapse_probability
 
-    def _least_before(self) -> Floats:
-        """Give the least probability of the lapse_days before each date, NaN without any."""
-        least = np.full(self.probability.shape, np.nan)
+    @cached_property
+    def _rise(self) -> Floats:
+        """The probability less the least of the lapse_days before, NaN without any."""
+        known = np.where(np.isnan(self.probability), np.inf, self.probability)
+        least = np.full(known.shape, np.inf)
         for place, day in enumerate(self.dates):
             is_before = (self.dates < day) & (self.dates >= day - self.lapse_days)
-            if is_before.any():
-                before = np.where(np.isnan(self.probability), np.inf, self.probability)
-                lowest = before[:, is_before].min(axis=1)
-                least[:, place] = np.where(np.isinf(lowest), np.nan, lowest)
-        return least
+            least[:, place] = known[:, is_before].min(axis=1, initial=np.inf)
+        return np.asarray(self.probability - np.where(np.isinf(least), np.nan, least))
+
+    @cached_property
+    def _lapse_probability(self) -> Floats:
+        """What lapse_probability() gives."""
+        left = np.maximum(self.lapse_days - self.silent_days, 0) / self.horizon_days
+        return np.asarray(self.probability**left)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,21 @@ AS_OF_DATE = Column(
 IS_BACKFILLED = Column(
     "is_backfilled", T.BooleanType(), "Scored by a model that was no champion on that date"
 )
+CHURN_PROBABILITY = "churn_probability"
+CHURN_DECILE = Column(
+    "churn_decile",
+    T.IntegerType(),
+    "1: the tenth most likely to leave; ties by customer_id",
+    minimum=1,
+    maximum=10,
+)
+
+
+def probability(name: str, comment: str) -> Column:
+    """Give a column that holds a probability."""
+    return Column(name, T.DoubleType(), comment, minimum=0, maximum=1)
+
+
 # What the run that writes scores adds.
 WRITTEN_BY = (
     Column("run_id", T.StringType(), "Run that scored", provenance=True),

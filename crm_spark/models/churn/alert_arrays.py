@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from crm_spark.models.churn.alert_policies import Days, Lapses, Watched
-from crm_spark.models.churn.model import PROBABILITY
 from crm_spark.models.churn.section import ChurnSection
+from crm_spark.tables.columns import CHURN_PROBABILITY
 
 SILENT = "days_since_last_order"
 
@@ -45,7 +45,7 @@ def watched_of(
         silent, probability = np.full(shape, np.nan), np.full(shape, np.nan)
         # 0 is an order on the day before the date.
         silent[row, place] = frame[SILENT].to_numpy(float) + 1
-        probability[row, place] = frame[PROBABILITY].to_numpy(float)
+        probability[row, place] = frame[CHURN_PROBABILITY].to_numpy(float)
         watched[kind] = Watched(
             watched_on,
             silent,

@@ -38,7 +38,7 @@ from crm_spark.models.churn.feature_checks import (
 )
 from crm_spark.models.churn.inputs import counted_orders, labelled
 from crm_spark.models.churn.labels import is_active
-from crm_spark.models.churn.model import GENERATION, PROBABILITY
+from crm_spark.models.churn.model import GENERATION
 from crm_spark.models.churn.section import ChurnSection, cutoffs_for_test
 from crm_spark.models.churn.train import step_of
 from crm_spark.models.classifiers.classifier import Classifier, score
@@ -49,6 +49,7 @@ from crm_spark.models.records import MetricRow, write_metrics
 from crm_spark.models.results import Measured
 from crm_spark.models.rows import sampled_customers
 from crm_spark.runtime.progress import log, stage
+from crm_spark.tables.columns import CHURN_PROBABILITY
 from crm_spark.words import counted
 
 # What ops.outputs calls the policies of a day: this, and by which settings they are.
@@ -227,7 +228,7 @@ def _watched(
     frames = {}
     for kind, model in models.items():
         with stage(run.spark, f"score {n_dates} with {kind}"):
-            scored = score(model, rows, keep=_KEEP, probability=PROBABILITY)
+            scored = score(model, rows, keep=_KEEP, probability=CHURN_PROBABILITY)
             frames[kind] = scored.toPandas()  # TESTED_ROWS, or few more
     with stage(run.spark, "what came after"):
         days = orders.join(drawn, "customer_id").toPandas()  # of the same customers

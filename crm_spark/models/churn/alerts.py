@@ -23,13 +23,13 @@ from crm_spark.models.churn.alert_policies import (
     PolicyName,
     lapse_probability,
 )
-from crm_spark.models.churn.model import PROBABILITY
 from crm_spark.models.churn.past_scores import scored_date
 from crm_spark.models.churn.section import ChurnSection
 from crm_spark.models.churn.tables import CUSTOMER_ALERTS, CUSTOMER_CHURN
 from crm_spark.models.decisions import kind_of_version
 from crm_spark.models.model_run import ModelRun
 from crm_spark.runtime.progress import log, stage
+from crm_spark.tables.columns import CHURN_PROBABILITY
 from crm_spark.words import counted
 
 JOB = "raise_alerts"
@@ -167,7 +167,7 @@ def customers_to_alert(
             "last_order_date": begun,
             "lapse_date": F.date_add(begun, section.lapse_days),
             "lapse_probability": lapse_probability(
-                F.col(PROBABILITY),
+                F.col(CHURN_PROBABILITY),
                 days_left=F.lit(section.lapse_days) - F.col("days_silent"),
                 horizon_days=F.col("horizon_days"),
             ),
@@ -178,8 +178,8 @@ def customers_to_alert(
         rows = rows.join(named, ["customer_id", "last_order_date"], "left_anti")
     signals: dict[PolicyName, Column] = {
         SILENCE: F.col("days_silent").cast(T.DoubleType()),
-        LEVEL: F.col(PROBABILITY),
-        RISE: F.col(PROBABILITY) - F.col("least_probability"),
+        LEVEL: F.col(CHURN_PROBABILITY),
+        RISE: F.col(CHURN_PROBABILITY) - F.col("least_probability"),
         LAPSE_PROBABILITY: F.col("lapse_probability"),
     }
     newest = F.col("_newest_alert")
@@ -206,7 +206,7 @@ def _with_least(rows: DataFrame, earlier: DataFrame | None, *, since: date) -> D
     least = (
         earlier.where(F.col("as_of_date") >= F.lit(since))
         .groupBy(*key)
-        .agg(F.min(PROBABILITY).alias("least_probability"))
+        .agg(F.min(CHURN_PROBABILITY).alias("least_probability"))
     )
     return rows.join(least, key, "left")
 

@@ -10,10 +10,8 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from crm_spark.errors import DataError
-from crm_spark.features.ranks import add_groups
 from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, snapshot_table
 from crm_spark.lake.contract import Table, content_checksum
 from crm_spark.lake.state import Output, State
@@ -37,7 +35,7 @@ from crm_spark.models.churn.inputs import (
     require_both_classes,
 )
 from crm_spark.models.churn.labels import LABEL, is_active
-from crm_spark.models.churn.model import GENERATION, PROBABILITY, ChurnModel, load_model
+from crm_spark.models.churn.model import GENERATION, ChurnModel, load_model
 from crm_spark.models.churn.outcome_checks import JOB as CHECK_OUTCOMES
 from crm_spark.models.churn.outcome_checks import outcomes_shown
 from crm_spark.models.churn.reasons import with_reasons
@@ -61,14 +59,14 @@ from crm_spark.models.churn.train import step_of, tested_groups
 from crm_spark.models.churn.verdicts import churn_verdicts
 from crm_spark.models.classifiers.classifier import (
     RAW_SCORE,
-    has_pipeline,
     score,
 )
 from crm_spark.models.classifiers.figures import AUC_GAIN, best_rule, choose_calibrated, figures
 from crm_spark.models.classifiers.importance import permutation_importance
 from crm_spark.models.classifiers.learner import Learner
 from crm_spark.models.classifiers.learners import require_installed
-from crm_spark.models.classifiers.pipelines import logged_pipeline
+from crm_spark.models.classifiers.pipelines import logged_pipeline, stored_parts
+from crm_spark.models.classifiers.scores import with_deciles, with_reasons_of_riskiest
 from crm_spark.models.classifiers.step import Fitted
 from crm_spark.models.contract import (
     Artifact,
@@ -92,11 +90,11 @@ from crm_spark.models.records import MetricRow, rows_hash
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.runtime.progress import stage
 from crm_spark.tables.checks import Verdict
+from crm_spark.tables.columns import CHURN_PROBABILITY
 from crm_spark.tables.core import CUSTOMERS
 from crm_spark.tables.mapped import Mapped
 from crm_spark.words import counted
 
-DECILES = 10
 IMPORTANCE = "importance."
 
 
@@ -298,9 +296,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
     def load(self, stored: StoredVersion) -> ChurnModel:
         """Put a model together again, with its pipeline and the trees of it, where it has one."""
         spec = stored.spec()
-        if not has_pipeline(spec["classifier"]):
-            return load_model(spec)
-        return load_model(spec, stored.pipeline(), stored.trees())
+        return load_model(spec, *stored_parts(stored, spec["classifier"]))
 
     def score(self, run: ModelRun[ChurnSection], fitted: ChurnModel) -> Mapping[Table, DataFrame]:
         """Give the probability and decile of every active customer, and reasons of the riskiest.
@@ -311,20 +307,18 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         _require_inputs(classifier.features, run)
         snapshot = run.lake.read_date(CUSTOMER_SNAPSHOT, run.day)
         active = snapshot.where(is_active(fitted.active_days))
-        scored = score(classifier, active, keep=["customer_id"], probability=PROBABILITY)
-        scored = run.keep(
-            _with_deciles(run.keep(scored.drop(RAW_SCORE)))
-        )  # read again for reasons, and written
-        if run.section.explained_deciles < DECILES:
-            riskiest = scored.where(F.col("churn_decile") <= run.section.explained_deciles)
-            active = active.join(riskiest.select("customer_id"), "customer_id", "left_semi")
-        reasons = with_reasons(classifier, active, n=run.section.n_reasons, n_rows=scored.count())
-        none = F.array().cast(T.ArrayType(REASON))
-        return {
-            CUSTOMER_CHURN: scored.join(reasons, "customer_id", "left")
-            .withColumn("reasons", F.coalesce("reasons", none))
-            .withColumn("horizon_days", F.lit(fitted.horizon_days))
-        }
+        scored = score(classifier, active, keep=["customer_id"], probability=CHURN_PROBABILITY)
+        # Read again for reasons, and written.
+        scored = run.keep(with_deciles(run.keep(scored.drop(RAW_SCORE))))
+        n_rows = scored.count()
+        explained = with_reasons_of_riskiest(
+            scored,
+            active,
+            lambda rows: with_reasons(classifier, rows, n=run.section.n_reasons, n_rows=n_rows),
+            explained_deciles=run.section.explained_deciles,
+            reason=REASON,
+        )
+        return {CUSTOMER_CHURN: explained.withColumn("horizon_days", F.lit(fitted.horizon_days))}
 
     def shows(self, section: ChurnSection, day: date, state: State) -> Sequence[Output]:
         """Give the alerts of the day and what chose them, and what became of earlier scores."""
@@ -366,10 +360,3 @@ def _importance_file(tested: Tested[Any]) -> dict[str, str]:
         if metric.name.startswith(IMPORTANCE)
     ]
     return {"importance.json": json.dumps(found, indent=1)} if found else {}
-
-
-def _with_deciles(scored: DataFrame) -> DataFrame:
-    """Add churn_decile, 1 the most likely to leave; ties fall by customer_id."""
-    order = [F.desc(PROBABILITY), F.asc("customer_id")]
-    grouped = add_groups(scored, order=order, n_groups=DECILES, name="churn_decile")
-    return grouped.withColumn("churn_decile", F.col("churn_decile").cast(T.IntegerType()))

@@ -17,9 +17,11 @@ from crm_spark.models.churn.outcomes_report import PastScores, read_outcomes
 from crm_spark.models.churn.return_curve import RETURNS_MODEL, ReturnShare, shares_of_figures
 from crm_spark.models.churn.section import ChurnSection, latest_closed
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
+from crm_spark.models.classifiers.report import sums_of_scores
 from crm_spark.models.decisions import Decision
 from crm_spark.models.records import MetricRow
 from crm_spark.report.subject import ReportRequest
+from crm_spark.tables.columns import CHURN_PROBABILITY
 from crm_spark.tables.ops import METRICS
 
 MODEL, TRAINED, WALKED = "crm_spark_churn", "train_churn", "backtest_churn"
@@ -125,14 +127,10 @@ def _scores(request: ReportRequest) -> ChurnScores | None:
     rows = request.of_date(CUSTOMER_CHURN)
     if rows is None:
         return None
-    p, is_top = F.col("churn_probability"), F.col("churn_decile") == 1
+    p = F.col(CHURN_PROBABILITY)
     row = rows.agg(
-        F.count(F.lit(1)).alias("n"),
-        F.sum(p).alias("expected"),
+        *sums_of_scores(),
         F.max("horizon_days").alias("horizon_days"),
-        F.avg(F.when(is_top, p)).alias("top"),
-        F.count_if(is_top).alias("n_top"),
-        F.max("model_version").alias("version"),
         *[
             F.count_if(F.least(F.floor(p * 10), F.lit(9)) == place).alias(f"bin_{place}")
             for place in range(10)

@@ -12,7 +12,6 @@ from pyspark.ml import PipelineModel
 from crm_spark.models.classifiers.classifier import Classifier, load_classifier
 from crm_spark.models.tree_shap import CoveredTree
 
-PROBABILITY = "churn_probability"
 # Raise it with every change that can change a fitted model, or how it is stored.
 GENERATION = 8
 

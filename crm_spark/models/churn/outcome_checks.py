@@ -27,7 +27,6 @@ from crm_spark.models.binary_metrics import ScoreCounts, count_scores
 from crm_spark.models.calibration_gate import gate
 from crm_spark.models.churn.feature_checks import DROPPED, FEATURES_MODEL
 from crm_spark.models.churn.labels import LABEL, with_label
-from crm_spark.models.churn.model import PROBABILITY
 from crm_spark.models.churn.past_scores import (
     AUC,
     SCORE_PSI,
@@ -51,6 +50,7 @@ from crm_spark.models.records import MetricRow, write_metrics
 from crm_spark.models.rows import sampled_customers
 from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.checks import write_checks
+from crm_spark.tables.columns import CHURN_PROBABILITY
 from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.tables.ops import CHECKS, METRICS
 
@@ -288,8 +288,8 @@ def outcome_counts(
         grace_days=grace,
         changes=count_changes(orders, dates=closed),
     )
-    labelled = with_label(scores.select("customer_id", "as_of_date", PROBABILITY), ordered)
-    return count_scores(labelled, probability=PROBABILITY, label=LABEL)
+    labelled = with_label(scores.select("customer_id", "as_of_date", CHURN_PROBABILITY), ordered)
+    return count_scores(labelled, probability=CHURN_PROBABILITY, label=LABEL)
 
 
 def _drift(
@@ -319,7 +319,7 @@ def _drift(
         return Drift(since, features)
     earlier = run.lake.read_date(CUSTOMER_CHURN, first).withColumn(LABEL, F.lit(0.0))
     of_version = earlier.where(F.col("model_version") == scored.version)
-    of_first = count_scores(of_version, probability=PROBABILITY, label=LABEL)
+    of_first = count_scores(of_version, probability=CHURN_PROBABILITY, label=LABEL)
     if not of_first.rows:  # scored again by another version since
         return Drift(since, features)
     return Drift(since, features, first, score_shift(of_first, counts))

@@ -7,30 +7,21 @@ from dataclasses import dataclass
 from datetime import date
 
 from crm_spark.features.words import feature_in_words
-from crm_spark.models.calibration_gate import CALIBRATION_ERROR
 from crm_spark.models.candidate_report import unseen
 from crm_spark.models.churn.candidates import CANDIDATES, RULES
 from crm_spark.models.churn.facts import ChurnFacts, WalkedAuc
 from crm_spark.models.churn.subgroups import fault_of, groups_of_figures, selection_leaks
+from crm_spark.models.classifiers.report import FIGURES, verdict_on_champion
 from crm_spark.models.grade import grade_of_champion
 from crm_spark.models.records import MetricRow
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable
-from crm_spark.report.words import day_in_words, figure, in_words, share, with_interval
+from crm_spark.report.words import day_in_words, figure, share, with_interval
 from crm_spark.words import are, counted
 
 # What learns first.
 WORDS = {
     one.name: one.in_words for one in sorted(CANDIDATES, key=lambda candidate: candidate.is_rule)
-}
-
-
-CHURN_METRICS = {
-    "auc": "AUC",
-    "average_precision": "Average precision",
-    "brier": "Brier score",
-    CALIBRATION_ERROR: "Calibration error",
-    "lift_at_10_percent": "Lift at 10 %",
 }
 
 
@@ -50,11 +41,7 @@ def quality_section(facts: ChurnFacts) -> Section | None:
     models = [name for name in WORDS if any(row.model_name == name for row in rows)]
     blocks: list[Block] = []
     if facts.decision:
-        decision = facts.decision
-        kind = WORDS.get(decision.kind, decision.kind)
-        verdict = f"The {kind} scores (version {decision.version}): "
-        graded = f" {grade}." if (grade := grade_of(facts)) else ""
-        blocks.append(Text(f"{verdict}{in_words(decision.why, WORDS)}.{graded}", is_verdict=True))
+        blocks.append(verdict_on_champion(facts.decision, WORDS, grade_of(facts)))
     blocks += [Text(_AS_IT_IS_USED), _quality_table(facts, models)]
     drawn = _drawn(facts, models)
     bins = {model: _bins(rows, model) for model in drawn}
@@ -96,12 +83,12 @@ def _quality_table(facts: ChurnFacts, models: Sequence[str]) -> TextTable:
     return TextTable(
         f"On {counted(n, 'customer')} as of {day_in_words(rows[0].cutoff)}, "
         f"{unseen(facts.decision)}; in brackets the 95 % interval",
-        ["Model", *CHURN_METRICS.values()],
+        ["Model", *FIGURES.values()],
         [
-            [WORDS[model], *(with_interval(value.get((model, name))) for name in CHURN_METRICS)]
+            [WORDS[model], *(with_interval(value.get((model, name))) for name in FIGURES)]
             for model in models
         ],
-        numbers=list(CHURN_METRICS.values()),
+        numbers=list(FIGURES.values()),
     )
 
 

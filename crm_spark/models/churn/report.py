@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from datetime import date
 
 from crm_spark.features.words import feature_in_words
-from crm_spark.models.candidate_report import champion_on_console, unseen_on_console
+from crm_spark.models.candidate_report import unseen_on_console
 from crm_spark.models.churn.alerts_report import alert_lines, alerts_section
 from crm_spark.models.churn.facts import MODEL, ChurnFacts, FirstToCall, Reason
 from crm_spark.models.churn.meaning_report import meaning_section
 from crm_spark.models.churn.outcomes_report import outcomes_section
-from crm_spark.models.churn.quality_report import CHURN_METRICS, grade_of, quality_section
+from crm_spark.models.churn.quality_report import grade_of, quality_section
+from crm_spark.models.classifiers.report import (
+    FIGURES,
+    candidates_on_console,
+    glossary,
+    reasons_in_words,
+)
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable, Tile
 from crm_spark.report.section import ReportSection
@@ -20,20 +25,7 @@ from crm_spark.report.subject import Subject
 from crm_spark.report.words import day_in_words, money, number, share
 from crm_spark.words import are, counted
 
-GLOSSARY = (
-    ("AUC", "Chance that a customer who leaves is ranked above one who stays; .5 is a coin"),
-    ("Brier score", "Mean squared distance of probability and outcome; lower is better"),
-    ("Calibration error", "How far probabilities lie from what comes true, on average"),
-    (
-        "Grade of churn",
-        "A: surely better than the best rule, by .005 of AUC or more, and calibrated; B: surely "
-        "better, and calibrated; C: the rest",
-    ),
-    ("Lift at 10 %", "How many times more leavers the riskiest tenth holds than any tenth"),
-)
-
-
-_SHORT = ("AUC", "avg precision", "Brier", "calib. error", "lift at 10 %")
+GLOSSARY = glossary("churn")
 
 
 def show_churn(facts: ChurnFacts, day: date, style: ReportSection) -> Subject:
@@ -77,24 +69,14 @@ def _score_lines(facts: ChurnFacts) -> tuple[str, ...]:
 
 def _quality_lines(facts: ChurnFacts) -> tuple[str, ...]:
     """Show each model beside its trivial rules, on the rows none of them learnt from."""
-    rows = [row for row in facts.metrics if row.metric in CHURN_METRICS]
+    rows = [row for row in facts.metrics if row.metric in FIGURES]
     if not rows:
         return ()
-    value = {(row.model_name, row.metric): row.value for row in rows}
-    lines = [
-        *unseen_on_console(
-            f"How good churn is: {counted(rows[0].n, 'customer')} on {rows[0].cutoff}",
-            facts.decision,
-        ),
-        "  " + " " * 26 + "".join(f"{title:>14}" for title in _SHORT),
-    ]
-    for model in sorted({row.model_name for row in rows}):
-        cells = [value.get((model, metric)) for metric in CHURN_METRICS]
-        shown = "".join(" " * 14 if cell is None else f"{cell:>14.4f}" for cell in cells)
-        lines.append(f"  {model:<26}{shown}")
-    grade = grade_of(facts)
-    graded = textwrap.wrap(grade, 96, initial_indent="  ", subsequent_indent="    ")
-    return (*lines, *champion_on_console(facts.decision), *graded)
+    head = unseen_on_console(
+        f"How good churn is: {counted(rows[0].n, 'customer')} on {rows[0].cutoff}", facts.decision
+    )
+    models = sorted({row.model_name for row in rows})
+    return candidates_on_console(head, rows, models, facts.decision, grade_of(facts))
 
 
 def _scores_section(facts: ChurnFacts, day: date, style: ReportSection) -> Section | None:
@@ -151,11 +133,8 @@ def _first_table(first: Sequence[FirstToCall], style: ReportSection) -> TextTabl
 
 
 def _reasons(row: FirstToCall) -> str:
-    shown = [
-        f"{_in_words(reason)} (+{counted(round(100 * reason.effect), 'point')})"
-        for reason in row.reasons
-    ]
-    return "; ".join(shown) or ("nothing by itself" if row.is_explained else "not looked at")
+    reasons = [(_in_words(reason), reason.effect) for reason in row.reasons]
+    return reasons_in_words(reasons, is_explained=row.is_explained)
 
 
 def _in_words(reason: Reason) -> str:

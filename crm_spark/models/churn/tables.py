@@ -5,7 +5,15 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from crm_spark.lake.contract import Column, Table
-from crm_spark.tables.columns import AS_OF_DATE, CUSTOMER_ID, IS_BACKFILLED, SCORED_BY
+from crm_spark.tables.columns import (
+    AS_OF_DATE,
+    CHURN_DECILE,
+    CHURN_PROBABILITY,
+    CUSTOMER_ID,
+    IS_BACKFILLED,
+    SCORED_BY,
+    probability,
+)
 
 REASON = T.StructType(
     [
@@ -25,20 +33,8 @@ CUSTOMER_CHURN = Table(
     columns=(
         CUSTOMER_ID,
         AS_OF_DATE,
-        Column(
-            "churn_probability",
-            T.DoubleType(),
-            "Calibrated probability of no order in the horizon",
-            minimum=0,
-            maximum=1,
-        ),
-        Column(
-            "churn_decile",
-            T.IntegerType(),
-            "1: the tenth most likely to leave; ties by customer_id",
-            minimum=1,
-            maximum=10,
-        ),
+        probability(CHURN_PROBABILITY, "Calibrated probability of no order in the horizon"),
+        CHURN_DECILE,
         Column(
             "horizon_days", T.IntegerType(), "Days from the as-of date that the probability is for"
         ),
@@ -70,28 +66,16 @@ CUSTOMER_ALERTS = Table(
             T.DateType(),
             "When the silence becomes a lapse (churn.alerts.lapse_days), if no order comes",
         ),
-        Column(
+        probability(
             "lapse_probability",
-            T.DoubleType(),
             "Probability that none comes until then: the churn probability to the power of the "
             "days left over those of its horizon",
-            minimum=0,
-            maximum=1,
         ),
-        Column(
-            "churn_probability",
-            T.DoubleType(),
-            "Of scores.customer_churn: no order in the horizon",
-            minimum=0,
-            maximum=1,
-        ),
-        Column(
+        probability(CHURN_PROBABILITY, "Of scores.customer_churn: no order in the horizon"),
+        probability(
             "least_probability",
-            T.DoubleType(),
             "The least of the customer's own churn probabilities in the lapse_days before; null: "
             "there is none",
-            minimum=0,
-            maximum=1,
         ),
         Column(
             "raised_by",

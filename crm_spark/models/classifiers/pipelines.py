@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyspark.ml import Pipeline, PipelineModel
@@ -16,9 +16,12 @@ from crm_spark.models.classifiers.classifier import (
     Classifier,
     Input,
     assembled,
+    has_pipeline,
 )
+from crm_spark.models.model_run import StoredVersion
 from crm_spark.models.rows import fixed_rows
 from crm_spark.models.tracking import LoggedPipeline
+from crm_spark.models.tree_shap import CoveredTree
 
 # MLlib's column of what an estimator reads.
 ASSEMBLED = "features"
@@ -52,3 +55,10 @@ def logged_pipeline(classifier: Classifier, rows: DataFrame) -> LoggedPipeline |
     outputs = () if classifier.is_boosted else (RAW_SCORE,)
     example = assembled(rows, classifier.inputs, keep=[])
     return LoggedPipeline(classifier.pipeline, example, outputs)
+
+
+def stored_parts(
+    stored: StoredVersion, spec: Mapping[str, Any]
+) -> tuple[PipelineModel | None, Sequence[CoveredTree]]:
+    """Give the pipeline and the trees that the classifier of a spec was stored with, if any."""
+    return (stored.pipeline(), stored.trees()) if has_pipeline(spec) else (None, ())

@@ -7,17 +7,14 @@ from dataclasses import replace
 from datetime import date
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from crm_spark.errors import DataError
-from crm_spark.features.ranks import add_groups
 from crm_spark.lake.contract import Table
-from crm_spark.models.classifiers.classifier import has_pipeline
 from crm_spark.models.classifiers.figures import choose_calibrated
 from crm_spark.models.classifiers.learner import Learner
 from crm_spark.models.classifiers.learners import require_installed
-from crm_spark.models.classifiers.pipelines import logged_pipeline
+from crm_spark.models.classifiers.pipelines import logged_pipeline, stored_parts
+from crm_spark.models.classifiers.scores import with_deciles, with_reasons_of_riskiest
 from crm_spark.models.contract import (
     Artifact,
     Choice,
@@ -43,7 +40,6 @@ from crm_spark.models.contract_churn.facts import (
     read_contract_churn,
 )
 from crm_spark.models.contract_churn.model import (
-    PROBABILITY,
     ContractModel,
     encoded,
     load_model,
@@ -69,8 +65,6 @@ from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.checks import Verdict
 from crm_spark.tables.core import CONTRACTS
 from crm_spark.tables.mapped import Mapped
-
-DECILES = 10
 
 
 class ContractChurn(Model[ContractChurnSection, ContractData, ContractModel]):
@@ -222,9 +216,7 @@ class ContractChurn(Model[ContractChurnSection, ContractData, ContractModel]):
     def load(self, stored: StoredVersion) -> ContractModel:
         """Put a model together again, with its pipeline and the trees of it, where it has one."""
         spec = stored.spec()
-        if not has_pipeline(spec["classifier"]):
-            return load_model(spec)
-        return load_model(spec, stored.pipeline(), stored.trees())
+        return load_model(spec, *stored_parts(stored, spec["classifier"]))
 
     def score(
         self, run: ModelRun[ContractChurnSection], fitted: ContractModel
@@ -240,18 +232,15 @@ class ContractChurn(Model[ContractChurnSection, ContractData, ContractModel]):
         n_rows = rows.count()
         if not n_rows:
             raise DataError("contract_churn: core.contracts holds no customer who has not left")
-        scored = run.keep(_with_deciles(run.keep(score_contracts(fitted, rows))))
-        explained = rows
-        if run.section.explained_deciles < DECILES:
-            riskiest = scored.where(F.col("churn_decile") <= run.section.explained_deciles)
-            explained = rows.join(riskiest.select("customer_id"), "customer_id", "left_semi")
-        reasons = with_reasons(fitted, explained, n=run.section.n_reasons, n_rows=n_rows)
-        none = F.array().cast(T.ArrayType(REASON))
-        return {
-            CONTRACT_CHURN: scored.join(reasons, "customer_id", "left").withColumn(
-                "reasons", F.coalesce("reasons", none)
-            )
-        }
+        scored = run.keep(with_deciles(run.keep(score_contracts(fitted, rows))))
+        explained = with_reasons_of_riskiest(
+            scored,
+            rows,
+            lambda some: with_reasons(fitted, some, n=run.section.n_reasons, n_rows=n_rows),
+            explained_deciles=run.section.explained_deciles,
+            reason=REASON,
+        )
+        return {CONTRACT_CHURN: explained}
 
     def report(self, request: ReportRequest, section: ContractChurnSection) -> Subject | None:
         """Give which contract customers are likely to leave, and how far to trust it."""
@@ -266,10 +255,3 @@ def _require_attributes(fitted: ContractModel, contracts: DataFrame, day: date) 
             f"the contract churn model that scores {day} learnt from {', '.join(gone)}, which "
             f"core.contracts has not, or as another kind: run train_contract_churn --as-of {day}"
         )
-
-
-def _with_deciles(scored: DataFrame) -> DataFrame:
-    """Add churn_decile, 1 the most likely to leave; ties fall by customer_id."""
-    order = [F.desc(PROBABILITY), F.asc("customer_id")]
-    grouped = add_groups(scored, order=order, n_groups=DECILES, name="churn_decile")
-    return grouped.withColumn("churn_decile", F.col("churn_decile").cast(T.IntegerType()))

@@ -8,6 +8,7 @@ from typing import Final
 from pyspark.sql import functions as F
 
 from crm_spark.models.candidate_report import decision_of, metrics_of
+from crm_spark.models.classifiers.report import sums_of_scores
 from crm_spark.models.contract_churn.section import ContractChurnSection
 from crm_spark.models.contract_churn.tables import CONTRACT_CHURN
 from crm_spark.models.decisions import Decision
@@ -98,14 +99,7 @@ def _scores(request: ReportRequest) -> ContractScores | None:
     rows = request.of_date(CONTRACT_CHURN)
     if rows is None:
         return None
-    p, is_top = F.col("churn_probability"), F.col("churn_decile") == 1
-    row = rows.agg(
-        F.count(F.lit(1)).alias("n"),
-        F.sum(p).alias("expected"),
-        F.avg(F.when(is_top, p)).alias("top"),
-        F.count_if(is_top).alias("n_top"),
-        F.max("model_version").alias("version"),
-    ).collect()[0]
+    (row,) = rows.agg(*sums_of_scores()).collect()
     return ContractScores(**row.asDict())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
@@ -15,8 +15,7 @@ from crm_spark.models.classifiers.classifier import Classifier, load_classifier,
 from crm_spark.models.contract_churn.attributes import Attribute
 from crm_spark.models.contract_churn.encoding import Encoding
 from crm_spark.models.tree_shap import CoveredTree
-
-PROBABILITY: Final = "churn_probability"
+from crm_spark.tables.columns import CHURN_PROBABILITY
 
 
 @dataclass(frozen=True)
@@ -59,5 +58,5 @@ def score_contracts(model: ContractModel, rows: DataFrame) -> DataFrame:
     What was evaluated is what scores.
     """
     read = encoded(rows, model.encoding, "customer_id")
-    scored = score(model.classifier, read, keep=["customer_id"], probability=PROBABILITY)
-    return scored.select("customer_id", F.col(PROBABILITY))
+    scored = score(model.classifier, read, keep=["customer_id"], probability=CHURN_PROBABILITY)
+    return scored.select("customer_id", F.col(CHURN_PROBABILITY))

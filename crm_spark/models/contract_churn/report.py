@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
-from crm_spark.models.calibration_gate import CALIBRATION_ERROR
-from crm_spark.models.candidate_report import champion_on_console
 from crm_spark.models.classifiers.learners import LEARNERS
+from crm_spark.models.classifiers.report import (
+    FIGURES,
+    candidates_on_console,
+    glossary,
+    reasons_in_words,
+    verdict_on_champion,
+)
 from crm_spark.models.contract_churn.candidates import IN_WORDS, RULES
 from crm_spark.models.contract_churn.facts import MODEL, ContractFacts, FirstToCall
 from crm_spark.models.contract_churn.train import CROSS_VALIDATED
 from crm_spark.models.grade import grade_of_champion
 from crm_spark.report.blocks import Block, Section, Text, TextTable, Tile
 from crm_spark.report.subject import Subject
-from crm_spark.report.words import in_words, share, with_interval
+from crm_spark.report.words import share, with_interval
 from crm_spark.words import are, counted, verb
 
 WORDS = {**{one.name: one.in_words for one in LEARNERS}, **IN_WORDS}
 
-FIGURES = {
-    "auc": "AUC",
-    "average_precision": "Average precision",
-    "brier": "Brier score",
-    CALIBRATION_ERROR: "Calibration error",
-    "lift_at_10_percent": "Lift at 10 %",
-}
-GLOSSARY = (
-    ("AUC", "Chance that a customer who leaves is ranked above one who stays; .5 is a coin"),
-    ("Brier score", "Mean squared distance of probability and outcome; lower is better"),
-    ("Calibration error", "How far probabilities lie from what comes true, on average"),
-    (
-        "Grade of contract churn",
-        "A: surely better than the best rule, by .005 of AUC or more, and calibrated; B: surely "
-        "better, and calibrated; C: the rest",
-    ),
-    ("Lift at 10 %", "How many times more leavers the riskiest tenth holds than any tenth"),
-)
+GLOSSARY = glossary("contract churn")
 
-_SHORT = ("AUC", "avg precision", "Brier", "calib. error", "lift at 10 %")
 _N_ATTRIBUTES = 10
 
 
@@ -81,22 +67,12 @@ def _score_lines(facts: ContractFacts) -> tuple[str, ...]:
 
 def _quality_lines(facts: ContractFacts) -> tuple[str, ...]:
     """Show each candidate beside the rules, on customers that none of them learnt from."""
-    value = {(row.model_name, row.metric): row.value for row in facts.metrics}
     models = _models(facts)
     if not models:
         return ()
     n = max(row.n for row in facts.metrics if row.metric == "auc")
-    lines = [
-        f"How good contract churn is: {counted(n, 'customer')} held out, whom no model had seen",
-        "  " + " " * 26 + "".join(f"{title:>14}" for title in _SHORT),
-    ]
-    for model in models:
-        cells = [value.get((model, metric)) for metric in FIGURES]
-        shown = "".join(" " * 14 if cell is None else f"{cell:>14.4f}" for cell in cells)
-        lines.append(f"  {model:<26}{shown}")
-    grade = _grade(facts)
-    graded = textwrap.wrap(grade, 96, initial_indent="  ", subsequent_indent="    ")
-    return (*lines, *champion_on_console(facts.decision), *graded)
+    head = f"How good contract churn is: {counted(n, 'customer')} held out, whom no model had seen"
+    return candidates_on_console([head], facts.metrics, models, facts.decision, _grade(facts))
 
 
 def _models(facts: ContractFacts) -> list[str]:
@@ -138,8 +114,7 @@ def _first_table(first: Sequence[FirstToCall]) -> TextTable:
 
 
 def _reasons(row: FirstToCall) -> str:
-    shown = [f"{text} (+{counted(round(100 * effect), 'point')})" for text, effect in row.reasons]
-    return "; ".join(shown) or ("nothing by itself" if row.is_explained else "not looked at")
+    return reasons_in_words(row.reasons, is_explained=row.is_explained)
 
 
 def _quality_section(facts: ContractFacts) -> list[Section]:
@@ -149,11 +124,7 @@ def _quality_section(facts: ContractFacts) -> list[Section]:
         return []
     blocks: list[Block] = []
     if facts.decision:
-        decision = facts.decision
-        kind = WORDS.get(decision.kind, decision.kind)
-        graded = f" {grade}." if (grade := _grade(facts)) else ""
-        verdict = f"The {kind} scores (version {decision.version}): "
-        blocks.append(Text(f"{verdict}{in_words(decision.why, WORDS)}.{graded}", is_verdict=True))
+        blocks.append(verdict_on_champion(facts.decision, WORDS, _grade(facts)))
     blocks.append(_quality_table(facts, models))
     if facts.attributes:
         rows = [[one.name, with_interval(one.figure)] for one in facts.attributes[:_N_ATTRIBUTES]]

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from crm_spark.lake.contract import Column, Table
-from crm_spark.tables.columns import AS_OF_DATE, CUSTOMER_ID, IS_BACKFILLED, SCORED_BY
+from crm_spark.tables.columns import (
+    AS_OF_DATE,
+    CHURN_DECILE,
+    CHURN_PROBABILITY,
+    CUSTOMER_ID,
+    IS_BACKFILLED,
+    SCORED_BY,
+    probability,
+)
 
 REASON = T.StructType(
     [
@@ -24,20 +32,8 @@ CONTRACT_CHURN = Table(
     columns=(
         CUSTOMER_ID,
         AS_OF_DATE,
-        Column(
-            "churn_probability",
-            T.DoubleType(),
-            "Calibrated probability of being among those who leave",
-            minimum=0,
-            maximum=1,
-        ),
-        Column(
-            "churn_decile",
-            T.IntegerType(),
-            "1: the tenth most likely to leave; ties by customer_id",
-            minimum=1,
-            maximum=10,
-        ),
+        probability(CHURN_PROBABILITY, "Calibrated probability of being among those who leave"),
+        CHURN_DECILE,
         Column(
             "reasons",
             T.ArrayType(REASON),

@@ -29,11 +29,12 @@ from crm_spark.features.families import FEATURES
 from crm_spark.models.binary_metrics import Floats
 from crm_spark.models.calibration import PlattCalibration
 from crm_spark.models.churn.candidates import CANDIDATES
-from crm_spark.models.churn.reasons import ROWS_OF_PIECE, Explainer, with_reasons
+from crm_spark.models.churn.reasons import Explainer, with_reasons
 from crm_spark.models.churn.tables import REASON
 from crm_spark.models.churn.train import step_of
 from crm_spark.models.classifiers.classifier import PROBABILITY, RAW_SCORE, Classifier, Input, score
 from crm_spark.models.classifiers.linear import Linear
+from crm_spark.models.classifiers.reasons import ROWS_OF_PIECE
 from crm_spark.models.classifiers.settings import AVERAGE, FOREST, LOGISTIC_REGRESSION
 from crm_spark.models.logistic import LogisticRegression
 from crm_spark.models.mllib_trees import read_trees

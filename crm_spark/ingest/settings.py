@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass, replace
+from typing import cast
+
+from pyspark.sql import types as T
 
 from crm_spark.ingest.mapping.currency import CurrenciesSection
 from crm_spark.ingest.reading.place import FILE_FORMATS, PlaceSection
@@ -61,7 +64,8 @@ class Source:
             if column.mapping != "gathered":
                 columns.append(column)
                 continue
-            kind = column.type.elementType["value"].dataType  # type: ignore[attr-defined]
+            entry = cast(T.StructType, cast(T.ArrayType, column.type).elementType)
+            kind = entry["value"].dataType
             columns += [
                 Column(attribute(column.name, name), kind, column.comment, mapping="optional")
                 for name in named[column.name]

@@ -172,11 +172,7 @@ def mapping_key_faults(sources: Any) -> list[str]:
         columns = source.get("columns") if isinstance(source, dict) else None
         if not isinstance(columns, dict):
             continue
-        known = {
-            column.name: column
-            for column in table.columns
-            if column.mapping in ("required", "optional")
-        }
+        known = {column.name: column for column in table.columns if column.has_expression}
         path = f"sources.{name}.columns"
         for key in columns:
             if key not in known:

@@ -38,9 +38,7 @@ def example_config(*, has_contracts: bool = True) -> Config:
             "path": f"{name}.parquet",
             "format": "parquet",
             "columns": {
-                column.name: column.name
-                for column in table.columns
-                if column.mapping in ("required", "optional")
+                column.name: column.name for column in table.columns if column.has_expression
             },
         }
         for name, table in SOURCE_TABLES.items()

@@ -13,7 +13,7 @@ from crm_spark.errors import BusyError, ConfigError, CrmSparkError, DataError, l
 from crm_spark.features.family_checks import require_computable
 from crm_spark.ingest.due import sources_due
 from crm_spark.jobs.catalogue import Job, job_of, jobs_of_a_day, targets_of
-from crm_spark.lake.state import Output
+from crm_spark.lake.state import Output, Target
 from crm_spark.models.contract import AnyModel
 from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.graph import due, in_order
@@ -119,7 +119,7 @@ def run_day(pipeline: PipelineRun, asked: date | None, *, skip_training: bool) -
         has_failed = model is not None and model.name in problems and name not in model.jobs_after
         if not has_failed and not lacking:
             try:
-                _run_where_due(pipeline, name, jobs[name], plan)
+                _run_where_due(pipeline, name, jobs[name], plan, targets)
                 continue
             except DataError as error:
                 if model is None:
@@ -143,12 +143,13 @@ def _lacking_models(config: Config) -> dict[str, DataError]:
     return lacking
 
 
-def _run_where_due(pipeline: PipelineRun, name: str, job: Job, plan: DayPlan) -> None:
+def _run_where_due(
+    pipeline: PipelineRun, name: str, job: Job, plan: DayPlan, targets: Sequence[Target]
+) -> None:
     """Run a job where something that it makes is not current, else say that all is.
 
     Raises DataError for what could not be had and still cannot, since nothing changed.
     """
-    targets = targets_of({name: job}, plan)[name]
     if due(plan.state, targets):
         pipeline.run_job(name, job, plan.day)
         return

@@ -41,6 +41,11 @@ class Column:
     minimum: float | None = None
     maximum: float | None = None
 
+    @property
+    def has_expression(self) -> bool:
+        """Whether users give one expression for it."""
+        return self.mapping in ("required", "optional")
+
 
 @dataclass(frozen=True)
 class Table:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame
 
 from crm_spark.errors import DataError
 from crm_spark.lake.contract import Table
+from crm_spark.lake.run import LakeRun
 from crm_spark.lake.state import Output, State
 from crm_spark.models.choice import Choice, Criterion, best_rule_or_challenger
 from crm_spark.models.cutoffs import Cutoffs, Plan
@@ -158,6 +159,17 @@ class Model(ABC, Generic[S, D, M]):
     @abstractmethod
     def scores_from(self, section: S, day: date) -> Sequence[Read]:
         """Give the tables, with their dates, that scoring reads."""
+
+    def settled(self, run: LakeRun, section: S, day: date, *, keeps: bool) -> S:
+        """Give the section with what it leaves to the data settled by a day.
+
+        `keeps`: what is settled now is left in ops.outputs.
+        """
+        return section
+
+    def remembers(self, section: S) -> Mapping[Table, timedelta]:
+        """Give its tables whose earlier dates later ones read, and how far back."""
+        return {}
 
     # --- training
 

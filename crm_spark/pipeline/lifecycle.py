@@ -19,7 +19,6 @@ from crm_spark.lake.delta import Lake
 from crm_spark.lake.lock import lake_lock
 from crm_spark.lake.run import LakeRun
 from crm_spark.lake.state import State
-from crm_spark.models.churn.chosen_days import settled
 from crm_spark.pipeline.settings import feature_settings
 from crm_spark.runtime.progress import log, redact
 from crm_spark.runtime.run import RunSummary, TableCounts
@@ -37,8 +36,8 @@ current_state: ContextVar[State | None] = ContextVar("current_state", default=No
 class Run(LakeRun):
     """One job at work: its configuration, its lake and what is done there, its summary.
 
-    With its date the days of churn are settled that the configuration leaves to be chosen; a run
-    that `reads_only` keeps no row of it.
+    With its date is settled what sections of models leave to the data; a run that `reads_only`
+    keeps no row of it.
     """
 
     def __init__(
@@ -85,13 +84,18 @@ class Run(LakeRun):
                 "the newest order is of %s: the days from then to %s look silent", newest, day
             )
         self.summary.as_of = day
-        self.settle_days(day)
+        self.settle_sections(day)
         return day
 
-    def settle_days(self, day: date) -> None:
-        """Settle the days of churn that the configuration leaves to be chosen, by a date."""
-        churn = settled(self, self.config.churn, day, keeps=not self._reads_only)
-        self.config = self.config.model_copy(update={"churn": churn})
+    def settle_sections(self, day: date) -> None:
+        """Settle by a date what sections of models leave to the data."""
+        sections = {
+            model.section_name: model.settled(
+                self, self.config.section_of(model), day, keeps=not self._reads_only
+            )
+            for model in self.config.known_models
+        }
+        self.config = self.config.model_copy(update=sections)
 
 
 @contextmanager

@@ -8,8 +8,6 @@ from datetime import date
 
 from crm_spark.lake.contract import Table
 from crm_spark.lake.state import UNTOUCHED, Output, State
-from crm_spark.models.churn.alerts import memory_of_alerts
-from crm_spark.models.churn.tables import CUSTOMER_ALERTS, CUSTOMER_CHURN
 from crm_spark.pipeline.days import feature_dates, first_order
 from crm_spark.pipeline.lifecycle import Run
 from crm_spark.runtime.progress import log, stage
@@ -21,8 +19,8 @@ KeptDates = Mapping[str, frozenset[date]]
 def dates_to_keep(run: Run) -> KeptDates | None:
     """Give the as-of dates to keep, by layer or by table; None keeps all.
 
-    Features are kept for the cut-offs, too, that training as of the newest date reads, and churn's
-    scores and alerts for as long as a silence remembers them.
+    Features are kept for the cut-offs, too, that training as of the newest date reads, and tables
+    of models for as far back as later dates read them.
     """
     n = run.config.storage.keep_dates
     own = sorted(_own_days(run.state), reverse=True)
@@ -30,13 +28,15 @@ def dates_to_keep(run: Run) -> KeptDates | None:
         return None
     newest = own[:n]
     if run.config.sources.transactions is not None:
-        run.settle_days(newest[0])
+        run.settle_sections(newest[0])
     dates = feature_dates(run.config, newest[0], first_order(run))
     features = frozenset({*newest, *dates.snapshots, *dates.interactions})
-    since = newest[0] - memory_of_alerts(run.config.churn)
-    remembered = frozenset({*newest, *(day for day in own if day >= since)})
-    of_alerts = dict.fromkeys((CUSTOMER_CHURN.name, CUSTOMER_ALERTS.name), remembered)
-    return {"scores": frozenset(newest), "features": features, **of_alerts}
+    remembered = {
+        table.name: frozenset({*newest, *(day for day in own if day >= newest[0] - reach)})
+        for model in run.config.known_models
+        for table, reach in model.remembers(run.config.section_of(model)).items()
+    }
+    return {"scores": frozenset(newest), "features": features, **remembered}
 
 
 def _own_days(state: State) -> set[date]:

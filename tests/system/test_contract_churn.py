@@ -51,8 +51,7 @@ def config_of(folder: Path, file: Path, *others: str) -> Config:
 @pytest.fixture(scope="module")
 def telco(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Telco]:
     """Run the whole pipeline on the real file, without any transactions."""
-    if not FILE.is_file():
-        pytest.skip("Telco is not here: put it at ../shared/data/telco")
+    assert FILE.is_file(), f"{FILE} is missing"
     folder = tmp_path_factory.mktemp("telco")
     config = config_of(folder, FILE, *QUICK)
     yield Telco(folder, config, run_pipeline.run(spark, config, AS_OF))

@@ -33,8 +33,8 @@ from crm_spark.models.churn.alert_table import ALERTS_OF, policy_table
 from crm_spark.models.churn.candidates import candidates_of
 from crm_spark.models.churn.feature_checks import (
     measured_features,
-    require_features,
     selected_features,
+    used_features,
 )
 from crm_spark.models.churn.inputs import counted_orders, labelled
 from crm_spark.models.churn.labels import is_active
@@ -200,9 +200,7 @@ def _trained(
     with stage(run.spark, f"labelled snapshots of {counted(len(dates), 'cut-off')}"):
         measured = measured_features(rows, step, run.features)
     selection = selected_features(measured, run.section.trusted_features)
-    require_features(selection)
-    used = [feature for feature in run.features if feature.name in selection.kept]
-    of_step = step_of(rows, step, run.section, used)
+    of_step = step_of(rows, step, run.section, used_features(selection, run.features))
     models = {}
     for candidate in candidates_of(run.section):
         with stage(run.spark, f"fit {candidate.name} before {step.test}"):

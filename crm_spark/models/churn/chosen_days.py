@@ -19,7 +19,7 @@ from crm_spark.errors import ConfigError, listed
 from crm_spark.features.lines import is_visible, midnight
 from crm_spark.lake.run import Finished, LakeRun
 from crm_spark.lake.state import Output, State, Target
-from crm_spark.models.churn.return_curve import ALL, ReturnShare, return_shares, silences
+from crm_spark.models.churn.return_curve import ALL, ReturnShare, returns_known
 from crm_spark.models.churn.section import ACTIVE_DAYS, HORIZON_DAYS, ChurnSection
 from crm_spark.runtime.progress import log, stage
 from crm_spark.tables.core import TRANSACTIONS
@@ -194,7 +194,7 @@ def _choose(run: LakeRun, section: ChurnSection, day: date) -> ChosenDays | None
     known_to = first + timedelta(days=3 * history // 4)
     with stage(run.spark, f"how long customers are silent, by orders before {known_to}"):
         orders = order_days(run.lake.read(TRANSACTIONS), known_to)
-        shares = return_shares(silences(orders, known_to).toPandas())  # a few rows a day
+        shares = returns_known(orders, known_to)
     # Active days, a horizon to learn from and one to test on, with a rest to have cut-offs in; and
     # the last of these, with its days of grace, begins where the three quarters end.
     most = max(1, history // 4 - section.grace_days)

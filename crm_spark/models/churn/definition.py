@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -14,19 +14,22 @@ from pyspark.sql import functions as F
 from crm_spark.errors import DataError
 from crm_spark.features.tables import CUSTOMER_ORDERS, CUSTOMER_SNAPSHOT, snapshot_table
 from crm_spark.lake.contract import Table, content_checksum
+from crm_spark.lake.run import LakeRun
 from crm_spark.lake.state import Output, State
 from crm_spark.models.calibration_gate import CALIBRATION_ERROR
 from crm_spark.models.churn.alert_backtest import policies_row
 from crm_spark.models.churn.alerts import JOB as RAISE_ALERTS
+from crm_spark.models.churn.alerts import memory_of_alerts
 from crm_spark.models.churn.candidates import candidates_of
+from crm_spark.models.churn.chosen_days import settled
 from crm_spark.models.churn.facts import read_churn
 from crm_spark.models.churn.feature_checks import (
     FEATURE_CHECKS,
     feature_checks,
     feature_metrics,
     measured_features,
-    require_features,
     selected_features,
+    used_features,
 )
 from crm_spark.models.churn.inputs import (
     churn_classes,
@@ -40,7 +43,7 @@ from crm_spark.models.churn.outcome_checks import JOB as CHECK_OUTCOMES
 from crm_spark.models.churn.outcome_checks import outcomes_shown
 from crm_spark.models.churn.reasons import with_reasons
 from crm_spark.models.churn.report import GLOSSARY, show_churn
-from crm_spark.models.churn.return_curve import return_figures, return_shares, silences
+from crm_spark.models.churn.return_curve import return_figures, returns_known
 from crm_spark.models.churn.section import (
     ChurnSection,
     closed_after,
@@ -137,6 +140,16 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         names = ", ".join(lacking)
         return [f"subgroups: sources.customers does not map {names}: map it, or leave it out"]
 
+    def settled(
+        self, run: LakeRun, section: ChurnSection, day: date, *, keeps: bool
+    ) -> ChurnSection:
+        """Choose the days that are `auto`."""
+        return settled(run, section, day, keeps=keeps)
+
+    def remembers(self, section: ChurnSection) -> Mapping[Table, timedelta]:
+        """Keep scores and alerts for as long as a silence, or a cool-down, reaches back."""
+        return dict.fromkeys((CUSTOMER_CHURN, CUSTOMER_ALERTS), memory_of_alerts(section))
+
     def plan(self, section: ChurnSection, day: date, first_order: date) -> Plan:
         """Test on the latest cut-off that has closed, choose and learn on those closed before."""
         quoted = cutoffs_for_test(section, latest_closed(section, day), first_order)
@@ -201,8 +214,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         if step.test != latest_closed(run.section, run.day):
             return []
         orders = counted_orders(run.lake, step.test)
-        counts = silences(orders, step.test).toPandas()  # a few rows for each day of history
-        return return_figures(step.test, return_shares(counts))
+        return return_figures(step.test, returns_known(orders, step.test))
 
     def test(
         self,
@@ -217,9 +229,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         Those that are no rule are measured against the best rule of this step, on its customers.
         """
         selection: Selection = prepared.value
-        require_features(selection)
-        used = [feature for feature in run.features if feature.name in selection.kept]
-        of_step = step_of(data, step, run.section, used)
+        of_step = step_of(data, step, run.section, used_features(selection, run.features))
         fitted = []
         for candidate in self.candidates(run.section):
             with stage(run.spark, f"fit and test {candidate.name} on {step.test}"):

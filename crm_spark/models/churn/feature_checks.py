@@ -82,13 +82,14 @@ def selected_features(measured: MeasuredFeatures, trusted: Sequence[str]) -> Sel
     return selection
 
 
-def require_features(selection: Selection) -> None:
-    """Refuse to train models that have nothing to learn from."""
+def used_features(selection: Selection, features: Sequence[Feature]) -> list[Feature]:
+    """Give the features that models may use. Raises DataError where there is none to learn from."""
     if not selection.kept:
         raise DataError(
             f"churn cannot be trained: no feature is left{_counted(selection)}; name those that "
             "are proved clean in churn.trusted_features, or map more columns"
         )
+    return [feature for feature in features if feature.name in selection.kept]
 
 
 def _counted(selection: Selection) -> str:

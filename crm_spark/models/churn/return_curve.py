@@ -118,6 +118,11 @@ def _survival(counts: pd.DataFrame) -> _Survival:
     return _Survival(lasting, longer, int(np.sum(lasting >= FEWEST_SILENCES)) - 1)
 
 
+def returns_known(orders: DataFrame, day: date) -> list[ReturnShare]:
+    """Give the shares by what of counted orders was known before a day."""
+    return return_shares(silences(orders, day).toPandas())  # a few rows for each day of history
+
+
 def lost_after(shares: Sequence[ReturnShare]) -> int | None:
     """Give the shortest silence after which few come back, over all; None where none is so long."""
     of_all = [one for one in shares if one.rhythm == ALL]

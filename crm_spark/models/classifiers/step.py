@@ -132,6 +132,17 @@ class Step:
 
         Raises DataError without rows to learn from, or to test on.
         """
+        classifier, tested, is_calibrated = self.scored(learner)
+        seed = self._settings.seed
+        metrics = all_metrics(tested.counts, threshold=classifier.threshold, seed=seed)
+        tried = self._tried.get(learner.name, ())
+        return Fitted(classifier, tuple(metrics), tested, is_calibrated, tried)
+
+    def scored(self, learner: Learner) -> tuple[Classifier, Outcomes, bool]:
+        """Fit and calibrate a learner, and give it with what it gives the customers of the test.
+
+        And whether there were rows to calibrate it on. Raises DataError as fitted() does.
+        """
         classifier = self._classifier(learner)
         raw = self._scores(learner)
         threshold = self._settings.threshold or 0.5
@@ -147,10 +158,7 @@ class Step:
         classifier = replace(classifier, threshold=threshold)
         of_test = raw[TEST]
         probability = classifier.calibration.probabilities(of_test.probability)
-        tested = replace(of_test, probability=probability)
-        metrics = all_metrics(tested.counts, threshold=threshold, seed=self._settings.seed)
-        tried = self._tried.get(learner.name, ())
-        return Fitted(classifier, tuple(metrics), tested, CALIBRATION in raw, tried)
+        return classifier, replace(of_test, probability=probability), CALIBRATION in raw
 
     def _classifier(self, learner: Learner) -> Classifier:
         """Fit a learner without calibration; what is made of others is made of their fits."""

@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.models.binary_metrics import all_metrics
-from crm_spark.models.calibration import PlattCalibration, fit_platt
-from crm_spark.models.classifiers.classifier import LABEL
+from crm_spark.models.calibration import fit_platt
+from crm_spark.models.classifiers.classifier import LABEL, Classifier
 from crm_spark.models.classifiers.figures import best_rule, figures
 from crm_spark.models.classifiers.learner import Learner
 from crm_spark.models.classifiers.learners import learners_of
@@ -101,18 +101,19 @@ def measured_candidates(
         on_split(f"fold {fold + 1} of {params.n_folds}")
         split = split_of(data, used, params, fold)
         for learner in split.learners:
-            raw.setdefault(learner.name, []).append(split.step.fitted(learner).outcomes)
+            _, outcomes, _ = split.step.scored(learner)
+            raw.setdefault(learner.name, []).append(outcomes)
     on_split("all folds, measured on the customers held out")
     split = split_of(data, used, params)
     quoted, crossed = [], []
     for learner in split.learners:
-        fitted = split.step.fitted(learner)
+        classifier, held_out, _ = split.step.scored(learner)
         out_of_fold = _pooled(raw[learner.name])
-        counts = out_of_fold.counts
-        calibration = fit_platt(counts)
+        calibration = fit_platt(out_of_fold.counts)
         threshold = params.threshold or calibrated_threshold(calibration, out_of_fold)
-        quoted.append(_calibrated(fitted, fitted.outcomes, calibration, threshold, params.seed))
-        crossed.append(_calibrated(fitted, out_of_fold, calibration, threshold, params.seed))
+        classifier = replace(classifier, calibration=calibration, threshold=threshold)
+        quoted.append(_measured(classifier, held_out, params.seed))
+        crossed.append(_measured(classifier, out_of_fold, params.seed))
     is_rule = {learner.name: learner.is_rule for learner in split.learners}
     rule = best_rule([one for one in crossed if is_rule[one.name]]).name
     return tuple(
@@ -136,13 +137,11 @@ def _pooled(folds: Sequence[Outcomes]) -> Outcomes:
     )
 
 
-def _calibrated(
-    fitted: Fitted, raw: Outcomes, calibration: PlattCalibration, threshold: float, seed: int
-) -> Fitted:
-    """Give a candidate with its calibration, measured by what it makes of raw scores."""
-    classifier = replace(fitted.model, calibration=calibration, threshold=threshold)
-    outcomes = Outcomes(raw.is_positive, calibration.probabilities(raw.probability))
-    metrics = all_metrics(outcomes.counts, threshold=threshold, seed=seed)
+def _measured(classifier: Classifier, raw: Outcomes, seed: int) -> Fitted:
+    """Give a calibrated candidate, measured by what it makes of raw scores."""
+    probability = classifier.calibration.probabilities(raw.probability)
+    outcomes = Outcomes(raw.is_positive, probability)
+    metrics = all_metrics(outcomes.counts, threshold=classifier.threshold, seed=seed)
     return Fitted(classifier, tuple(metrics), outcomes, is_calibrated=True)
 
 

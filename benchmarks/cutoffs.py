@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.data import AS_OF, FIRST_DAY, loaded_lake, sample
 from benchmarks.measure import Row, Run, run_job
 from crm_spark.config import load_config
-from crm_spark.pipeline.days import feature_dates
+from crm_spark.pipeline.days import feature_dates, made_models
 
 GOAL, N_DATES = 2.0, 12
 ONE_DATE = ["models=[segments]"]
@@ -43,4 +43,4 @@ def n_dates(config: str, settings: list[str]) -> int:
     """Count the dates of the snapshot that build_features makes under these settings."""
     text = Path(config).read_text(encoding="utf-8")
     loaded = load_config(text, name=config, overrides=settings)
-    return len(feature_dates(loaded, AS_OF, FIRST_DAY).snapshots)
+    return len(feature_dates(loaded, AS_OF, FIRST_DAY, made_models(loaded)).snapshots)

@@ -41,6 +41,7 @@ from crm_spark.lake.storage import StorageSection
 from crm_spark.models.contract import AnyModel
 from crm_spark.models.registry import MODELS, find_model
 from crm_spark.models.tracking import TrackingSection
+from crm_spark.models.training_section import TrainingSection
 from crm_spark.report.section import ReportSection
 from crm_spark.runtime.progress import redact, remember_secret
 from crm_spark.runtime.session import SparkSection
@@ -67,6 +68,7 @@ class Config(BaseModel):
     features: FeaturesSection = Field(default_factory=FeaturesSection)
     rfm: RfmSection = Field(default_factory=RfmSection)
     report: ReportSection = Field(default_factory=ReportSection)
+    training: TrainingSection = Field(default_factory=TrainingSection)
     models: tuple[str, ...] | None = Field(default=None, min_length=1)
 
     if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 
 from pyspark.sql import DataFrame
 
@@ -34,7 +35,7 @@ from crm_spark.features.targets import (
     FeatureSettings,
     department_target,
     interaction_targets,
-    price_target,
+    price_targets,
     snapshot_targets,
 )
 from crm_spark.lake.contract import Table, checksum_rows
@@ -107,8 +108,13 @@ def _dated_tables(run: LakeRun, settings: FeatureSettings, dates: FeatureDates) 
         ),
         Dated(
             PRODUCT_PRICES,
-            [price_target(settings, dates.day)],
-            lambda days, _: nullcontext(product_prices(lines(None), day=days[0])),
+            price_targets(settings, dates.prices),
+            lambda days, _: nullcontext(
+                reduce(
+                    DataFrame.unionByName,
+                    [product_prices(lines(None), day=day) for day in days],
+                )
+            ),
             dates.day,
             follows_customers=False,
         ),

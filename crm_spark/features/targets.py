@@ -79,6 +79,7 @@ class FeatureDates:
     day: date
     snapshots: tuple[date, ...]
     interactions: tuple[date, ...]
+    prices: tuple[date, ...]
 
 
 def feature_targets(settings: FeatureSettings, dates: FeatureDates) -> list[Target]:
@@ -86,7 +87,7 @@ def feature_targets(settings: FeatureSettings, dates: FeatureDates) -> list[Targ
     targets = [orders_target(settings), *snapshot_targets(settings, dates.snapshots)]
     if settings.has_products:
         targets += interaction_targets(settings, dates.interactions)
-        targets.append(price_target(settings, dates.day))
+        targets += price_targets(settings, dates.prices)
     if settings.has_products and settings.has_departments:
         targets.append(department_target(settings, dates.day))
     return targets
@@ -99,7 +100,7 @@ def target_of(settings: FeatureSettings, output: Output) -> Target | None:
         return orders_target(settings)
     if day is None or output.name not in GENERATIONS:
         return None
-    targets = feature_targets(settings, FeatureDates(day, (day,), (day,)))
+    targets = feature_targets(settings, FeatureDates(day, (day,), (day,), (day,)))
     return next((target for target in targets if target.output == output), None)
 
 
@@ -132,9 +133,9 @@ def interaction_targets(settings: FeatureSettings, days: Sequence[date]) -> list
     return [_target(PRODUCT_INTERACTIONS, day, reads, settings) for day in days]
 
 
-def price_target(settings: FeatureSettings, day: date) -> Target:
-    """Give the target of features.product_prices."""
-    return _target(PRODUCT_PRICES, day, (TRANSACTIONS,), settings)
+def price_targets(settings: FeatureSettings, days: Sequence[date]) -> list[Target]:
+    """Give the targets of features.product_prices."""
+    return [_target(PRODUCT_PRICES, day, (TRANSACTIONS,), settings) for day in days]
 
 
 def department_target(settings: FeatureSettings, day: date) -> Target:

@@ -12,7 +12,6 @@ from pyspark.sql import SparkSession
 from crm_spark.config import Config
 from crm_spark.lake.state import Target
 from crm_spark.models.contract import AnyModel
-from crm_spark.models.targets import score_targets, training_target
 from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.models import backtest_model, score_model, train_model
 from crm_spark.runtime.run import RunSummary
@@ -37,9 +36,7 @@ class TrainJob:
 
     def targets(self, plan: DayPlan) -> Sequence[Target]:
         """Give what the job makes for a day."""
-        section = plan.config.section_of(self.model)
-        mapped = plan.config.mapped
-        return [training_target(self.model, section, plan.day, plan.first_order, mapped)]
+        return [plan.training_target(self.model)]
 
     def run(self, spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         """Leave ops.checks, ops.metrics, versions in MLflow and ops.model_decisions."""
@@ -65,10 +62,7 @@ class ScoreJob:
 
     def targets(self, plan: DayPlan) -> Sequence[Target]:
         """Give what the job makes for a day."""
-        section = plan.config.section_of(self.model)
-        return score_targets(
-            self.model, section, plan.day, plan.first_order, plan.state, plan.config.mapped
-        )
+        return plan.score_targets(self.model)
 
     def run(self, spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         """Write the score tables of the date."""

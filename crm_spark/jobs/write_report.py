@@ -14,7 +14,6 @@ from crm_spark.lake.hadoop import HadoopFile
 from crm_spark.lake.lock import local_path
 from crm_spark.lake.run import Finished
 from crm_spark.lake.state import Output, Target
-from crm_spark.models.targets import score_targets, training_target
 from crm_spark.models.tracking import Tracker
 from crm_spark.pipeline.days import DayPlan, made_models
 from crm_spark.pipeline.lifecycle import Run, job_run
@@ -37,9 +36,8 @@ def targets(plan: DayPlan) -> Sequence[Target]:
     shown = [Output(PRODUCT_PRICES.name, day), Output(CUSTOMER_RFM.name, day)]
     for model in made_models(config):
         section = config.section_of(model)
-        training = training_target(model, section, day, plan.first_order, config.mapped)
-        scores = score_targets(model, section, day, plan.first_order, plan.state, config.mapped)
-        shown += [training.output, *[score.output for score in scores]]
+        scores = plan.score_targets(model)
+        shown += [plan.training_target(model).output, *[score.output for score in scores]]
         shown += model.shows(section, day, plan.state)
     shown += [Output(rejected(table).name) for table in SOURCE_TABLES.values()]
     has_orders = config.sources.transactions is not None
@@ -61,11 +59,12 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
     The console says the same in short, from the same facts.
     """
     with job_run(spark, config, "write_report", as_of) as job:
-        day = job.day()
-        (target,) = targets(DayPlan.of(job))
+        plan = DayPlan.of(job)
+        day = plan.day
+        (target,) = targets(plan)
         job.require(target)
         with stage(spark, "report"):
-            subjects = subjects_of(job, day)
+            subjects = subjects_of(job, plan)
             page = render(page_of(config, day, subjects))
             path = _path(job, day)
             HadoopFile(spark, path).write_text(page)

@@ -47,7 +47,8 @@ class InputVersion:
 class Target:
     """An output to be made: what it reads, what the user set that it depends on, its generation.
 
-    `optional` outputs are read where they are whole.
+    `optional` outputs are read where they are whole. One that is made once stays current, once it
+    is written, whatever happens to what it read.
     """
 
     output: Output
@@ -55,6 +56,7 @@ class Target:
     settings: Mapping[str, Any] = field(default_factory=dict)
     generation: int = 1
     optional: tuple[Output, ...] = ()
+    is_made_once: bool = False
 
     @property
     def settings_json(self) -> str:
@@ -225,7 +227,11 @@ class State:
             return reason
         if self.is_forced(row):
             return "it is to be made anew"
-        return why_made_otherwise(row, target) or self._why_inputs_changed(row, target)
+        if reason := why_made_otherwise(row, target):
+            return reason
+        if target.is_made_once and row.status == "written":
+            return None
+        return self._why_inputs_changed(row, target)
 
     def is_current(self, target: Target) -> bool:
         """Whether a target stands, and what it read stands as it was read."""

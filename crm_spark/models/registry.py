@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
-from datetime import date
-
-from pydantic import BaseModel
+from collections.abc import Iterable
 
 from crm_spark.errors import ConfigError, nearest
-from crm_spark.lake.contract import Table
 from crm_spark.models.churn.definition import Churn
 from crm_spark.models.contract import AnyModel, Model
 from crm_spark.models.contract_churn.definition import ContractChurn
@@ -58,18 +54,3 @@ def _model_of_module(name: str) -> AnyModel:
             f"model {name}: the module has no MODEL that is a crm_spark.models.contract.Model"
         )
     return model
-
-
-def dates_needed(
-    models: Sequence[tuple[AnyModel, BaseModel]], table: Table, day: date, first_order: date
-) -> list[date]:
-    """Give the dates of a feature table that models need as of the day, latest first.
-
-    The day itself is always one of them; dates that nothing was known on are none.
-    """
-    wanted = {day}
-    for model, section in models:
-        plan = model.plan(section, day, first_order)
-        reads = [*model.learns_from(section, plan, day), *model.scores_from(section, day)]
-        wanted |= {one for read in reads if read.table is table for one in read.dates or ()}
-    return sorted((one for one in wanted if first_order < one <= day), reverse=True)

@@ -53,7 +53,9 @@ def score(model: AnyModel, run: ModelRun[Any], tracking: TrackingSection) -> Non
     try:
         champion = champion_of(lake_run, model, run.section, run.day)
         first = first_order_of(model, lake_run)
-        targets = score_targets(model, run.section, run.day, first, lake_run.state, run.mapped)
+        targets = score_targets(
+            model, run.section, run.day, first, lake_run.state, run.mapped, run.day
+        )
         lake_run.settle(*model.tables)
         lake_run.require(targets[0])
         tracker = Tracker(tracking, lake_root=lake_run.lake.root)

@@ -26,7 +26,13 @@ def first_order_of(model: AnyModel, run: LakeRun) -> date:
 
 
 def training_target(
-    model: AnyModel, section: Any, day: date, first_order: date, mapped: Mapped
+    model: AnyModel,
+    section: Any,
+    day: date,
+    first_order: date,
+    mapped: Mapped,
+    *,
+    is_made_once: bool = False,
 ) -> Target:
     """Give the target of a model's training as of a day."""
     plan = model.plan(section, day, first_order)
@@ -35,18 +41,30 @@ def training_target(
     reads += [Output(table.name) for table in mapped_tables(model.learns_from_sources, mapped)]
     settings = _settings(section, model.not_learnt)
     output = Output(training_name(model, section), day)
-    return Target(output, tuple(dict.fromkeys(reads)), settings, model.generation)
+    return Target(
+        output,
+        tuple(dict.fromkeys(reads)),
+        settings,
+        model.generation,
+        is_made_once=is_made_once,
+    )
 
 
 def score_targets(
-    model: AnyModel, section: Any, day: date, first_order: date, state: State, mapped: Mapped
+    model: AnyModel,
+    section: Any,
+    day: date,
+    first_order: date,
+    state: State,
+    mapped: Mapped,
+    training_day: date,
 ) -> list[Target]:
     """Give the targets of a model's score tables of a day.
 
-    They read the training that scores the day, or the day's own where there is none yet.
+    They read the training that scores the day, or that of its training day where there is none yet.
     """
     row = champion_row(state, training_name(model, section), day)
-    training = row.output if row else Output(training_name(model, section), day)
+    training = row.output if row else Output(training_name(model, section), training_day)
     reads = [*outputs_read(model.scores_from(section, day), first_order, day), training]
     reads += [Output(table.name) for table in mapped_tables(model.scores_from_sources, mapped)]
     settings = _settings(section, model.not_scored)

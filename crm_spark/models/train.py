@@ -40,7 +40,7 @@ class UnusableError(DataError):
 
 
 def train(model: AnyModel, run: ModelRun[Any], tracking: TrackingSection) -> None:
-    """Train a model as of the run's date, unless an equal version was trained before.
+    """Train a model as of the date of what it has at hand, unless an equal version was trained.
 
     Leaves ops.checks, ops.metrics, versions in MLflow, ops.model_decisions, and last of all the row
     of ops.outputs by which they count. Raises DataError where the configuration or the data do not

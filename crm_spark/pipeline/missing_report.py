@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
-from crm_spark.lake.state import Output
 from crm_spark.models.contract import AnyModel
-from crm_spark.models.targets import training_name
-from crm_spark.pipeline.lifecycle import Run
+from crm_spark.pipeline.days import DayPlan
 from crm_spark.report.blocks import Section, TextTable
 from crm_spark.report.subject import Subject
 
@@ -23,17 +20,16 @@ class MissingModel:
     reasons: tuple[str, ...]
 
 
-def read_missing(run: Run, day: date, models: Iterable[AnyModel]) -> tuple[MissingModel, ...]:
-    """Give those of the models whose training of the date ended without a version."""
+def read_missing(plan: DayPlan, models: Iterable[AnyModel]) -> tuple[MissingModel, ...]:
+    """Give those of the models whose training for the day ended without a version."""
     found = []
     for model in models:
-        reason = model.lacking(run.config.mapped)
+        reason = model.lacking(plan.config.mapped)
         if reason is None:
-            training = Output(training_name(model, run.config.section_of(model)), day)
-            row = run.state.newest(training)
+            row = plan.state.newest(plan.training_target(model).output)
             reason = row.reason if row is not None and row.status == "unavailable" else None
         if reason is not None:
-            start = f"{model.section_name} cannot be trained as of {day}: "
+            start = f"{model.section_name} cannot be trained as of {plan.training_day}: "
             reasons = _faults(reason.removeprefix(start))
             found.append(MissingModel(model.section_name, model.train_job, reasons))
     return tuple(found)

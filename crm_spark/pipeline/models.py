@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -19,10 +20,13 @@ from crm_spark.models.contract import AnyModel, ModelRun
 from crm_spark.models.decisions import promote
 from crm_spark.models.registry import MODELS
 from crm_spark.models.score import score
+from crm_spark.models.targets import first_order_of
 from crm_spark.models.tracking import Tracker
 from crm_spark.models.train import train
+from crm_spark.pipeline.days import training_day
 from crm_spark.pipeline.lifecycle import Run, job_run
 from crm_spark.pipeline.settings import feature_settings
+from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import RunSummary
 
 Built = Mapping[Table, Callable[[Sequence[date]], DataFrame]]
@@ -31,9 +35,15 @@ Built = Mapping[Table, Callable[[Sequence[date]], DataFrame]]
 def train_model(
     spark: SparkSession, config: Config, as_of: date | None, model: AnyModel
 ) -> RunSummary:
-    """Train a model as of the date."""
+    """Train a model for the date: as of it, or of the training day before it."""
     with job_run(spark, config, model.train_job, as_of) as job:
-        train(model, model_run(job, model), config.tracking)
+        run = model_run(job, model)
+        day = training_day(job.config, run.day, first_order_of(model, job))
+        if day != run.day:
+            log.info(
+                "%s learns as of %s, the training day that serves %s", model.name, day, run.day
+            )
+        train(model, replace(run, day=day), config.tracking)
         return job.summary
 
 

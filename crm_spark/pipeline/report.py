@@ -17,6 +17,7 @@ from crm_spark.models.targets import training_name
 from crm_spark.pipeline.cost_report import read_costs, show_costs
 from crm_spark.pipeline.data_facts import DataFacts, read_data
 from crm_spark.pipeline.data_report import show_data
+from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.lifecycle import Run
 from crm_spark.pipeline.missing_report import MissingModel, read_missing, show_missing
 from crm_spark.report.blocks import Page
@@ -27,9 +28,9 @@ from crm_spark.report.subject import ReportRequest, Subject
 ACTIVE_DAYS = 84
 
 
-def subjects_of(run: Run, day: date) -> list[Subject]:
+def subjects_of(run: Run, plan: DayPlan) -> list[Subject]:
     """Give the base, RFM, each model or why it is missing, the data and the costs."""
-    config = run.config
+    day, config = plan.day, plan.config
     models = config.chosen_models
     counting = {model.registered_name: counting_runs(run, model) for model in models}
     request = ReportRequest(
@@ -48,7 +49,7 @@ def subjects_of(run: Run, day: date) -> list[Subject]:
     )
     reports = [(model, model.report(request, config.section_of(model))) for model in models]
     without = [model for model, report in reports if report is None or not report.sections]
-    missing = read_missing(run, day, without)
+    missing = read_missing(plan, without)
     of_orders = (
         [base_subject(request, active_days=_active_days(config)), rfm_subject(request)]
         if config.sources.transactions

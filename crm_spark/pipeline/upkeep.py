@@ -8,7 +8,7 @@ from datetime import date
 
 from crm_spark.lake.contract import Table
 from crm_spark.lake.state import UNTOUCHED, Output, State
-from crm_spark.pipeline.days import feature_dates, first_order
+from crm_spark.pipeline.days import feature_dates, first_order, made_models
 from crm_spark.pipeline.lifecycle import Run
 from crm_spark.runtime.progress import log, stage
 from crm_spark.words import counted
@@ -29,7 +29,8 @@ def dates_to_keep(run: Run) -> KeptDates | None:
     newest = own[:n]
     if run.config.sources.transactions is not None:
         run.settle_sections(newest[0])
-    dates = feature_dates(run.config, newest[0], first_order(run))
+    trained = made_models(run.config)
+    dates = feature_dates(run.config, newest[0], first_order(run), trained)
     features = frozenset({*newest, *dates.snapshots, *dates.interactions})
     remembered = {
         table.name: frozenset({*newest, *(day for day in own if day >= newest[0] - reach)})

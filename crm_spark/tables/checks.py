@@ -66,12 +66,13 @@ def write_checks(run: LakeRun, day: date | None, verdicts: Iterable[Verdict]) ->
 
 
 def read_checks(lake: Lake, day: date, training_runs: Collection[str]) -> list[CheckRow]:
-    """Give the verdicts of the day: of each job those of its newest run.
+    """Give the verdicts of the day, and of the trainings that score it: of each job its newest run.
 
     A run that reuses a version does not look at the features again: of these checks those of the
     run that trained it stand.
     """
-    rows = lake.rows(CHECKS, pc.field("as_of_date") == day)
+    of_trainings = pc.field("run_id").isin(list(training_runs))
+    rows = lake.rows(CHECKS, (pc.field("as_of_date") == day) | of_trainings)
     newest = {row["job"]: row["run_id"] for row in sorted(rows, key=by_age)}
     looked_at = {(row["job"], row["check"]) for row in rows if row["run_id"] == newest[row["job"]]}
     kept = [

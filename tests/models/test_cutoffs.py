@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from crm_spark.features.tables import CUSTOMER_SNAPSHOT, PRODUCT_INTERACTIONS
 from crm_spark.models.churn.definition import Churn
 from crm_spark.models.churn.section import ChurnSection
 from crm_spark.models.cutoffs import Cutoffs, Plan, closed_cutoffs, plan_with_choice
 from crm_spark.models.recommender.definition import Recommender
 from crm_spark.models.recommender.section import RecommendationsSection
-from crm_spark.models.registry import MODELS, dates_needed
 
 DAY = date(2024, 7, 1)
 FIRST = date(2023, 1, 1)
@@ -54,12 +52,3 @@ def test_the_ladder_is_chosen_a_horizon_before_the_test_where_anything_was_bough
     assert plan.choice is not None and plan.choice.test == DAY - timedelta(days=56)
     early = Recommender().plan(section, DAY, DAY - timedelta(days=50))
     assert early.choice is None and early.is_possible
-
-
-def test_features_are_built_for_the_dates_that_models_need_and_no_other() -> None:
-    models = [(model, model.section()) for model in MODELS]
-    months = [DAY - timedelta(days=28 * n) for n in range(8)]
-    assert dates_needed(models, CUSTOMER_SNAPSHOT, DAY, FIRST) == months
-    assert dates_needed(models, PRODUCT_INTERACTIONS, DAY, FIRST) == months[:3]
-    assert dates_needed(models, PRODUCT_INTERACTIONS, DAY, DAY - timedelta(days=30)) == months[:2]
-    assert dates_needed([], PRODUCT_INTERACTIONS, DAY, FIRST) == [DAY]

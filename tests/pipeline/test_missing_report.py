@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from crm_spark.errors import listed
 from crm_spark.models.registry import MODELS
 from crm_spark.models.targets import training_name
-from crm_spark.pipeline.lifecycle import Run
+from crm_spark.models.training_section import TrainingSection
+from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.missing_report import MissingModel, read_missing, show_missing
 from crm_spark.report.blocks import TextTable
 from crm_spark.tables.mapped import Mapped
@@ -21,17 +22,21 @@ CHURN = next(model for model in MODELS if model.name == "churn")
 RECOMMENDER = next(model for model in MODELS if model.name == "recommender")
 
 
-def run_with(status: str | None, reason: str | None = None, *columns: str) -> Run:
-    """Give a run whose lake has one training of the day, with these columns mapped."""
+def plan_with(status: str | None, reason: str | None = None, *columns: str) -> DayPlan:
+    """Give the plan of a day of a lake that has one training of it, with these columns mapped."""
 
     def newest(output: Any) -> Any:
         names = [training_name(model, model.section()) for model in (CHURN, RECOMMENDER)]
         assert output.name in names and output.as_of_date == DAY
         return status and SimpleNamespace(status=status, reason=reason)
 
-    mapped = Mapped({"transactions": frozenset(columns)})
-    config = SimpleNamespace(mapped=mapped, section_of=lambda model: model.section())
-    return cast(Run, SimpleNamespace(config=config, state=SimpleNamespace(newest=newest)))
+    config: Any = SimpleNamespace(
+        mapped=Mapped({"transactions": frozenset(columns)}),
+        section_of=lambda model: model.section(),
+        training=TrainingSection(),
+    )
+    state: Any = SimpleNamespace(newest=newest)
+    return DayPlan(config, DAY, date(2018, 1, 1), state)
 
 
 @pytest.mark.parametrize(
@@ -45,19 +50,19 @@ def run_with(status: str | None, reason: str | None = None, *columns: str) -> Ru
 def test_each_fault_of_a_training_that_ended_without_a_version_is_a_reason(
     reason: str, reasons: tuple[str, ...]
 ) -> None:
-    found = read_missing(run_with("unavailable", reason), DAY, [CHURN])
+    found = read_missing(plan_with("unavailable", reason), [CHURN])
     assert found == (MissingModel("churn", "train_churn", reasons),)
 
 
 @pytest.mark.parametrize("status", [None, "written", "dropped"])
 def test_a_model_that_was_never_tried_or_was_trained_is_not_missing(status: str | None) -> None:
-    assert read_missing(run_with(status), DAY, [CHURN]) == ()
+    assert read_missing(plan_with(status), [CHURN]) == ()
 
 
 def test_a_model_that_the_mapping_lacks_a_column_for_says_which() -> None:
-    (found,) = read_missing(run_with(None), DAY, [RECOMMENDER])
+    (found,) = read_missing(plan_with(None), [RECOMMENDER])
     assert "map it in sources.transactions.columns" in found.reasons[0]
-    assert read_missing(run_with(None, None, "product_id"), DAY, [RECOMMENDER]) == ()
+    assert read_missing(plan_with(None, None, "product_id"), [RECOMMENDER]) == ()
 
 
 def test_missing_models_are_listed_once_each_with_every_reason() -> None:

@@ -15,7 +15,7 @@ from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.jobs import build_features, ingest_sources, maintain_tables, score_rfm
 from crm_spark.lake.contract import Table, content_checksum
 from crm_spark.models.churn.tables import CUSTOMER_ALERTS, CUSTOMER_CHURN
-from crm_spark.pipeline.days import feature_dates
+from crm_spark.pipeline.days import feature_dates, made_models
 from crm_spark.pipeline.lifecycle import job_run
 from crm_spark.pipeline.upkeep import dates_to_keep
 from crm_spark.tables.core import TRANSACTIONS
@@ -65,8 +65,10 @@ def test_only_the_newest_dates_and_what_training_needs_are_kept(
     assert open_reader.count() == n_open > 0
     snapshots = _read(spark, config, CUSTOMER_SNAPSHOT).select("as_of_date").distinct()
     held = {row[0] for row in snapshots.collect()}
-    assert set(feature_dates(config, DATES[2], date(2024, 1, 1)).snapshots) <= held
-    assert DATES[0] not in held - set(feature_dates(config, DATES[2], date(2024, 1, 1)).snapshots)
+    trained = made_models(config)
+    needed = set(feature_dates(config, DATES[2], date(2024, 1, 1), trained).snapshots)
+    assert needed <= held
+    assert DATES[0] not in held - needed
 
 
 def test_alerts_are_remembered_for_as_long_as_a_silence(

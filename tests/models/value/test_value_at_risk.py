@@ -63,7 +63,7 @@ def test_another_models_scores_are_those_of_the_date_where_they_are_whole(has_ro
 def test_scores_of_value_are_made_anew_where_those_of_churn_or_offers_change() -> None:
     state: Any = SimpleNamespace(outputs=lambda name: ())
     targets = score_targets(
-        find_model("value"), ValueSection(), DAY, date(2023, 1, 1), state, Mapped()
+        find_model("value"), ValueSection(), DAY, date(2023, 1, 1), state, Mapped(), DAY
     )
     (target,) = [one for one in targets if one.output.name == CUSTOMER_VALUE.name]
     beside = (CUSTOMER_CHURN, PRODUCT_RECOMMENDATIONS, PRODUCT_PRICES)

@@ -65,7 +65,7 @@ def run(spark: SparkSession, config: Config, as_of: date | None) -> RunSummary:
         job.require(target)
         with stage(spark, "report"):
             subjects = subjects_of(job, plan)
-            page = render(page_of(config, day, subjects))
+            page = render(page_of(plan, subjects))
             path = _path(job, day)
             HadoopFile(spark, path).write_text(page)
         Tracker(config.tracking, lake_root=job.lake.root).log_report(page, as_of=day.isoformat())

@@ -47,8 +47,8 @@ class InputVersion:
 class Target:
     """An output to be made: what it reads, what the user set that it depends on, its generation.
 
-    `optional` outputs are read where they are whole. One that is made once stays current, once it
-    is written, whatever happens to what it read.
+    `optional` outputs are read where they are whole. One that is kept stays current, whatever rows
+    come to what it read.
     """
 
     output: Output
@@ -56,7 +56,7 @@ class Target:
     settings: Mapping[str, Any] = field(default_factory=dict)
     generation: int = 1
     optional: tuple[Output, ...] = ()
-    is_made_once: bool = False
+    is_kept: bool = False
 
     @property
     def settings_json(self) -> str:
@@ -229,13 +229,31 @@ class State:
             return "it is to be made anew"
         if reason := why_made_otherwise(row, target):
             return reason
-        if target.is_made_once and row.status == "written":
-            return None
-        return self._why_inputs_changed(row, target)
+        return None if target.is_kept else self._why_inputs_changed(row, target)
 
     def is_current(self, target: Target) -> bool:
         """Whether a target stands, and what it read stands as it was read."""
         return self.why_not_current(target) is None
+
+    def why_of_another_making(self, target: Target) -> str | None:
+        """Tell what changed of how a target is made; None where nothing did, or it never was.
+
+        That is its settings and code, which outputs it reads, and the settings and code with which
+        these were made: all but the rows in them.
+        """
+        row = self.newest(target.output)
+        if row is None or row.status != "written":
+            return None
+        if reason := why_made_otherwise(row, target) or _why_reads_others(row, target):
+            return reason
+        for read in row.inputs:
+            rows = self.rows(read.output)
+            makings = [
+                (one.fingerprint, one.generation) for one in rows if one.version == read.version
+            ]
+            if makings and makings[0] != (rows[-1].fingerprint, rows[-1].generation):
+                return f"{read.output} is made otherwise"
+        return None
 
     def input_versions(self, target: Target) -> tuple[InputVersion, ...]:
         """Give what making a target now would read."""
@@ -267,13 +285,8 @@ class State:
         )
 
     def _why_inputs_changed(self, row: OutputRow, target: Target) -> str | None:
-        before = {read.output for read in row.inputs}
-        now = {*target.reads, *target.optional}
-        if before != now:
-            further, gone = sorted(map(str, now - before)), sorted(map(str, before - now))
-            parts = [f"it now reads {', '.join(further[:3])}"] if further else []
-            parts += [f"it no longer reads {', '.join(gone[:3])}"] if gone else []
-            return "; ".join(parts)
+        if reason := _why_reads_others(row, target):
+            return reason
         changed = self.changed_inputs(target) or ()
         return f"{', '.join(map(str, changed[:3]))} changed" if changed else None
 
@@ -291,6 +304,16 @@ class State:
         """Whether any of these changes touches what was known before the day."""
         cut = self._midnight(day)
         return any(row.changed_from is None or row.changed_from < cut for row in changes)
+
+
+def _why_reads_others(row: OutputRow, target: Target) -> str | None:
+    """Tell which outputs a target reads that a row was not made of, or no longer reads."""
+    before = {read.output for read in row.inputs}
+    now = {*target.reads, *target.optional}
+    further, gone = sorted(map(str, now - before)), sorted(map(str, before - now))
+    parts = [f"it now reads {', '.join(further[:3])}"] if further else []
+    parts += [f"it no longer reads {', '.join(gone[:3])}"] if gone else []
+    return "; ".join(parts) or None
 
 
 def why_made_otherwise(row: OutputRow, target: Target) -> str | None:

@@ -20,12 +20,8 @@ def decision_of(request: ReportRequest, model_name: str) -> Decision | None:
 def metrics_of(
     request: ReportRequest, train_job: str, decision: Decision | None
 ) -> list[MetricRow]:
-    """Give the figures of the training that decided, or of the newest of the date.
-
-    A version that was trained for an earlier date has no figures of this one.
-    """
-    is_of_day = decision is not None and decision.as_of == request.day
-    training_run = decision.training_run_id if decision and is_of_day else None
+    """Give the figures of the training that decided, or without one of the newest of the date."""
+    training_run = decision.training_run_id if decision else None
     return read_metrics(request.lake, train_job, request.day, training_run)
 
 

@@ -121,7 +121,7 @@ def champion_of(run: LakeRun, model: AnyModel, section: BaseModel, day: date) ->
     Trainings under other settings, and those of which no run stands, have no say. Raises DataError
     where the model has no champion at all, or one that an earlier generation of its code trained.
     """
-    row = champion_row(run.state, training_name(model, section), day)
+    row = champion_row(run.state, training_name(model, section), day, model.generation)
     if row is None or row.output.as_of_date is None:
         raise DataError(
             f"no champion of {model.registered_name} as of {day}, trained under these settings: "
@@ -130,7 +130,7 @@ def champion_of(run: LakeRun, model: AnyModel, section: BaseModel, day: date) ->
     if row.generation != model.generation:
         raise DataError(
             f"the champion of {model.registered_name} as of {day} was trained by another version "
-            f"of crm_spark: run {model.train_job} --as-of {row.output.as_of_date}"
+            f"of crm_spark: run {model.train_job} --as-of {day}"
         )
     is_backfilled = row.output.as_of_date > day
     if is_backfilled:
@@ -208,9 +208,9 @@ def promote(
     """Have another version score from a day on, until the next training decides.
 
     `to` is a version that a training under these settings decided on, or PREVIOUS: the champion
-    before the one in force. It counts from the last step on, a copy of the training's row of
-    ops.outputs with this version. Raises DataError where there is no such version, or no training
-    of the day.
+    before the one in force. It counts from the last step on, a copy, as of the day, of the row of
+    ops.outputs of the training in force, with this version. Raises DataError where there is no such
+    version, or no training as of the day or before.
     """
     name, registered = training_name(model, section), model.registered_name
     rows = [
@@ -220,10 +220,11 @@ def promote(
         if row.status == "written" and row.generation == model.generation
     ]
     counting = {row.run_id for row in rows}
-    row = run.state.newest(Output(name, day))
-    if row is None or row.run_id not in counting:
+    row = champion_row(run.state, name, day, model.generation)
+    trained = row.output.as_of_date if row else None
+    if row is None or trained is None or trained > day or row.run_id not in counting:
         raise DataError(
-            f"{registered} has no training as of {day} under these settings: run "
+            f"{registered} has no training as of {day} or before under these settings: run "
             f"{model.train_job} --as-of {day} first"
         )
     known = [one for one in decisions(run.lake, registered, until=day) if one.run_id in counting]
@@ -239,7 +240,8 @@ def promote(
     _conclude(run, tracker, [new], [new])
     facts = {**row.facts, "version": new.version}
     checksum = f"{registered}:{new.version}"
-    run.append_rows([replace(row, version=int(new.version), checksum=checksum, facts=facts)])
+    of_day = replace(row, output=Output(name, day))
+    run.append_rows([replace(of_day, version=int(new.version), checksum=checksum, facts=facts)])
     log.info("%s: version %s (%s) scores from %s on", registered, new.version, new.kind, day)
 
 

@@ -16,6 +16,8 @@ from crm_spark.models.contract import AnyModel, Read
 from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.tables.mapped import Mapped
 
+# A fact of a training: the local day of the newest event that was known when it was made.
+NEWEST_EVENT = "newest_event_date"
 # What the verdicts on the data are judged from, besides what a model learns from.
 _JUDGED = (Output(CUSTOMER_ORDERS.name), Output(TRANSACTIONS.name))
 
@@ -26,13 +28,7 @@ def first_order_of(model: AnyModel, run: LakeRun) -> date:
 
 
 def training_target(
-    model: AnyModel,
-    section: Any,
-    day: date,
-    first_order: date,
-    mapped: Mapped,
-    *,
-    is_made_once: bool = False,
+    model: AnyModel, section: Any, day: date, first_order: date, mapped: Mapped
 ) -> Target:
     """Give the target of a model's training as of a day."""
     plan = model.plan(section, day, first_order)
@@ -41,13 +37,7 @@ def training_target(
     reads += [Output(table.name) for table in mapped_tables(model.learns_from_sources, mapped)]
     settings = _settings(section, model.not_learnt)
     output = Output(training_name(model, section), day)
-    return Target(
-        output,
-        tuple(dict.fromkeys(reads)),
-        settings,
-        model.generation,
-        is_made_once=is_made_once,
-    )
+    return Target(output, tuple(dict.fromkeys(reads)), settings, model.generation)
 
 
 def score_targets(
@@ -63,7 +53,7 @@ def score_targets(
 
     They read the training that scores the day, or that of its training day where there is none yet.
     """
-    row = champion_row(state, training_name(model, section), day)
+    row = champion_row(state, training_name(model, section), day, model.generation)
     training = row.output if row else Output(training_name(model, section), training_day)
     reads = [*outputs_read(model.scores_from(section, day), first_order, day), training]
     reads += [Output(table.name) for table in mapped_tables(model.scores_from_sources, mapped)]
@@ -92,16 +82,18 @@ def training_name(model: AnyModel, section: BaseModel) -> str:
     return f"models.{model.name}/{probe.fingerprint[:8]}"
 
 
-def champion_row(state: State, name: str, day: date) -> OutputRow | None:
+def champion_row(state: State, name: str, day: date, generation: int) -> OutputRow | None:
     """Give the training whose champion scores a day: the newest as of a date not later.
 
-    Before any there is the first later one.
+    One of another generation of the code, which scores nothing, is given only where there is no
+    such. Before any there is the first later one.
     """
     rows = [row for output in state.outputs(name) if (row := state.newest(output))]
     trained = [row for row in rows if row.status == "written" and row.output.as_of_date]
     earlier = [row for row in trained if _as_of(row) <= day]
+    of_generation = [row for row in earlier if row.generation == generation]
     if earlier:
-        return max(earlier, key=_as_of)
+        return max(of_generation or earlier, key=_as_of)
     return min(trained, key=_as_of, default=None)
 
 

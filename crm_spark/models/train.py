@@ -24,7 +24,7 @@ from crm_spark.models.contract import (
 )
 from crm_spark.models.decisions import conclude_training, reuse
 from crm_spark.models.records import MetricRow, input_versions, write_metrics
-from crm_spark.models.targets import first_order_of, mapped_tables, training_target
+from crm_spark.models.targets import NEWEST_EVENT, first_order_of, mapped_tables, training_target
 from crm_spark.models.tracking import ModelVersion, Tracker, TrackingSection
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.models.usability.read import data_facts
@@ -74,7 +74,10 @@ def _finished(model: AnyModel, run: ModelRun[Any], target: Target) -> Finished:
     """Give the row that makes the decision on this training count."""
     version = run.run.summary.models[model.registered_name]
     checksum = f"{model.registered_name}:{version}"
-    return Finished(target, int(version), checksum, facts={"version": version})
+    facts = {"version": version}
+    if model.needs_orders:
+        facts[NEWEST_EVENT] = run.run.order_dates()[1].isoformat()
+    return Finished(target, int(version), checksum, facts=facts)
 
 
 def require_usable(model: AnyModel, run: ModelRun[Any], plan: Plan, data: Any) -> None:

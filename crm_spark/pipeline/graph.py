@@ -68,7 +68,8 @@ def standings(
     for job in in_order(jobs):
         for target in jobs[job]:
             reason = state.why_not_current(target)
-            waiting = [read for read in (*target.reads, *target.optional) if read in behind]
+            reads = () if target.is_kept else (*target.reads, *target.optional)
+            waiting = [read for read in reads if read in behind]
             if reason is None and waiting:
                 reason = f"{', '.join(map(str, waiting[:2]))} is not current"
             if reason is not None:

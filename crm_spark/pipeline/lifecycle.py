@@ -88,10 +88,12 @@ class Run(LakeRun):
         return day
 
     def settle_sections(self, day: date) -> None:
-        """Settle by a date what sections of models leave to the data."""
+        """Settle what sections of models leave to the data, by the training day of a date."""
+        training_day, (first, _) = self.config.training.newest_day(day), self.order_dates()
+        by_day = training_day if training_day > first else day
         sections = {
             model.section_name: model.settled(
-                self, self.config.section_of(model), day, keeps=not self._reads_only
+                self, self.config.section_of(model), by_day, keeps=not self._reads_only
             )
             for model in self.config.known_models
         }

@@ -21,15 +21,21 @@ class MissingModel:
 
 
 def read_missing(plan: DayPlan, models: Iterable[AnyModel]) -> tuple[MissingModel, ...]:
-    """Give those of the models whose training for the day ended without a version."""
+    """Give those of the models whose training for the day ended without a version.
+
+    One that an earlier version scored all the same is not missing.
+    """
     found = []
     for model in models:
         reason = model.lacking(plan.config.mapped)
         if reason is None:
             row = plan.state.newest(plan.training_target(model).output)
-            reason = row.reason if row is not None and row.status == "unavailable" else None
+            is_scored = any(plan.state.is_whole(one.output) for one in plan.score_targets(model))
+            is_missing = row is not None and row.status == "unavailable" and not is_scored
+            reason = row.reason if row is not None and is_missing else None
         if reason is not None:
-            start = f"{model.section_name} cannot be trained as of {plan.training_day}: "
+            day = plan.training_day_of(model)
+            start = f"{model.section_name} cannot be trained as of {day}: "
             reasons = _faults(reason.removeprefix(start))
             found.append(MissingModel(model.section_name, model.train_job, reasons))
     return tuple(found)

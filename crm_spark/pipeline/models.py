@@ -20,10 +20,9 @@ from crm_spark.models.contract import AnyModel, ModelRun
 from crm_spark.models.decisions import promote
 from crm_spark.models.registry import MODELS
 from crm_spark.models.score import score
-from crm_spark.models.targets import first_order_of
 from crm_spark.models.tracking import Tracker
 from crm_spark.models.train import train
-from crm_spark.pipeline.days import training_day
+from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.lifecycle import Run, job_run
 from crm_spark.pipeline.settings import feature_settings
 from crm_spark.runtime.progress import log
@@ -35,14 +34,19 @@ Built = Mapping[Table, Callable[[Sequence[date]], DataFrame]]
 def train_model(
     spark: SparkSession, config: Config, as_of: date | None, model: AnyModel
 ) -> RunSummary:
-    """Train a model for the date: as of it, or of the training day before it."""
+    """Train a model for the date: as of it, or of the training day before it, unless that is kept.
+
+    By hand a training that is kept is made anew as of its own day.
+    """
     with job_run(spark, config, model.train_job, as_of) as job:
         run = model_run(job, model)
-        day = training_day(job.config, run.day, first_order_of(model, job))
+        plan = DayPlan.of(job)
+        target, day = plan.training_target(model), plan.training_day_of(model)
+        if plan.is_kept(target):
+            log.info("%s is kept until the next training day", target.output)
+            return job.summary
         if day != run.day:
-            log.info(
-                "%s learns as of %s, the training day that serves %s", model.name, day, run.day
-            )
+            log.info("%s scores %s as trained as of %s", model.name, run.day, day)
         train(model, replace(run, day=day), config.tracking)
         return job.summary
 

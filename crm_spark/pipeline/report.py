@@ -17,7 +17,7 @@ from crm_spark.models.targets import training_name
 from crm_spark.pipeline.cost_report import read_costs, show_costs
 from crm_spark.pipeline.data_facts import DataFacts, read_data
 from crm_spark.pipeline.data_report import show_data
-from crm_spark.pipeline.days import DayPlan
+from crm_spark.pipeline.days import DayPlan, made_models
 from crm_spark.pipeline.lifecycle import Run
 from crm_spark.pipeline.missing_report import MissingModel, read_missing, show_missing
 from crm_spark.report.blocks import Page
@@ -42,14 +42,14 @@ def subjects_of(run: Run, plan: DayPlan) -> list[Subject]:
         counting,
     )
     decisions = [decision_of(request, model.registered_name) for model in models]
+    training_runs = {one.training_run_id for one in decisions if one}
     data = read_data(
         request,
-        training_runs={one.training_run_id for one in decisions if one},
+        training_runs=training_runs | _refused_runs(plan),
         quiet_advice={check for model in models for check in model.quiet_advice},
     )
-    reports = [(model, model.report(request, config.section_of(model))) for model in models]
-    without = [model for model, report in reports if report is None or not report.sections]
-    missing = read_missing(plan, without)
+    reports = [model.report(request, config.section_of(model)) for model in models]
+    missing = read_missing(plan, models)
     of_orders = (
         [base_subject(request, active_days=_active_days(config)), rfm_subject(request)]
         if config.sources.transactions
@@ -57,12 +57,19 @@ def subjects_of(run: Run, plan: DayPlan) -> list[Subject]:
     )
     found = [
         *of_orders,
-        *[report for _, report in reports],
+        *reports,
         show_missing(missing),
         show_data(_without_errors_of(missing, data), config.report),
         show_costs(read_costs(request)),
     ]
     return [subject for subject in found if subject is not None]
+
+
+def _refused_runs(plan: DayPlan) -> set[str]:
+    """Give the runs that refused to train what is to score the day."""
+    models = made_models(plan.config)
+    rows = [plan.state.newest(plan.training_target(model).output) for model in models]
+    return {row.run_id for row in rows if row is not None and row.status == "unavailable"}
 
 
 def _without_errors_of(missing: Sequence[MissingModel], data: DataFacts) -> DataFacts:
@@ -87,9 +94,17 @@ def _active_days(config: Config) -> int:
     return next((found for found in days if found), ACTIVE_DAYS)
 
 
-def page_of(config: Config, day: date, subjects: list[Subject]) -> Page:
+def page_of(plan: DayPlan, subjects: list[Subject]) -> Page:
     """Give the report of the date."""
-    heading = Heading(config.report.title, day, config.time_zone, crm_spark.__version__)
+    config = plan.config
+    trained = {plan.training_day_of(model) for model in made_models(config)} - {plan.day}
+    heading = Heading(
+        config.report.title,
+        plan.day,
+        config.time_zone,
+        crm_spark.__version__,
+        trained_as_of=max(trained, default=None),
+    )
     glossary = [pair for model in config.chosen_models for pair in model.glossary]
     return build_page(heading, subjects, glossary)
 

@@ -31,7 +31,7 @@ def dates_to_keep(run: Run) -> KeptDates | None:
         run.settle_sections(newest[0])
     trained = made_models(run.config)
     dates = feature_dates(run.config, newest[0], first_order(run), trained)
-    features = frozenset({*newest, *dates.snapshots, *dates.interactions})
+    features = frozenset({*newest, *dates.snapshots, *dates.interactions, *dates.prices})
     remembered = {
         table.name: frozenset({*newest, *(day for day in own if day >= newest[0] - reach)})
         for model in run.config.known_models

@@ -13,12 +13,13 @@ from crm_spark.report.words import day_in_words
 
 @dataclass(frozen=True)
 class Heading:
-    """What the page is of."""
+    """What the page is of; `trained_as_of`: of what earlier day the models are."""
 
     title: str
     as_of: date
     time_zone: str
     package_version: str
+    trained_as_of: date | None = None
 
 
 def build_page(
@@ -26,10 +27,12 @@ def build_page(
 ) -> Page:
     """Lay out the report; what a subject has nothing to show of is left out."""
     shown = [subject for subject in subjects if subject is not None]
+    models = heading.trained_as_of
+    trained = f"; models trained as of {day_in_words(models)}" if models else ""
     return Page(
         title=heading.title,
         subtitle=f"As of {day_in_words(heading.as_of)}: what was known before this day "
-        f"({heading.time_zone})",
+        f"({heading.time_zone}){trained}",
         tiles=[tile for subject in shown for tile in subject.tiles],
         sections=[
             *[section for subject in shown for section in subject.sections],

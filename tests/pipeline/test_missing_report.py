@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from crm_spark.errors import listed
+from crm_spark.lake.state import Output, OutputRow, State, Status
+from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.models.registry import MODELS
 from crm_spark.models.targets import training_name
 from crm_spark.models.training_section import TrainingSection
@@ -22,20 +24,24 @@ CHURN = next(model for model in MODELS if model.name == "churn")
 RECOMMENDER = next(model for model in MODELS if model.name == "recommender")
 
 
-def plan_with(status: str | None, reason: str | None = None, *columns: str) -> DayPlan:
+def plan_with(
+    status: Status | None, reason: str | None = None, *columns: str, scored: bool = False
+) -> DayPlan:
     """Give the plan of a day of a lake that has one training of it, with these columns mapped."""
-
-    def newest(output: Any) -> Any:
-        names = [training_name(model, model.section()) for model in (CHURN, RECOMMENDER)]
-        assert output.name in names and output.as_of_date == DAY
-        return status and SimpleNamespace(status=status, reason=reason)
-
+    names = [training_name(model, model.section()) for model in (CHURN, RECOMMENDER)]
+    rows = [
+        OutputRow(Output(name, DAY), status, "train", number, reason=reason)
+        for number, name in enumerate(names, start=1)
+        if status
+    ]
+    if scored:
+        rows.append(OutputRow(Output(CUSTOMER_CHURN.name, DAY), "written", "score", 9))
     config: Any = SimpleNamespace(
         mapped=Mapped({"transactions": frozenset(columns)}),
         section_of=lambda model: model.section(),
         training=TrainingSection(),
     )
-    state: Any = SimpleNamespace(newest=newest)
+    state = State(rows, midnight=lambda day: datetime(day.year, day.month, day.day, tzinfo=UTC))
     return DayPlan(config, DAY, date(2018, 1, 1), state)
 
 
@@ -54,8 +60,12 @@ def test_each_fault_of_a_training_that_ended_without_a_version_is_a_reason(
     assert found == (MissingModel("churn", "train_churn", reasons),)
 
 
+def test_a_model_that_an_earlier_version_scored_all_the_same_is_not_missing() -> None:
+    assert read_missing(plan_with("unavailable", "too short", scored=True), [CHURN]) == ()
+
+
 @pytest.mark.parametrize("status", [None, "written", "dropped"])
-def test_a_model_that_was_never_tried_or_was_trained_is_not_missing(status: str | None) -> None:
+def test_a_model_that_was_never_tried_or_was_trained_is_not_missing(status: Status | None) -> None:
     assert read_missing(plan_with(status), [CHURN]) == ()
 
 

@@ -14,10 +14,18 @@ from shop import shop_config, write_shop
 
 from crm_spark.config import Config
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
-from crm_spark.jobs import build_features, run_pipeline, train_churn
+from crm_spark.jobs import (
+    build_features,
+    promote_model,
+    run_pipeline,
+    score_churn,
+    train_churn,
+)
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.state import Output
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
+from crm_spark.models.decisions import Decision, decisions
+from crm_spark.models.registry import find_model
 from crm_spark.models.segments.tables import CUSTOMER_SEGMENTS
 from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.graph import due
@@ -26,6 +34,7 @@ from crm_spark.runtime.run import RunSummary
 from crm_spark.tables.checks import CHECKS
 from crm_spark.tables.ops import MODEL_DECISIONS
 
+CHURN = find_model("churn")
 MONDAY, WEDNESDAY, THURSDAY = date(2024, 6, 24), date(2024, 6, 26), date(2024, 6, 27)
 NEXT_MONDAY = date(2024, 7, 1)
 # It became known to the shop before the Monday, and to the lake after it.
@@ -107,19 +116,44 @@ def test_the_report_of_the_next_day_shows_who_scores_and_what_its_training_said_
     assert messages
     for page in pages.values():
         assert "What could not be had" not in page
-        assert 'id="churn"' in page
+        assert 'id="churn-quality"' in page
+        assert "models trained as of Monday 24 June 2024" in page
         assert all(html.escape(message) in page for message in messages)
 
 
-def test_a_late_line_waits_for_the_next_monday_and_a_training_by_hand_takes_it(
-    spark: SparkSession, days: Days
-) -> None:
+def test_a_late_line_waits_for_the_next_monday(spark: SparkSession, days: Days) -> None:
     run = Run(spark, days.config, RunSummary("a_test", as_of=MONDAY), reads_only=True)
     # Of the Monday itself both features and training are behind.
-    stale = due(run.state, build_features.targets(DayPlan.of(run)))
+    monday = DayPlan.of(run)
+    stale = due(run.state, build_features.targets(monday))
     assert Output(CUSTOMER_SNAPSHOT.name, MONDAY) in stale
+    assert due(run.state, train_churn.targets(monday))
     after = Run(spark, days.config, RunSummary("a_test", as_of=NEXT_MONDAY), reads_only=True)
     plan = DayPlan.of(after)
-    assert plan.training_day == NEXT_MONDAY
+    assert plan.training_target(CHURN).output.as_of_date == NEXT_MONDAY
     assert len(plan.feature_dates().snapshots) > 3
     assert due(after.state, train_churn.targets(plan))
+
+
+def test_a_training_job_by_itself_leaves_what_is_kept_alone(
+    spark: SparkSession, days: Days
+) -> None:
+    before = decided(spark, days)
+    train_churn.run(spark, days.config, THURSDAY)
+    assert decided(spark, days) == before
+
+
+def test_another_version_is_promoted_from_a_day_between_on(spark: SparkSession, days: Days) -> None:
+    champion, other = sorted(decided(spark, days), key=lambda one: not one.is_champion)[:2]
+    promote_model.run(spark, days.config, THURSDAY, model="churn", to=other.version)
+    train_churn.run(spark, days.config, THURSDAY)  # as a scheduler does each day
+    lake = Lake(spark, days.config.storage, "test")
+    for day, version in {WEDNESDAY: champion.version, THURSDAY: other.version}.items():
+        score_churn.run(spark, days.config, day)
+        rows = lake.read_date(CUSTOMER_CHURN, day).select("model_version").distinct()
+        assert [row["model_version"] for row in rows.collect()] == [version]
+
+
+def decided(spark: SparkSession, days: Days) -> list[Decision]:
+    """Give the decisions on churn."""
+    return decisions(Lake(spark, days.config.storage, "test"), CHURN.registered_name)

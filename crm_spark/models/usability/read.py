@@ -29,10 +29,11 @@ def data_facts(run: LakeRun, day: date) -> DataFacts:
     """
     read = [Output(table.name) for table in (CUSTOMER_ORDERS, TRANSACTIONS, rejected(TRANSACTIONS))]
     read.append(Output(PRODUCT_PRICES.name, day))
-    return run.state.once(f"data facts as of {day}", read, lambda: _read(run.lake, day))
+    return run.state.once(f"data facts as of {day}", read, lambda: _read(run, day))
 
 
-def _read(lake: Lake, day: date) -> DataFacts:
+def _read(run: LakeRun, day: date) -> DataFacts:
+    lake = run.lake
     orders, lines = lake.read(CUSTOMER_ORDERS), lake.read(TRANSACTIONS)
     changes = count_changes(orders, dates=[day])
     known = orders_as_of(orders, lines, dates=[day], changes=changes)
@@ -45,7 +46,7 @@ def _read(lake: Lake, day: date) -> DataFacts:
         n_lines=shares["n_lines"],
         n_lines_of_biggest=shares["n_lines_of_biggest"],
         ingest=_ingest_facts(lake),
-        prices=_price_facts(lake, day),
+        prices=_price_facts(run, day),
     )
 
 
@@ -60,9 +61,9 @@ def _ingest_facts(lake: Lake) -> IngestFacts | None:
     return IngestFacts(n_rows=n_rows, **kinds.asDict())
 
 
-def _price_facts(lake: Lake, day: date) -> PriceFacts | None:
-    """Sum up the prices of products before the date."""
-    if not lake.exists(PRODUCT_PRICES):
+def _price_facts(run: LakeRun, day: date) -> PriceFacts | None:
+    """Sum up the prices of products before the date; None where they are not known."""
+    if not run.state.is_whole(Output(PRODUCT_PRICES.name, day)):
         return None
-    prices = lake.read_date(PRODUCT_PRICES, day)
+    prices = run.lake.read_date(PRODUCT_PRICES, day)
     return PriceFacts(**unusual_prices(prices).collect()[0].asDict())

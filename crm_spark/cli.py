@@ -15,6 +15,9 @@ from crm_spark.runtime.executors import missing_on_executors
 from crm_spark.runtime.progress import configure_logging, log, redact
 from crm_spark.runtime.run import RunSummary
 
+_AS_OF_HELP = (
+    "YYYY-MM-DD: use what was known before this day (default: the day after the newest order)"
+)
 EXIT_CODES = """\
 exit codes: 0 succeeded, 2 configuration, 3 data, 4 another run is in the way (try again),
 5 environment: Java, cluster, storage or tracking server (try again), 1 anything else.
@@ -86,8 +89,7 @@ def _add_common(command: argparse.ArgumentParser, job: Job) -> None:
             "--as-of",
             type=parse_date,
             metavar="DATE",
-            help="YYYY-MM-DD: use what was known before this day "
-            "(default: the day after the newest order)",
+            help=getattr(job, "AS_OF_HELP", _AS_OF_HELP),
         )
     if add_arguments := getattr(job, "add_arguments", None):
         add_arguments(command)

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,8 +204,9 @@ def load_config(text: str, *, name: str, overrides: Iterable[str] = ()) -> Confi
     faults = [f"environment variable {variable} is not set" for variable in missing]
     faults += mapping_key_faults(values.get("sources"))
     features, of_families = _known_features(values)
-    faults += of_families
-    kind = config_class(_models_of(values))
+    models, of_models = _models_of(values)
+    faults += of_families + of_models
+    kind = config_class(models)
     try:
         config = kind.model_validate(values, context={KNOWN_FEATURES: features})
     except ValidationError as error:
@@ -215,11 +216,24 @@ def load_config(text: str, *, name: str, overrides: Iterable[str] = ()) -> Confi
     return config
 
 
-def _models_of(values: Mapping[str, Any]) -> list[AnyModel]:
-    """Give the models that have sections: those of the registry, and those that `models` names."""
+def _models_of(values: Mapping[str, Any]) -> tuple[list[AnyModel], list[str]]:
+    """Give the models that have sections: those of the registry, and those that `models` names.
+
+    And the faults of these names.
+    """
     named = values.get("models")
     names = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
-    return list(dict.fromkeys([*MODELS, *map(find_model, names)]))
+    models, faults = list(MODELS), [f"models: {name} is named twice" for name in _repeated(names)]
+    for name in dict.fromkeys(names):
+        try:
+            models.append(find_model(name))
+        except ConfigError as error:
+            faults.append(f"models: {error}")
+    return list(dict.fromkeys(models)), faults
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
 
 
 def _known_features(values: Mapping[str, Any]) -> tuple[list[str] | None, list[str]]:
@@ -268,6 +282,13 @@ def parse_date(text: str) -> date:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no date, expected YYYY-MM-DD such as 2025-06-30"
         ) from None
+
+
+def positive(text: str) -> int:
+    """Read a number of the command line that is 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 1 or more")
+    return int(text)
 
 
 def _override(values: dict[str, Any], override: str) -> None:

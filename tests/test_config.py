@@ -562,3 +562,25 @@ def test_currencies_need_transactions() -> None:
     sources = {**contracts(), "exchange_rates": rates}
     message = error_message(document(sources=sources, currencies={"reporting": "EUR"}))
     assert "currencies needs currency, mapped in sources.transactions.columns" in message
+
+
+def test_names_of_models_are_faults_among_others() -> None:
+    message = error_message(
+        document(models=["chrun", "churn", "no_such.module", "churn"], foo=1), "time_zone=Nowhere"
+    )
+    faults = ("'chrun', did you mean 'churn'", "no_such.module", "churn is named twice", "foo: unk")
+    for fault in (*faults, "time_zone"):
+        assert fault in message
+
+
+@pytest.mark.parametrize("uri", ["mlflow.db", "htp://server:5000", "foo://x", "/tmp/mlruns"])
+def test_what_is_no_store_of_mlflow_is_a_fault(uri: str) -> None:
+    message = error_message(document(), f"tracking.uri={uri}")
+    assert "tracking.uri" in message and "is no store of MLflow" in message
+
+
+@pytest.mark.parametrize(
+    "uri", ["sqlite:///a.db", "https://host", "postgresql+psycopg2://u:p@h/d", "databricks"]
+)
+def test_stores_of_mlflow_are_taken(uri: str) -> None:
+    assert load(document(), f"tracking.uri={uri}").tracking.uri == uri

@@ -29,6 +29,13 @@ def test_the_pipeline_goes_from_the_sources_to_the_report_model_by_model() -> No
 
 
 def test_no_job_waits_for_one_that_another_of_them_waits_for_anyhow() -> None:
-    waits = json.loads(scheduler_jobs())
+    waits = json.loads(scheduler_jobs())["comes_after"]
     assert waits["score_churn"] == ["train_churn"]
     assert waits["build_features"] == ["ingest_sources"]
+
+
+def test_a_job_runs_without_those_whose_tables_it_reads_only_where_they_are_there() -> None:
+    found = json.loads(scheduler_jobs())
+    assert {"score_value", "write_report"} <= set(found["does_without"])
+    assert not {"score_churn", "raise_alerts", "build_features"} & set(found["does_without"])
+    assert "score_churn" in found["comes_after"]["score_value"]

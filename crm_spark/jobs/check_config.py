@@ -10,7 +10,7 @@ from functools import partial
 
 from pyspark.sql import SparkSession
 
-from crm_spark.config import Config
+from crm_spark.config import Config, positive
 from crm_spark.errors import ConfigError, DataError, listed
 from crm_spark.features.family_checks import family_faults
 from crm_spark.features.own_families import KEY
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add how many rows are looked at."""
     parser.add_argument(
         "--sample",
-        type=int,
+        type=positive,
         default=N_ROWS,
         metavar="ROWS",
         help=f"first rows of each file to map (default: {N_ROWS:,})",
@@ -50,7 +50,7 @@ def run(
     """
     summary = RunSummary("check_config")
     checked = _checked(spark, config)
-    for one in take_samples(spark, checked, max(sample, 1)):
+    for one in take_samples(spark, checked, sample):
         counts = summary.table(one.found.source.table.name)
         counts.rows_read = one.n_read
         counts.rows_rejected = one.n_wanted - one.n_usable + len(one.found.broken)

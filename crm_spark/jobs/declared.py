@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -91,9 +92,18 @@ def _listed(names: Iterable[str]) -> str:
 def scheduler_jobs() -> str:
     """Give what each job waits for, as JSON that a scheduler's file reads.
 
-    Without contracts, which few have beside orders: a job of theirs would fail every day.
+    `comes_after`: the jobs right before each. `does_without`: those that run though one of these
+    failed, as all that it makes is read where it is there. Without contracts, which few have beside
+    orders: a job of theirs would fail every day.
     """
-    return json.dumps(comes_after(declared_jobs(has_contracts=False)), indent=1) + "\n"
+    jobs = declared_jobs(has_contracts=False)
+    after = comes_after(jobs)
+    needed = comes_after(
+        {job: [replace(target, optional=()) for target in targets] for job, targets in jobs.items()}
+    )
+    optional = [job for job in after if set(after[job]) - set(needed[job])]
+    found = {"comes_after": after, "does_without": optional}
+    return json.dumps(found, indent=1) + "\n"
 
 
 def main() -> None:

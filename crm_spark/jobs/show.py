@@ -9,7 +9,7 @@ from datetime import date
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from crm_spark.config import Config
+from crm_spark.config import Config, positive
 from crm_spark.errors import ConfigError, nearest
 from crm_spark.lake.contract import Table
 from crm_spark.lake.delta import Lake
@@ -21,12 +21,13 @@ from crm_spark.runtime.text_table import text_table
 
 DESCRIPTION = "Print a readable excerpt of a table, one line a row."
 NEEDS_AS_OF = True
+AS_OF_HELP = "YYYY-MM-DD: of a table by date the rows of this one (default: its newest)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the table's name and the number of rows."""
     parser.add_argument("table", metavar="TABLE", help="for example scores.customer_churn")
-    parser.add_argument("--rows", type=int, default=20, help="rows to print (default: 20)")
+    parser.add_argument("--rows", type=positive, default=20, help="rows to print (default: 20)")
     parser.add_argument("--columns", metavar="A,B", help="columns to print (default: all that fit)")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from datetime import date
 
@@ -21,7 +22,7 @@ from crm_spark.words import are, counted
 DESCRIPTION = "Show each output, whether it is whole and current, and else which job renews it."
 NEEDS_AS_OF = True
 
-_COLUMNS = (("output", 31), ("date", 10), ("state", 8), ("renewed by", 18))
+_COLUMNS = (("output", 31), ("date", 10), ("state", 9), ("renewed by", 20))
 _WIDTH = 100
 
 
@@ -79,4 +80,6 @@ def _wrapped(row: str, reason: str) -> list[str]:
         return [row]
     if len(row) + 2 + len(text) <= _WIDTH:
         return [f"{row}  {text}"]
-    return [row.rstrip(), f"    {text}"[:_WIDTH]]
+    indent = " " * 4
+    below = textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent)
+    return [row.rstrip(), *below]

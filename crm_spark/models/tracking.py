@@ -18,11 +18,11 @@ from typing import Any
 from urllib.parse import urlparse
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
 
-from crm_spark.errors import EnvironmentFault
+from crm_spark.errors import EnvironmentFault, nearest
 from crm_spark.models.mllib_trees import read_trees
 from crm_spark.models.tree_shap import CoveredTree
 from crm_spark.runtime.progress import log
@@ -41,6 +41,11 @@ REPORT = "crm_spark.report"
 PIP_REQUIREMENTS = ["pyspark==4.2.0", "mlflow==3.17.2", "pandas>=2.2,<3", "numpy<3", "pyarrow>=18"]
 
 
+# What MLflow keeps runs and models in.
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_STORES = ("http", "https", *_DATABASES, "databricks", "databricks-uc", "file")
+
+
 class TrackingSection(BaseModel):
     """Where models are tracked; SQLite in the working folder by default."""
 
@@ -52,6 +57,15 @@ class TrackingSection(BaseModel):
     artifact_root: str | None = None
     # Folder that the driver and all executors see, for models on their way; default: in the lake.
     shared_tmp: str | None = None
+
+    @field_validator("uri")
+    @classmethod
+    def _store_is_one_of_mlflows(cls, value: str) -> str:
+        scheme = urlparse(value).scheme.partition("+")[0]
+        if value in _STORES or scheme in _STORES:
+            return value
+        hint = nearest(scheme, _STORES) or ", write sqlite:///mlflow.db or http://server:5000"
+        raise ValueError(f"{_public(value) if scheme else value!r} is no store of MLflow{hint}")
 
 
 @dataclass(frozen=True)
@@ -155,8 +169,8 @@ class Tracker:
             uri = f"sqlite:///{_sqlite_file(uri).resolve()}"
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
-        self._client = mlflow.MlflowClient(uri, uri)
         try:
+            self._client = mlflow.MlflowClient(uri, uri)
             self._experiment_id = self._experiment(uri)
         except Exception as error:
             reason = str(error).splitlines()[0].replace(section.uri, _public(section.uri))

@@ -117,7 +117,7 @@ def test_the_report_of_the_next_day_shows_who_scores_and_what_its_training_said_
     for page in pages.values():
         assert "What could not be had" not in page
         assert 'id="churn-quality"' in page
-        assert "models trained as of Monday 24 June 2024" in page
+        assert "models trained as of 24 June 2024" in page
         assert all(html.escape(message) in page for message in messages)
 
 

@@ -24,6 +24,11 @@ from crm_spark.report.words import day_in_words, figure
 from crm_spark.tables.ops import METRICS
 from crm_spark.words import counted, verb
 
+_CAME_TRUE = "The probabilities came true: plan with the numbers of leavers they give."
+_NEARLY = (
+    "The difference is more than chance explains, and small beside the number of customers: add "
+    "it to the numbers of leavers that the probabilities give."
+)
 _AS_MANY = "In all that is as expected, but not among those most or least at risk:"
 _NOT_AS_MANY = "The difference is more than chance explains:"
 _OFF = (
@@ -134,7 +139,7 @@ def in_a_sentence(one: PastScores) -> str:
         f"Of {counted(one.n, 'customer')} scored on {day_in_words(one.day)}, {expected:,} "
         f"{verb(expected, 'was', 'were')} expected to leave, and {one.actual:,} did."
     )
-    if one.came_true:
-        return f"{came} The probabilities came true: plan with the numbers of leavers they give."
     is_as_many = one.low <= one.actual <= one.high
+    if one.came_true:
+        return f"{came} {_CAME_TRUE if is_as_many else _NEARLY}"
     return " ".join([came, _AS_MANY if is_as_many else _NOT_AS_MANY, _OFF])

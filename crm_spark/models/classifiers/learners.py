@@ -40,8 +40,8 @@ def require_installed(settings: LearnerSettings) -> None:
     """Refuse to train what lacks its package: scores need none. Raises ConfigError."""
     if XGBOOST in settings.candidates and find_spec("xgboost") is None:
         raise ConfigError(
-            "candidates names xgboost, which is not installed: pip install crm_spark[xgboost], or "
-            "leave it out"
+            "candidates names xgboost, which is not installed: pip install '.[xgboost]' in the "
+            "checkout, or leave it out"
         )
 
 

@@ -44,8 +44,8 @@ def build_page(
 
 
 def glossary_section(words: Sequence[tuple[str, str]]) -> Section:
-    """Give the meaning of the figures."""
-    rows = [list(pair) for pair in words]
+    """Give the meaning of the figures; what models have alike stands once."""
+    rows = [list(pair) for pair in dict.fromkeys(words)]
     return Section(
         "words", "Words", [TextTable("What the figures mean", ["Word", "Meaning"], rows)]
     )

@@ -32,6 +32,11 @@ def glossary(grade_of: str) -> tuple[tuple[str, str], ...]:
     """Give what the words for the figures mean; `grade_of` is the subject of the grade."""
     return (
         ("AUC", "Chance that a customer who leaves is ranked above one who stays; .5 is a coin"),
+        (
+            "Average precision",
+            "Share of leavers among the riskiest, on average down to each leaver; at random it is "
+            "the share of all who leave",
+        ),
         ("Brier score", "Mean squared distance of probability and outcome; lower is better"),
         ("Calibration error", "How far probabilities lie from what comes true, on average"),
         (
@@ -39,7 +44,7 @@ def glossary(grade_of: str) -> tuple[tuple[str, str], ...]:
             "A: surely better than the best rule, by .005 of AUC or more, and calibrated; B: "
             "surely better, and calibrated; C: the rest",
         ),
-        ("Lift at 10 %", "How many times more leavers the riskiest tenth holds than any tenth"),
+        ("Lift at 10 %", "How many times more leavers the riskiest tenth holds than a tenth at random"),
     )
 
 

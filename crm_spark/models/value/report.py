@@ -42,7 +42,7 @@ GLOSSARY = (
     ("Expected spend", "What a customer spends in the days ahead on average, less what comes back"),
     ("Mean error", "How far what was expected lies from what was spent, on average, a customer"),
     ("Best tenth found", "Of the tenth who then spent most, the share that had been expected to"),
-    ("Grade", "A: at least 5 % more of the best tenth found than by any rule; B: more; C: no more"),
+    ("Grade of value", "A: at least 5 % more of the best tenth found than by any rule; B: more; C: no more"),
     ("80 % interval", "Eight of ten customers of whom as much was expected spent within it"),
 )
 
@@ -171,8 +171,9 @@ def _at_risk(facts: ValueFacts, figures: Figures, style: ReportSection, window: 
     if facts.at_risk is None or not facts.first_at_risk:
         return []
     words = (
-        f"{money(style, facts.at_risk)} of what is expected is at risk: each "
-        "customer's, times the probability of leaving"
+        f"{money(style, facts.at_risk)} of what is expected is at risk: each customer's, times the "
+        "probability of leaving. Do not take it off: what is expected allows for those who order "
+        "nothing already. It says where a word to a customer has most to save"
     )
     low, high = _sum_at_risk(facts, figures)
     if low is not None and high is not None:
@@ -190,7 +191,7 @@ def _at_risk(facts: ValueFacts, figures: Figures, style: ReportSection, window: 
         ]
         for row in facts.first_at_risk
     ]
-    caption = f"Whose leaving would cost most in {window}: look after them first"
+    caption = f"Of whom most is expected in {window} and likely to be lost: look after them first"
     return [Text(words + "."), TextTable(caption, ["Customer", *numbers], rows, numbers)]
 
 

@@ -81,8 +81,9 @@ CUSTOMER_VALUE = Table(
         Column(
             "value_at_risk_amount",
             T.DoubleType(),
-            "expected_amount times churn_probability of scores.customer_churn: what leaving would "
-            "cost; null where churn has no score of the customer",
+            "expected_amount times churn_probability of scores.customer_churn, in whatever horizon "
+            "churn has: where most may be saved, and not to be taken off, since expected_amount "
+            "allows for no order; null where churn has no score of the customer",
             minimum=0,
         ),
         Column(

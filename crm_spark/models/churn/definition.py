@@ -298,6 +298,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
                 "grace_days": params.grace_days,
                 "seed": params.seed,
                 "n_inputs": len(model.features),
+                "calibration": model.calibration.form,
                 **model.settings,
             },
             texts=_importance_file(tested),

@@ -22,7 +22,8 @@ from crm_spark.models.binary_metrics import (
     best_f1_threshold,
     count_arrays,
 )
-from crm_spark.models.calibration import PlattCalibration, fit_platt
+from crm_spark.models.calibration import Calibration
+from crm_spark.models.calibration_choice import fit_calibration
 from crm_spark.models.classifiers.average import mean_of
 from crm_spark.models.classifiers.classifier import LABEL, RAW_SCORE, Classifier, score
 from crm_spark.models.classifiers.learner import Learner
@@ -150,7 +151,7 @@ class Step:
             raise DataError(self._lacking[1])
         if CALIBRATION in raw:
             counts = raw[CALIBRATION].counts
-            calibration = fit_platt(counts)
+            calibration = fit_calibration(counts)
             threshold = self._settings.threshold or calibrated_threshold(
                 calibration, raw[CALIBRATION]
             )
@@ -214,7 +215,7 @@ def _mean(parts: Sequence[Outcomes]) -> Outcomes:
     return replace(parts[0], probability=raw)
 
 
-def calibrated_threshold(calibration: PlattCalibration, raw: Outcomes) -> float:
+def calibrated_threshold(calibration: Calibration, raw: Outcomes) -> float:
     """Give the threshold of the highest F1 on the rows to calibrate on, as a probability.
 
     Of probabilities as they are compared with it, which are rounded.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -31,6 +31,9 @@ class Calibration(Protocol):
     def probabilities(self, raw: Floats) -> Floats:
         """Give the calibrated probabilities of raw scores of any shape."""
 
+    def shifted(self, log_odds: float) -> Calibration:
+        """Give the map with so much added to the log-odds of all."""
+
     def spec(self) -> dict[str, Any]:
         """Give it as plain values."""
 
@@ -56,6 +59,10 @@ class PlattCalibration:
     def probabilities(self, raw: Floats) -> Floats:
         """Give the calibrated probabilities of raw scores of any shape."""
         return np.asarray(1 / (1 + np.exp(-(logits(raw) * self.slope + self.intercept))))
+
+    def shifted(self, log_odds: float) -> PlattCalibration:
+        """Give the map with so much added to the log-odds of all."""
+        return replace(self, intercept=self.intercept + log_odds)
 
     def spec(self) -> dict[str, Any]:
         """Give slope and intercept."""

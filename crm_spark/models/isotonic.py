@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -61,6 +61,10 @@ class IsotonicCalibration:
         beyond = x - np.clip(x, self.knots[0], self.knots[-1])
         line = np.interp(x, self.knots, self.log_odds) + beyond * self.slope
         return np.asarray(1 / (1 + np.exp(-line)))
+
+    def shifted(self, log_odds: float) -> IsotonicCalibration:
+        """Give the map with so much added to the log-odds of all."""
+        return replace(self, log_odds=tuple(one + log_odds for one in self.log_odds))
 
     def spec(self) -> dict[str, Any]:
         """Give the knots and the slope beyond them."""

@@ -101,7 +101,8 @@ class Step:
     `keep` are columns of the rows of the test that outcomes have beside the label. `lacking` say
     what is wrong where there are no rows: to learn from, and to test on. Where `settings.search`
     asks for it, each learner's settings are searched first, by the cut-offs of `learnt` alone;
-    labels are known `closes_after` their cut-off.
+    labels are known `closes_after` their cut-off. `shift` is added to the calibrated log-odds of
+    the test, whose level is known to be another; classifiers are without it.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Step:
         *,
         keep: Sequence[str] = (),
         closes_after: timedelta = timedelta(0),
+        shift: float = 0.0,
         lacking: tuple[str, str] = ("there is nobody to learn from", "there is nobody to test on"),
     ) -> None:
         self._learnt = learnt
@@ -123,6 +125,7 @@ class Step:
         self._features = features
         self._keep = tuple(keep)
         self._closes_after = closes_after
+        self._shift = shift
         self._lacking = lacking
         self._classifiers: dict[str, Classifier] = {}
         self._tried: dict[str, tuple[Tried, ...]] = {}
@@ -158,7 +161,8 @@ class Step:
             classifier = replace(classifier, calibration=calibration)
         classifier = replace(classifier, threshold=threshold)
         of_test = raw[TEST]
-        probability = classifier.calibration.probabilities(of_test.probability)
+        calibrated = classifier.calibration.shifted(self._shift)
+        probability = calibrated.probabilities(of_test.probability)
         return classifier, replace(of_test, probability=probability), CALIBRATION in raw
 
     def _classifier(self, learner: Learner) -> Classifier:

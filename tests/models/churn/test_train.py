@@ -40,7 +40,7 @@ from crm_spark.models.calibration import PlattCalibration, fit_platt
 from crm_spark.models.calibration_gate import CALIBRATION_LIMIT
 from crm_spark.models.choice import Choice
 from crm_spark.models.churn.candidates import CANDIDATES, RULES, candidate_named, candidates_of
-from crm_spark.models.churn.definition import Churn
+from crm_spark.models.churn.definition import Churn, Ready
 from crm_spark.models.churn.model import ChurnModel, load_model
 from crm_spark.models.churn.train import fit_candidate, usable_features
 from crm_spark.models.classifiers import step
@@ -163,7 +163,8 @@ def importances(forest: Fitted, planted: DataFrame) -> list[Importance]:
 def tested(spark: SparkSession, planted: DataFrame) -> dict[str, Tested[ChurnModel]]:
     """Give all candidates as a training of churn fits and measures them."""
     run: Any = SimpleNamespace(spark=spark, section=PARAMS, features=FEATURES)
-    prepared = Prepared(SimpleNamespace(kept=VARYING))
+    kept: Any = SimpleNamespace(kept=VARYING)
+    prepared = Prepared(Ready(kept))
     return {one.name: one for one in Churn().test(run, CUTOFFS, planted, prepared)}
 
 

@@ -1,8 +1,10 @@
-"""Platt scaling: bends raw scores into probabilities that hold on a later cut-off."""
+"""Maps that bend raw scores into probabilities that hold on a later cut-off; Platt scaling."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from pyspark.sql import Column
@@ -15,23 +17,69 @@ EDGE = 1e-4
 _MAX_STEPS = 200
 
 
+class Calibration(Protocol):
+    """A map from raw scores to probabilities that keeps their order, as a column and by arrays.
+
+    `form` names the class in a spec.
+    """
+
+    form: ClassVar[str]
+
+    def probability(self, raw: Column) -> Column:
+        """Give the calibrated probability of a raw score between 0 and 1; null of a null."""
+
+    def probabilities(self, raw: Floats) -> Floats:
+        """Give the calibrated probabilities of raw scores of any shape."""
+
+    def shifted(self, log_odds: float) -> Calibration:
+        """Give the map with so much added to the log-odds of all."""
+
+    def spec(self) -> dict[str, Any]:
+        """Give it as plain values."""
+
+
 @dataclass(frozen=True)
 class PlattCalibration:
     """probability = sigmoid(slope * logit(raw) + intercept). Platt (1999)."""
 
+    form: ClassVar[str] = "platt"
+
     slope: float = 1.0
     intercept: float = 0.0
 
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> PlattCalibration:
+        """Give the calibration of a spec."""
+        return cls(spec["slope"], spec["intercept"])
+
     def probability(self, raw: Column) -> Column:
-        """Give the calibrated probability of a raw score between 0 and 1."""
-        # greatest() and least() pass over nulls: an unknown raw score has to stay unknown.
-        kept = F.when(raw.isNotNull(), F.greatest(F.least(raw, F.lit(1 - EDGE)), F.lit(EDGE)))
-        logit = F.log(kept / (1 - kept))
-        return 1 / (1 + F.exp(-(logit * self.slope + self.intercept)))
+        """Give the calibrated probability of a raw score between 0 and 1; null of a null."""
+        return 1 / (1 + F.exp(-(logit(raw) * self.slope + self.intercept)))
 
     def probabilities(self, raw: Floats) -> Floats:
         """Give the calibrated probabilities of raw scores of any shape."""
-        return np.asarray(1 / (1 + np.exp(-(_logit(raw) * self.slope + self.intercept))))
+        return np.asarray(1 / (1 + np.exp(-(logits(raw) * self.slope + self.intercept))))
+
+    def shifted(self, log_odds: float) -> PlattCalibration:
+        """Give the map with so much added to the log-odds of all."""
+        return replace(self, intercept=self.intercept + log_odds)
+
+    def spec(self) -> dict[str, Any]:
+        """Give slope and intercept."""
+        return asdict(self)
+
+
+def logit(raw: Column) -> Column:
+    """Give the logit of a raw score, which is kept off 0 and 1; null of a null."""
+    # greatest() and least() pass over nulls: an unknown raw score has to stay unknown.
+    kept = F.when(raw.isNotNull(), F.greatest(F.least(raw, F.lit(1 - EDGE)), F.lit(EDGE)))
+    return F.log(kept / (1 - kept))
+
+
+def logits(raw: Floats) -> Floats:
+    """Give the logits of raw scores of any shape, which are kept off 0 and 1."""
+    kept = np.clip(raw, EDGE, 1 - EDGE)
+    return np.asarray(np.log(kept / (1 - kept)))
 
 
 def fit_platt(counts: ScoreCounts) -> PlattCalibration:
@@ -41,7 +89,7 @@ def fit_platt(counts: ScoreCounts) -> PlattCalibration:
     positive: calibration must not turn the ranking round; then, and with one class only, it is 1
     and just the intercept is corrected.
     """
-    logit = _logit(counts.probability)
+    logit = logits(counts.probability)
     n_positive, n_negative = counts.n_positive.sum(), counts.n.sum() - counts.n_positive.sum()
     high = (n_positive + 1) / (n_positive + 2)
     low = 1 / (n_negative + 2)
@@ -52,11 +100,6 @@ def fit_platt(counts: ScoreCounts) -> PlattCalibration:
         if slope > 0:
             return PlattCalibration(slope, intercept)
     return PlattCalibration(*_maximise(logit, counts.n, hits, with_slope=False))
-
-
-def _logit(raw: Floats) -> Floats:
-    kept = np.clip(raw, EDGE, 1 - EDGE)
-    return np.asarray(np.log(kept / (1 - kept)))
 
 
 def _maximise(logit: Floats, n: Floats, hits: Floats, *, with_slope: bool) -> tuple[float, float]:

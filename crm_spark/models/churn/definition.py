@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -44,6 +44,7 @@ from crm_spark.models.churn.outcome_checks import outcomes_shown
 from crm_spark.models.churn.reasons import with_reasons
 from crm_spark.models.churn.report import GLOSSARY, show_churn
 from crm_spark.models.churn.return_curve import return_figures, returns_known
+from crm_spark.models.churn.season import Season, season_figures, season_known
 from crm_spark.models.churn.section import (
     ChurnSection,
     closed_after,
@@ -99,6 +100,14 @@ from crm_spark.tables.mapped import Mapped
 from crm_spark.words import counted
 
 IMPORTANCE = "importance."
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What candidates of a step need: the features that may be used, and the season, if any."""
+
+    selection: Selection
+    season: Season | None = None
 
 
 class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
@@ -174,11 +183,13 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         return run.keep(labelled(run.lake, snapshot, plan.dates, run.section))
 
     def content(self, run: ModelRun[ChurnSection], plan: Plan, data: DataFrame) -> Sequence[object]:
-        """Give the checksums of features and labels, and the cut-offs."""
+        """Give the checksums of features and labels, the cut-offs, and the season, if any."""
+        season = season_known(run.lake, plan.quoted, run.section).used
         return (
             content_checksum(data, snapshot_table(run.features)),
             rows_hash(data, "customer_id", "as_of_date", LABEL),
             plan,
+            *([season.spec()] if season else []),
         )
 
     def judge(
@@ -203,10 +214,15 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         measured = measured_features(data, step, run.features)
         trusted = run.section.trusted_features
         selection = selected_features(measured, trusted)
+        season = season_known(run.lake, step, run.section)
         return Prepared(
-            selection,
+            Ready(selection, season.used),
             tuple(feature_checks(measured, selection, trusted)),
-            (*feature_metrics(measured), *self._returns(run, step)),
+            (
+                *feature_metrics(measured),
+                *self._returns(run, step),
+                *season_figures(step, run.day, season),
+            ),
         )
 
     def _returns(self, run: ModelRun[ChurnSection], step: Cutoffs) -> list[MetricRow]:
@@ -228,8 +244,9 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
 
         Those that are no rule are measured against the best rule of this step, on its customers.
         """
-        selection: Selection = prepared.value
-        of_step = step_of(data, step, run.section, used_features(selection, run.features))
+        ready: Ready = prepared.value
+        used = used_features(ready.selection, run.features)
+        of_step = step_of(data, step, run.section, used, ready.season)
         fitted = []
         for candidate in self.candidates(run.section):
             with stage(run.spark, f"fit and test {candidate.name} on {step.test}"):
@@ -237,7 +254,8 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         is_rule = {one.name: one.is_rule for one in self.candidates(run.section)}
         rule = best_rule([one for one in fitted if is_rule[one.name]])
         return tuple(
-            _tested(one, None if is_rule[one.name] else rule, run.section) for one in fitted
+            _tested(one, None if is_rule[one.name] else rule, run.section, ready.season)
+            for one in fitted
         )
 
     def choose(self, section: ChurnSection, tested: Sequence[Tested[ChurnModel]]) -> Choice:
@@ -298,6 +316,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
                 "grace_days": params.grace_days,
                 "seed": params.seed,
                 "n_inputs": len(model.features),
+                "calibration": model.calibration.form,
                 **model.settings,
             },
             texts=_importance_file(tested),
@@ -313,7 +332,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
 
         Raises DataError for a model of features that there are no more: the lake has nulls there.
         """
-        classifier = fitted.classifier
+        classifier = fitted.classifier_on(run.day)
         _require_inputs(classifier.features, run)
         snapshot = run.lake.read_date(CUSTOMER_SNAPSHOT, run.day)
         active = snapshot.where(is_active(fitted.active_days))
@@ -341,13 +360,15 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         return show_churn(read_churn(request, section), request.day, request.style)
 
 
-def _tested(fitted: Fitted, rule: Fitted | None, params: ChurnSection) -> Tested[ChurnModel]:
+def _tested(
+    fitted: Fitted, rule: Fitted | None, params: ChurnSection, season: Season | None
+) -> Tested[ChurnModel]:
     """Give a measured candidate; `rule` is what it has to beat, None: it is a rule itself."""
     groups = tested_groups(fitted)
     return Tested(
         fitted.name,
         rule is None,
-        ChurnModel(fitted.model, params.horizon_days, params.active_days),
+        ChurnModel(fitted.model, params.horizon_days, params.active_days, season),
         (*figures(fitted, rule, seed=params.seed), *group_figures(groups)),
         (*group_verdicts(fitted.name, groups), *selection_verdicts(groups)),
     )

@@ -15,6 +15,7 @@ from crm_spark.models.churn.chosen_days import ChosenDays, standing_days
 from crm_spark.models.churn.feature_checks import FEATURES_MODEL
 from crm_spark.models.churn.outcomes_report import PastScores, read_outcomes
 from crm_spark.models.churn.return_curve import RETURNS_MODEL, ReturnShare, shares_of_figures
+from crm_spark.models.churn.season import SEASON_MODEL, shift_of_figures
 from crm_spark.models.churn.section import ChurnSection, latest_closed
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.models.classifiers.report import sums_of_scores
@@ -28,7 +29,7 @@ MODEL, TRAINED, WALKED = "crm_spark_churn", "train_churn", "backtest_churn"
 
 
 N_FIRST = 10
-_NO_CANDIDATES = (FEATURES_MODEL, RETURNS_MODEL)
+_NO_CANDIDATES = (FEATURES_MODEL, RETURNS_MODEL, SEASON_MODEL)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class ChurnFacts:
     """What is known of churn on a date; what a run did not make is empty.
 
     `returns` say after how long a silence customers came back, `horizon_days` after how long who
-    does not order has left; `chosen` where the data chose that.
+    does not order has left; `chosen` where the data chose that. `shift` is what the season adds.
     """
 
     scores: ChurnScores | None = None
@@ -103,6 +104,7 @@ class ChurnFacts:
     outcomes: tuple[PastScores, ...] = ()
     alerts: AlertFacts | None = None
     chosen: ChosenDays | None = None
+    shift: MetricRow | None = None
 
 
 def read_churn(request: ReportRequest, params: ChurnSection) -> ChurnFacts:
@@ -120,6 +122,7 @@ def read_churn(request: ReportRequest, params: ChurnSection) -> ChurnFacts:
         outcomes=read_outcomes(request, MODEL),
         chosen=standing_days(params, request.run.state),
         alerts=read_alerts(request, params),
+        shift=shift_of_figures(metrics),
     )
 
 

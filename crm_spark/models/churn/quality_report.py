@@ -41,7 +41,7 @@ def quality_section(facts: ChurnFacts) -> Section | None:
     models = [name for name in WORDS if any(row.model_name == name for row in rows)]
     blocks: list[Block] = []
     if facts.decision:
-        blocks.append(verdict_on_champion(facts.decision, WORDS, grade_of(facts)))
+        blocks.append(verdict_on_champion(facts.decision, WORDS, grade_of(facts), rows))
     blocks += [Text(_AS_IT_IS_USED), _quality_table(facts, models)]
     drawn = _drawn(facts, models)
     bins = {model: _bins(rows, model) for model in drawn}

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.models.binary_metrics import Floats
-from crm_spark.models.calibration import PlattCalibration
+from crm_spark.models.calibration import Calibration
 from crm_spark.models.churn.reason_words import sentence, theme_of
 from crm_spark.models.churn.tables import REASON
 from crm_spark.models.classifiers.classifier import Classifier
@@ -24,7 +24,7 @@ class Explainer:
     """The reasons that the contributions to a classifier's score are."""
 
     contributions: Contributions
-    calibration: PlattCalibration
+    calibration: Calibration
 
     @classmethod
     def of(cls, classifier: Classifier) -> Explainer:

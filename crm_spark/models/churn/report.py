@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from datetime import date
 
@@ -12,6 +13,7 @@ from crm_spark.models.churn.facts import MODEL, ChurnFacts, FirstToCall, Reason
 from crm_spark.models.churn.meaning_report import meaning_section
 from crm_spark.models.churn.outcomes_report import outcomes_section
 from crm_spark.models.churn.quality_report import grade_of, quality_section
+from crm_spark.models.churn.season import shift_in_words
 from crm_spark.models.classifiers.report import (
     FIGURES,
     candidates_on_console,
@@ -64,7 +66,15 @@ def _score_lines(facts: ChurnFacts) -> tuple[str, ...]:
         f"{counted(scores.horizon_days, 'day')}",
         f"  the tenth most at risk: {scores.top:.0%} on average   "
         f"(model {MODEL} version {scores.version})",
+        *_season_lines(facts),
     )
+
+
+def _season_lines(facts: ChurnFacts) -> tuple[str, ...]:
+    if facts.shift is None:
+        return ()
+    told = shift_in_words(facts.shift)
+    return tuple(textwrap.wrap(told, 96, initial_indent="  ", subsequent_indent="    "))
 
 
 def _quality_lines(facts: ChurnFacts) -> tuple[str, ...]:
@@ -94,6 +104,7 @@ def _scores_section(facts: ChurnFacts, day: date, style: ReportSection) -> Secti
             f"risk ({counted(churn.n_top, 'customer')}) leaves with a probability of "
             f"{churn.top:.0%} on average."
         ),
+        *([Text(shift_in_words(facts.shift))] if facts.shift else []),
         Picture(
             charts.bars(
                 "churn-distribution",

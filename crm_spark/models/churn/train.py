@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from crm_spark.features.families import FEATURES
 from crm_spark.features.families.family import Feature
 from crm_spark.models.churn.candidates import candidate_named
+from crm_spark.models.churn.season import Season
 from crm_spark.models.churn.section import ChurnSection, closed_after
 from crm_spark.models.churn.subgroups import FEATURES_OF_GROUPS, Group, attribute, groups_of
 from crm_spark.models.classifiers.step import CALIBRATION, TEST, USE, Fitted, Step
@@ -47,11 +48,16 @@ def learnt_rows(frame: DataFrame, cutoffs: Cutoffs) -> DataFrame:
 
 
 def step_of(
-    frame: DataFrame, cutoffs: Cutoffs, params: ChurnSection, features: Sequence[Feature]
+    frame: DataFrame,
+    cutoffs: Cutoffs,
+    params: ChurnSection,
+    features: Sequence[Feature],
+    season: Season | None = None,
 ) -> Step:
     """Give a step of walking forward: it learns from all training cut-offs but the latest.
 
-    That calibrates. With a single training cut-off there is nothing later to calibrate on.
+    That calibrates, and a season moves the level from there to the test. With a single training
+    cut-off there is nothing later to calibrate on.
     """
     day = F.col("as_of_date")
     use = F.when(day == cutoffs.test, TEST)
@@ -64,6 +70,7 @@ def step_of(
         params,
         features,
         closes_after=closed_after(params),
+        shift=season.shift(cutoffs.test) if season else 0.0,
         keep=[*FEATURES_OF_GROUPS, *map(attribute, params.subgroups)],
         lacking=(
             f"churn cannot be trained: no customer was active on {days}",

@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.models.binary_metrics import Floats
-from crm_spark.models.calibration import PlattCalibration
+from crm_spark.models.calibration import Calibration, PlattCalibration
+from crm_spark.models.calibration_choice import calibration_spec, load_calibration
 from crm_spark.models.tree_shap import CoveredTree
 
 # Of the rows that learners get: 1 or 0.
@@ -75,7 +76,7 @@ class Classifier:
     inputs: tuple[Input, ...] = ()
     pipeline: PipelineModel | None = None
     formula: Formula | None = None
-    calibration: PlattCalibration = field(default_factory=PlattCalibration)
+    calibration: Calibration = field(default_factory=PlattCalibration)
     threshold: float = 0.5
     is_boosted: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -94,7 +95,7 @@ class Classifier:
             "kind": self.kind,
             "inputs": [asdict(feature) for feature in self.inputs],
             "formula": {"form": self.formula.form, **self.formula.spec()} if self.formula else None,
-            "calibration": asdict(self.calibration),
+            "calibration": calibration_spec(self.calibration),
             "threshold": self.threshold,
             "is_boosted": self.is_boosted,
             "settings": dict(self.settings),
@@ -116,7 +117,7 @@ def load_classifier(
         inputs=tuple(Input(**feature) for feature in spec["inputs"]),
         pipeline=pipeline,
         formula=_formula(spec["formula"]) if spec["formula"] else None,
-        calibration=PlattCalibration(**spec["calibration"]),
+        calibration=load_calibration(spec["calibration"]),
         threshold=spec["threshold"],
         is_boosted=spec["is_boosted"],
         settings=spec["settings"],

@@ -9,12 +9,15 @@ from crm_spark.models.binary_metrics import bin_figures
 from crm_spark.models.calibration_gate import CALIBRATION_ERROR, CALIBRATION_LIMIT, gate
 from crm_spark.models.choice import Choice, Criterion, better_for_sure
 from crm_spark.models.classifiers.step import Fitted
+from crm_spark.models.isotonic import IsotonicCalibration
 from crm_spark.models.paired_gain import Gain, auc_gains, brier_gains
 from crm_spark.models.results import Measured, Tested
 
 # By how much a candidate is better than the best rule, and how far chance alone would be off.
 AUC_GAIN, BRIER_GAIN = "auc_gain", "brier_gain"
 CALIBRATION_BY_CHANCE = "calibration_by_chance"
+# So many knots has the isotonic map, where that calibrates.
+ISOTONIC_KNOTS = "isotonic_knots"
 
 
 def figures(fitted: Fitted, rule: Fitted | None, *, seed: int) -> list[Measured]:
@@ -22,7 +25,7 @@ def figures(fitted: Fitted, rule: Fitted | None, *, seed: int) -> list[Measured]
 
     Of ten groups of equal size what bin_figures() gives. Of what is no rule the gains over the best
     `rule` on the same customers, with their 95 % intervals, and the limit that its calibration
-    error has to stay within. Of a search setting.<name>, as chosen.
+    error has to stay within. The knots of an isotonic map. Of a search setting.<name>, as chosen.
     """
     n = fitted.counts.rows
     found = [
@@ -33,6 +36,9 @@ def figures(fitted: Fitted, rule: Fitted | None, *, seed: int) -> list[Measured]
         limits = gate(fitted.counts, seed=seed)
         found.append(Measured(CALIBRATION_LIMIT, limits.limit, n))
         found.append(Measured(CALIBRATION_BY_CHANCE, limits.expected_by_chance, n))
+    calibration = fitted.model.calibration
+    if isinstance(calibration, IsotonicCalibration):
+        found.append(Measured(ISOTONIC_KNOTS, float(len(calibration.knots)), n))
     if fitted.tried:
         chosen = fitted.model.settings.items()
         found += [Measured(f"setting.{name}", float(value), n) for name, value in chosen]

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.models.binary_metrics import Floats
-from crm_spark.models.calibration import PlattCalibration
+from crm_spark.models.calibration import Calibration
 
 # What takes less than half a point off the probability is no reason.
 LEAST_EFFECT = 0.005
@@ -22,7 +22,7 @@ _ARROW = {T.StringType: pa.string(), T.DoubleType: pa.float64()}
 
 
 def strongest_groups(
-    added: Floats, raw: Floats, calibration: PlattCalibration, *, group_of: Sequence[int], n: int
+    added: Floats, raw: Floats, calibration: Calibration, *, group_of: Sequence[int], n: int
 ) -> list[list[tuple[int, float]]]:
     """Give up to `n` groups that raise the probability of each row, strongest first.
 

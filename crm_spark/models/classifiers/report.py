@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.models.calibration_gate import CALIBRATION_ERROR
 from crm_spark.models.candidate_report import champion_on_console
+from crm_spark.models.classifiers.figures import ISOTONIC_KNOTS
 from crm_spark.models.decisions import Decision
 from crm_spark.models.records import MetricRow
 from crm_spark.report.blocks import Text
@@ -82,12 +83,32 @@ def candidates_on_console(
     return (*lines, *champion_on_console(decision), *graded)
 
 
-def verdict_on_champion(decision: Decision, words: Mapping[str, str], grade: str) -> Text:
-    """Say which kind scores, why, and its grade; `words` are those for the kinds."""
+def verdict_on_champion(
+    decision: Decision, words: Mapping[str, str], grade: str, rows: Iterable[MetricRow]
+) -> Text:
+    """Say which kind scores, why, its grade, and that its map is isotonic, where it is.
+
+    `words` are those for the kinds, `rows` the figures of all.
+    """
     kind = words.get(decision.kind, decision.kind)
     graded = f" {grade}." if grade else ""
     why = in_words(decision.why, words)
-    return Text(f"The {kind} scores (version {decision.version}): {why}.{graded}", is_verdict=True)
+    return Text(
+        f"The {kind} scores (version {decision.version}): {why}.{graded}"
+        f"{_isotonic_in_words(rows, decision.kind)}",
+        is_verdict=True,
+    )
+
+
+def _isotonic_in_words(rows: Iterable[MetricRow], kind: str) -> str:
+    """Say of a kind that an isotonic map calibrates it; nothing of Platt's, which is the usual."""
+    for row in rows:
+        if row.model_name == kind and row.metric == ISOTONIC_KNOTS and row.value:
+            return (
+                f" An isotonic map of {counted(row.value, 'knot')} calibrates it: in "
+                "cross-validation it was surely nearer than Platt's."
+            )
+    return ""
 
 
 def reasons_in_words(reasons: Iterable[tuple[str, float]], *, is_explained: bool) -> str:

@@ -22,7 +22,8 @@ from crm_spark.models.binary_metrics import (
     best_f1_threshold,
     count_arrays,
 )
-from crm_spark.models.calibration import PlattCalibration, fit_platt
+from crm_spark.models.calibration import Calibration
+from crm_spark.models.calibration_choice import fit_calibration
 from crm_spark.models.classifiers.average import mean_of
 from crm_spark.models.classifiers.classifier import LABEL, RAW_SCORE, Classifier, score
 from crm_spark.models.classifiers.learner import Learner
@@ -100,7 +101,8 @@ class Step:
     `keep` are columns of the rows of the test that outcomes have beside the label. `lacking` say
     what is wrong where there are no rows: to learn from, and to test on. Where `settings.search`
     asks for it, each learner's settings are searched first, by the cut-offs of `learnt` alone;
-    labels are known `closes_after` their cut-off.
+    labels are known `closes_after` their cut-off. `shift` is added to the calibrated log-odds of
+    the test, whose level is known to be another; classifiers are without it.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Step:
         *,
         keep: Sequence[str] = (),
         closes_after: timedelta = timedelta(0),
+        shift: float = 0.0,
         lacking: tuple[str, str] = ("there is nobody to learn from", "there is nobody to test on"),
     ) -> None:
         self._learnt = learnt
@@ -122,6 +125,7 @@ class Step:
         self._features = features
         self._keep = tuple(keep)
         self._closes_after = closes_after
+        self._shift = shift
         self._lacking = lacking
         self._classifiers: dict[str, Classifier] = {}
         self._tried: dict[str, tuple[Tried, ...]] = {}
@@ -150,14 +154,15 @@ class Step:
             raise DataError(self._lacking[1])
         if CALIBRATION in raw:
             counts = raw[CALIBRATION].counts
-            calibration = fit_platt(counts)
+            calibration = fit_calibration(counts)
             threshold = self._settings.threshold or calibrated_threshold(
                 calibration, raw[CALIBRATION]
             )
             classifier = replace(classifier, calibration=calibration)
         classifier = replace(classifier, threshold=threshold)
         of_test = raw[TEST]
-        probability = classifier.calibration.probabilities(of_test.probability)
+        calibrated = classifier.calibration.shifted(self._shift)
+        probability = calibrated.probabilities(of_test.probability)
         return classifier, replace(of_test, probability=probability), CALIBRATION in raw
 
     def _classifier(self, learner: Learner) -> Classifier:
@@ -214,7 +219,7 @@ def _mean(parts: Sequence[Outcomes]) -> Outcomes:
     return replace(parts[0], probability=raw)
 
 
-def calibrated_threshold(calibration: PlattCalibration, raw: Outcomes) -> float:
+def calibrated_threshold(calibration: Calibration, raw: Outcomes) -> float:
     """Give the threshold of the highest F1 on the rows to calibrate on, as a probability.
 
     Of probabilities as they are compared with it, which are rounded.

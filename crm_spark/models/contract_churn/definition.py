@@ -77,7 +77,7 @@ class ContractChurn(Model[ContractChurnSection, ContractData, ContractModel]):
     scoring_in_words = "Score every contract customer who is not known to have left."
     tables = (CONTRACT_CHURN,)
     about = "contracts"
-    generation = 2
+    generation = 3
     not_learnt = frozenset({"n_reasons", "explained_deciles"})
     glossary = GLOSSARY
     quiet_advice = frozenset(ATTRIBUTE_CHECKS)
@@ -209,6 +209,7 @@ class ContractChurn(Model[ContractChurnSection, ContractData, ContractModel]):
                 "n_folds": params.n_folds,
                 "test_share": params.test_share,
                 "n_inputs": len(classifier.features),
+                "calibration": classifier.calibration.form,
                 **classifier.settings,
             },
         )

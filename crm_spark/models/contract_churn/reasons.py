@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from crm_spark.models.binary_metrics import Floats
-from crm_spark.models.calibration import PlattCalibration
+from crm_spark.models.calibration import Calibration
 from crm_spark.models.classifiers.contributions import Contributions
 from crm_spark.models.classifiers.reasons import explained, no_reasons, strongest_groups
 from crm_spark.models.contract_churn.attributes import Attribute, shown_values
@@ -28,7 +28,7 @@ class Explainer:
     """
 
     contributions: Contributions
-    calibration: PlattCalibration
+    calibration: Calibration
     attributes: tuple[Attribute, ...]
     of_input: tuple[int, ...]
 

@@ -124,7 +124,7 @@ def _quality_section(facts: ContractFacts) -> list[Section]:
         return []
     blocks: list[Block] = []
     if facts.decision:
-        blocks.append(verdict_on_champion(facts.decision, WORDS, _grade(facts)))
+        blocks.append(verdict_on_champion(facts.decision, WORDS, _grade(facts), facts.metrics))
     blocks.append(_quality_table(facts, models))
     if facts.attributes:
         rows = [[one.name, with_interval(one.figure)] for one in facts.attributes[:_N_ATTRIBUTES]]

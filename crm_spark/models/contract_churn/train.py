@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crm_spark.models.binary_metrics import all_metrics
-from crm_spark.models.calibration import fit_platt
+from crm_spark.models.calibration_choice import fit_calibration
 from crm_spark.models.classifiers.classifier import LABEL, Classifier
 from crm_spark.models.classifiers.figures import best_rule, figures
 from crm_spark.models.classifiers.learner import Learner
@@ -109,7 +109,7 @@ def measured_candidates(
     for learner in split.learners:
         classifier, held_out, _ = split.step.scored(learner)
         out_of_fold = _pooled(raw[learner.name])
-        calibration = fit_platt(out_of_fold.counts)
+        calibration = fit_calibration(out_of_fold.counts)
         threshold = params.threshold or calibrated_threshold(calibration, out_of_fold)
         classifier = replace(classifier, calibration=calibration, threshold=threshold)
         quoted.append(_measured(classifier, held_out, params.seed))

@@ -36,6 +36,7 @@ from crm_spark.models.classifiers.classifier import PROBABILITY, RAW_SCORE, Clas
 from crm_spark.models.classifiers.linear import Linear
 from crm_spark.models.classifiers.reasons import ROWS_OF_PIECE
 from crm_spark.models.classifiers.settings import AVERAGE, FOREST, LOGISTIC_REGRESSION
+from crm_spark.models.isotonic import IsotonicCalibration
 from crm_spark.models.logistic import LogisticRegression
 from crm_spark.models.mllib_trees import read_trees
 from crm_spark.models.tree_shap import CoveredTree
@@ -98,6 +99,21 @@ def test_reasons_by_hand() -> None:
     assert told == [("silence", "days_since_last_order", 7.0), ("rhythm", PLANTED, 3.0)]
     assert first["text"] == "has not ordered for 7 days, usually orders every 3"
     assert second["text"] == "usually orders every 3 days"
+
+
+def test_effects_are_those_of_an_isotonic_map_where_that_calibrates() -> None:
+    isotonic = IsotonicCalibration((-2.0, 0.0, 1.0), (-3.0, -2.0, 2.0), 0.5)
+    model = replace(OF_WEIGHTS, calibration=isotonic)
+    # What explains is sent to the executors.
+    explainer = pickle.loads(pickle.dumps(Explainer.of(model)))
+    ((first, second),) = explainer.reasons(np.array([[7.0, 3.0, 1.0, 1.0]]), n=5)
+    raw, base = sigmoid(-1 + 1.5), sigmoid(-1)
+    for one, term in ((first, 1.2), (second, 0.8)):
+        without = raw - term * (raw - base) / 1.5
+        logit = math.log(without / (1 - without))
+        line = -2 + logit / 2 if logit < 0 else -2 + 4 * logit
+        # With all, the logit is 0.5.
+        assert one["effect"] == pytest.approx(sigmoid(0) - sigmoid(line))
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])

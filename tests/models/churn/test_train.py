@@ -36,19 +36,26 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from crm_spark.errors import DataError
 from crm_spark.features.families import FEATURES
 from crm_spark.models.binary_metrics import Metric, at_threshold
-from crm_spark.models.calibration import PlattCalibration
+from crm_spark.models.calibration import PlattCalibration, fit_platt
 from crm_spark.models.calibration_gate import CALIBRATION_LIMIT
 from crm_spark.models.choice import Choice
 from crm_spark.models.churn.candidates import CANDIDATES, RULES, candidate_named, candidates_of
-from crm_spark.models.churn.definition import Churn
+from crm_spark.models.churn.definition import Churn, Ready
 from crm_spark.models.churn.model import ChurnModel, load_model
 from crm_spark.models.churn.train import fit_candidate, usable_features
 from crm_spark.models.classifiers import step
-from crm_spark.models.classifiers.classifier import PROBABILITY, RAW_SCORE, Classifier, score
+from crm_spark.models.classifiers.classifier import (
+    PROBABILITY,
+    RAW_SCORE,
+    Classifier,
+    load_classifier,
+    score,
+)
 from crm_spark.models.classifiers.figures import (
     AUC_GAIN,
     BRIER_GAIN,
     CALIBRATION_BY_CHANCE,
+    ISOTONIC_KNOTS,
     best_rule,
     figures,
 )
@@ -63,6 +70,7 @@ from crm_spark.models.classifiers.settings import (
 )
 from crm_spark.models.classifiers.step import Fitted, Outcomes
 from crm_spark.models.cutoffs import Cutoffs
+from crm_spark.models.isotonic import IsotonicCalibration, fit_isotonic
 from crm_spark.models.model_run import Prepared
 from crm_spark.models.results import Measured, Tested
 
@@ -155,7 +163,8 @@ def importances(forest: Fitted, planted: DataFrame) -> list[Importance]:
 def tested(spark: SparkSession, planted: DataFrame) -> dict[str, Tested[ChurnModel]]:
     """Give all candidates as a training of churn fits and measures them."""
     run: Any = SimpleNamespace(spark=spark, section=PARAMS, features=FEATURES)
-    prepared = Prepared(SimpleNamespace(kept=VARYING))
+    kept: Any = SimpleNamespace(kept=VARYING)
+    prepared = Prepared(Ready(kept))
     return {one.name: one for one in Churn().test(run, CUTOFFS, planted, prepared)}
 
 
@@ -541,6 +550,23 @@ def test_nothing_on_the_test_cutoff_changes_the_model(
     assert trees[0] == trees[1]
     # With all labels turned round, what was ranked right is ranked wrong.
     assert value(again, "auc") == pytest.approx(1 - value(forest, "auc"))
+
+
+def test_an_isotonic_map_that_was_chosen_is_what_tests_scores_and_is_stored(
+    planted: DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step, "fit_calibration", lambda one: fit_isotonic(one, fit_platt(one)))
+    fitted = fit_candidate("recency", planted, CUTOFFS, PARAMS)
+    calibration = fitted.model.calibration
+    assert isinstance(calibration, IsotonicCalibration)
+    assert len(calibration.knots) > 10
+    found = probabilities(fitted.model, planted.where(F.col("as_of_date") == TEST))
+    assert fitted.outcomes.probability == pytest.approx(
+        np.array([found[name] for name in sorted(found)]), abs=1e-12
+    )
+    assert load_classifier(json.loads(fitted.model.spec_json())) == fitted.model
+    knots = [one.value for one in figures(fitted, None, seed=1) if one.name == ISOTONIC_KNOTS]
+    assert knots == [len(calibration.knots)]
 
 
 def test_with_one_training_cutoff_nothing_is_calibrated(planted: DataFrame) -> None:

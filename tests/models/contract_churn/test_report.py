@@ -92,6 +92,16 @@ def test_each_candidate_stands_beside_the_rules_with_both_kinds_of_figures() -> 
     assert all(len(line) <= 100 for line in subject.lines)
 
 
+def test_the_verdict_says_where_an_isotonic_map_calibrates_the_champion() -> None:
+    for model, is_said in ((MODEL, True), (RULE, False)):
+        knots = metric(model, "isotonic_knots", 50)
+        subject = show_contract_churn(replace(FACTS, metrics=(*FACTS.metrics, knots)))
+        assert subject is not None
+        verdict = subject.sections[1].blocks[0]
+        assert isinstance(verdict, Text)
+        assert ("An isotonic map of 50 knots calibrates it" in verdict.text) == is_said
+
+
 def test_a_rule_that_scores_has_a_c() -> None:
     rule = replace(DECISION, kind=RULE)
     figures = tuple(replace(row, model_name=RULE) for row in FACTS.metrics)

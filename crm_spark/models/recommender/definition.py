@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -166,9 +166,11 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         interactions = run.keep(run.lake.read_date(PRODUCT_INTERACTIONS, step.test))
         with stage(run.spark, f"fit recommendations on what was known on {step.test}"):
             catalogue, factors = fit_catalogue(interactions, run.section)
-        closed = run.section.closed(step.test)
         after = bought_between(
-            run.lake.read(TRANSACTIONS), start=step.test, end=closed, known_before=closed
+            run.lake.read(TRANSACTIONS),
+            start=step.test,
+            end=step.test + timedelta(days=run.section.horizon_days),
+            known_before=run.section.closed(step.test),
         )
         known = known_purchases(interactions, catalogue, after, run.section)
         kept = replace(

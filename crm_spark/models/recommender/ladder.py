@@ -113,10 +113,12 @@ class _Block:
 
     @cached_property
     def is_known(self) -> NDArray[np.bool_]:
-        """Whether a customer bought any product with factors: of none nothing follows."""
-        rows, products = self.bought
-        has_factors = self.catalogue.has_factors[products]
-        return np.bincount(rows[has_factors], minlength=self.histories.n_rows) > 0
+        """Whether anything follows from what a customer bought.
+
+        Nothing does where no product has factors, or all of them, or the purchases, weigh nothing.
+        """
+        is_known: NDArray[np.bool_] = self.factors.any(axis=1)
+        return is_known
 
     @cached_property
     def factors(self) -> Floats:

@@ -454,3 +454,20 @@ def test_a_weight_of_zero_is_no_purchase() -> None:
     with_zero = fold_in.customer_factors(as_ratings([{0: 2.0, 1: 0.0}]))
     without = fold_in.customer_factors(as_ratings([{0: 2.0}]))
     np.testing.assert_allclose(with_zero, without)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [{0: 0.0}, {0: 0.0, 1: 0.0}, {2: 1.0}],
+    ids=["weighs nothing", "nothing weighs", "factors of zero"],
+)
+def test_of_whom_nothing_can_be_told_gets_the_popular_products(history: History) -> None:
+    told_nothing = catalogue_of([1, 2, 3], [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    ladders = {"x": Ladder(("als", "popular"), "all")}
+    # The second customer shares the block, and is known.
+    lists = offers_of(told_nothing, ladders, [history, {0: 1.0}], n=2)["x"]
+    assert [(offer.product, offer.source) for offer in lists[0]] == [
+        (2, "popular"),
+        (1, "popular"),
+    ]
+    assert {offer.source for offer in lists[1]} == {"als"}

@@ -117,7 +117,7 @@ class _Block:
 
         Nothing does where no product has factors, or all of them, or the purchases, weigh nothing.
         """
-        is_known: NDArray[np.bool_] = self.factors.any(axis=1)
+        is_known: NDArray[np.bool_] = np.asarray(self.factors.any(axis=1))
         return is_known
 
     @cached_property

@@ -221,6 +221,7 @@ def _choose_earlier(
         log.warning("%s is not chosen on %s: %s", model.name, plan.choice.test, error)
         return (), None
     if not model.tells(tested):
+        log.info("%s is not chosen on %s: too little is known of it", model.name, plan.choice.test)
         return tested, None
     return tested, model.choose(run.section, tested)
 

@@ -49,7 +49,7 @@ def ranking_metrics(
     n_products: int,
     rules: Collection[str] = (),
 ) -> list[RankingMetric]:
-    """Give hit rates, precision, nDCG at 10 and coverage of each list, and its gain over the rules.
+    """Give hit rates, precision, nDCG at 10 and coverage of each list, and gains over the rules.
 
     Reads `recommended` (list, customer_id, rank, product_id) and `relevant` (customer_id,
     product_id: what was bought, is_new: not bought before). Under new_only only new products are
@@ -57,8 +57,8 @@ def ranking_metrics(
     nothing counts as a miss. nDCG: Jarvelin and Kekalainen (2002), gain 1 for a product that was
     bought, its ideal the best order of min(10, bought) products. Precision divides by 10 however
     short the list. The offered hit rate has the same hits over all who are offered something.
-    Coverage: distinct products in the first ten over `n_products`. The gain in nDCG, over the best
-    of the lists that are `rules` under the same policy, is the mean of the differences by customer.
+    Coverage: distinct products in the first ten over `n_products`. The gain in nDCG of a list over
+    the best of those that are `rules` under its policy is the mean of differences by customer.
 
     Intervals are Wilson's of a share, else those of a mean. There is none for coverage, of a single
     customer, and of a mean of values that are all the same.
@@ -154,17 +154,14 @@ def _mean_of(row: Row, metric: str) -> RankingMetric:
 def _best_rules(
     ndcg: Mapping[str, float], lists: Mapping[str, Policy], rules: Collection[str]
 ) -> dict[str, str]:
-    """Give the best rule of its policy for every other list; of equal ones the first."""
+    """Give the best rule of its policy for every list that is none; of equal ones the first."""
     best: dict[Policy, str] = {}
     for name in ndcg:
         policy = lists[name]
         if name in rules and (policy not in best or ndcg[name] > ndcg[best[policy]]):
             best[policy] = name
-    return {
-        name: best[lists[name]]
-        for name in ndcg
-        if lists[name] in best and best[lists[name]] != name
-    }
+    others = [name for name in ndcg if name not in rules and lists[name] in best]
+    return {name: best[lists[name]] for name in others}
 
 
 def _gains(each: DataFrame, best_rules: Mapping[str, str]) -> list[RankingMetric]:

@@ -152,7 +152,7 @@ def test_the_gain_is_the_mean_difference_from_the_best_rule_of_the_policy_by_cus
     one = found["long", "ndcg_gain_at_10"]
     assert (one.n, one.value) == (len(differences), pytest.approx(statistics.fmean(differences)))
     assert (one.low, one.high) == pytest.approx((one.value - half, one.value + half))
-    # The best rule gains nothing over itself, and the only rule of its policy is the best.
+    # Rules have none.
     assert not {("short", "ndcg_gain_at_10"), ("new", "ndcg_gain_at_10")} & set(found)
 
 

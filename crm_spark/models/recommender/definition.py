@@ -268,7 +268,9 @@ class Recommender(Model[RecommendationsSection, None, RecommenderModel]):
         return Artifact(
             spec_json=json.dumps(model.spec(), indent=1, sort_keys=True),
             params={
-                **params.model_dump(mode="json", exclude={"als", "policy", "n"}),
+                **params.model_dump(
+                    mode="json", exclude={"als", "policy", "n", "exclude_products"}
+                ),
                 **params.als.model_dump(mode="json"),
                 **{
                     f"ladder.{policy}": " > ".join(ladder.rungs)

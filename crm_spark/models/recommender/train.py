@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
 from crm_spark.models.recommender.als import ProductFactors, fit_product_factors
-from crm_spark.models.recommender.catalogue import Catalogue, product_catalogue
+from crm_spark.models.recommender.catalogue import Catalogue, product_catalogue, without_excluded
 from crm_spark.models.recommender.ladder import Ladder, Rung
 from crm_spark.models.recommender.metrics import (
     AT,
@@ -91,7 +91,8 @@ def known_purchases(
     histories = customer_histories(customers, interactions, catalogue, weight=params.weight)
     known = interactions.select("customer_id", "product_id", F.lit(False).alias("is_new"))
     relevant = (
-        bought_after.join(customers, "customer_id")
+        without_excluded(bought_after, params)
+        .join(customers, "customer_id")
         .join(known, ["customer_id", "product_id"], "left")
         .withColumn("is_new", F.coalesce("is_new", F.lit(True)))
     )

@@ -22,6 +22,7 @@ from crm_spark.models.recommender.fold_in import FoldIn
 from crm_spark.models.recommender.ladder import RUNGS, Ladder, Ranking, Rung
 from crm_spark.models.recommender.offers import customer_histories, rank_products
 from crm_spark.models.recommender.section import AlsParams, RecommendationsSection
+from crm_spark.models.recommender.train import known_purchases
 
 ALS = AlsParams(alpha=2.0, regularization=0.1)
 LADDERS: dict[str, Ladder] = {
@@ -391,6 +392,28 @@ def test_customer_histories_hold_all_products_in_the_order_of_their_places(
         "c01": ([place for place, _ in expected], [weight for _, weight in expected]),
         "stranger": ([], []),
     }
+
+
+def test_what_is_excluded_is_neither_offered_nor_learnt_of_nor_counted(spark: SparkSession) -> None:
+    postage = [(customer, "POST", 9.0, 10) for customer in ("c00", "c01", "postage alone")]
+    interactions = spark.createDataFrame([*INTERACTIONS, *postage], SCHEMA)
+    params = PARAMS.model_copy(update={"exclude_products": ("POST",)})
+    catalogue = product_catalogue(interactions, params)
+    without = product_catalogue(spark.createDataFrame(INTERACTIONS, SCHEMA), PARAMS)
+    assert list(catalogue.product_ids) == list(without.product_ids)
+    assert catalogue.n_customers.tolist() == without.n_customers.tolist()
+    after = spark.createDataFrame(
+        [("c00", "POST"), ("postage alone", "p01"), ("c01", "newest")],
+        "customer_id string, product_id string",
+    )
+    weighed = params.model_copy(update={"weight": "n_orders"})
+    known = known_purchases(interactions, catalogue, after, weighed)
+    assert {tuple(row) for row in known.relevant.collect()} == {
+        ("postage alone", "p01", True),
+        ("c01", "newest", False),
+    }
+    histories = {row["customer_id"]: row["products"] for row in known.histories.collect()}
+    assert histories["postage alone"] == []
 
 
 def test_a_history_of_unknown_products_alone_leads_to_the_popular_ones() -> None:

@@ -1,4 +1,4 @@
-"""train_recommender: test every rung beside the trivial ones, choose the ladders, fit."""
+"""train_recommender: test ladders beside the trivial rules, choose those that recommend, fit."""
 
 from __future__ import annotations
 

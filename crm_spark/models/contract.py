@@ -230,6 +230,16 @@ class Model(ABC, Generic[S, D, M]):
             tested.append(Tested(candidate.name, candidate.is_rule, fitted, measured))
         return tuple(tested)
 
+    def tells(self, tested: Sequence[Tested[M]]) -> bool:
+        """Whether a test can choose: every figure that decides is known of any candidate.
+
+        With one class there is none.
+        """
+        return all(
+            any(one.value(criterion.metric) is not None for one in tested)
+            for criterion in self.criteria
+        )
+
     def choose(self, section: S, tested: Sequence[Tested[M]]) -> Choice:
         """Choose who scores: the best that is no rule where it beats the best rule in all."""
         return best_rule_or_challenger(tested, self.criteria)

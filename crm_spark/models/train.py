@@ -223,17 +223,10 @@ def _choose_earlier(
     except DataError as error:
         log.warning("%s is not chosen on %s: %s", model.name, plan.choice.test, error)
         return (), None
-    if not tells(model, tested):
+    if not model.tells(tested):
+        log.info("%s is not chosen on %s: too little is known of it", model.name, plan.choice.test)
         return tested, None
     return tested, model.choose(run.section, tested)
-
-
-def tells(model: AnyModel, tested: Sequence[Tested[Any]]) -> bool:
-    """Whether every figure that decides is known of any candidate: with one class there is none."""
-    return all(
-        any(one.value(criterion.metric) is not None for one in tested)
-        for criterion in model.criteria
-    )
 
 
 def metric_rows(cutoff: date, tested: Iterable[Tested[Any]]) -> list[MetricRow]:

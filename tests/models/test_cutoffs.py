@@ -46,9 +46,14 @@ def test_churn_is_quoted_on_the_latest_closed_cutoff_and_chosen_a_horizon_before
     assert all(day + horizon <= plan.choice.test for day in plan.choice.training)
 
 
-def test_the_ladder_is_chosen_a_horizon_before_the_test_where_anything_was_bought_by_then() -> None:
+def test_the_ladder_is_chosen_a_horizon_before_the_test_where_history_tells_what_is_popular() -> (
+    None
+):
     section = RecommendationsSection(horizon_days=28)
     plan = Recommender().plan(section, DAY, FIRST)
     assert plan.choice is not None and plan.choice.test == DAY - timedelta(days=56)
-    early = Recommender().plan(section, DAY, DAY - timedelta(days=50))
-    assert early.choice is None and early.is_possible
+    for days_before, chooses in ((0, False), (1, False), (55, False), (56, True)):
+        first = plan.choice.test - timedelta(days=days_before)
+        early = Recommender().plan(section, DAY, first)
+        assert early.is_possible
+        assert (early.choice is not None) == chooses

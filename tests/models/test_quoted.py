@@ -10,7 +10,7 @@ from crm_spark.models.churn.definition import Churn
 from crm_spark.models.cutoffs import Cutoffs, Plan
 from crm_spark.models.records import MetricRow
 from crm_spark.models.results import Measured, Tested
-from crm_spark.models.train import decision_in_words, metric_rows, tells
+from crm_spark.models.train import decision_in_words, metric_rows
 
 TEST, EARLIER, FIRST = date(2024, 6, 3), date(2024, 5, 6), date(2024, 4, 8)
 
@@ -49,7 +49,7 @@ def test_the_decision_says_where_it_was_made_or_that_the_figures_chose_themselve
 
 
 def test_a_cutoff_with_one_class_cannot_choose() -> None:
-    assert tells(Churn(), [candidate("recency", 0.6), candidate("forest", 0.7)])
-    assert tells(Churn(), [candidate("recency", 0.6), candidate("forest", None)])
-    assert not tells(Churn(), [candidate("recency", None), candidate("forest", None)])
-    assert not tells(Churn(), [])
+    assert Churn().tells([candidate("recency", 0.6), candidate("forest", 0.7)])
+    assert Churn().tells([candidate("recency", 0.6), candidate("forest", None)])
+    assert not Churn().tells([candidate("recency", None), candidate("forest", None)])
+    assert not Churn().tells([])

@@ -286,14 +286,31 @@ def walked(aucs: Mapping[date, Mapping[str, float | None]]) -> list[Row]:
 
 
 def ranking_metrics(
-    ndcg: Mapping[str, float], new_only: Mapping[str, float] | None = None
+    ndcg: Mapping[str, float],
+    new_only: Mapping[str, float] | None = None,
+    *,
+    ladder: str = "buy_again",
+    new_ladder: str = "popular",
+    around: float | None = 0.01,
 ) -> list[Row]:
-    """Give nDCG as given, and other metrics derived from it, for each policy."""
+    """Give nDCG as given, and other metrics derived from it, for each policy.
+
+    `ladder` and `new_ladder` recommend: their figures are those of what is recommended, too. Gains
+    over the best rule reach `around` to either side.
+    """
+    rules = ("popular", "buy_again")
+    policies = (("all", ladder, ndcg), ("new_only", new_ladder, new_only or {}))
     rows = []
-    for policy, of_model in (("all", ndcg), ("new_only", new_only or {})):
-        for model, value in of_model.items():
+    for policy, chosen, of_model in policies:
+        best = max((of_model[rule] for rule in rules if rule in of_model), default=0.0)
+        recommends = {"ladder": of_model[chosen]} if chosen in of_model else {}
+        for model, value in {**recommends, **of_model}.items():
+            if (chosen if model == "ladder" else model) not in rules:
+                gain = f"ndcg_gain_at_10.{policy}"
+                rows.append(metric(model, gain, value - best, around=around, n=2_222))
             rows += [
                 metric(model, f"ndcg_at_10.{policy}", value, around=0.01, n=2_222),
+                metric(model, f"offered_hit_rate_at_10.{policy}", value, n=4_112),
                 metric(model, f"hit_rate_at_10.{policy}", value * 2, n=2_222),
                 metric(model, f"precision_at_10.{policy}", value / 2, n=2_222),
                 metric(model, f"coverage_at_10.{policy}", value / 10, n=2_222),
@@ -483,8 +500,8 @@ def rich(**changed: Any) -> Inputs:
         segment_metrics=SILHOUETTE,
         recommendations=OFFERS,
         recommendation_metrics=ranking_metrics(
-            {"popular": 0.186, "buy_again": 0.409, "als": 0.207, "ladder": 0.409},
-            {"popular": 0.039, "als": 0.042, "ladder": 0.042},
+            {"popular": 0.186, "buy_again": 0.409, "als": 0.207, "buy_again_als": 0.41},
+            {"popular": 0.039, "als": 0.042},
         ),
         examples=[example("C1"), example("C2", segment_name=None, n_orders=1)],
         sources=[source("core.transactions", rejected=70), source("core.products")],

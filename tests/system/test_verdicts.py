@@ -116,13 +116,14 @@ def test_a_healthy_shop_has_no_error_and_no_warning(healthy: Judged) -> None:
     assert healthy.levels == {"churn": {}, "segments": {}, "recommendations": {}}
 
 
-def test_50_customers_are_too_few_for_churn_and_few_for_the_rest(
+def test_50_customers_are_too_few_for_churn_and_few_for_segments(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     judged = _judge(spark, tmp_path, n_customers=50)
     assert judged.levels["churn"]["customers"] == "error"
     assert judged.levels["segments"] == {"customers": "warning"}
-    assert judged.levels["recommendations"] == {"customers": "warning"}
+    # Who bought in the days of a test is known once it was made.
+    assert judged.levels["recommendations"] == {}
     assert "50 customers are too few to learn who leaves" in judged.errors["churn"]
 
 

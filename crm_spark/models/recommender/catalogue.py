@@ -53,14 +53,21 @@ class Catalogue:
         return spark.createDataFrame(frame, f"product_id string, {PRODUCT_INDEX} int")
 
 
+def without_excluded(bought: DataFrame, params: RecommendationsSection) -> DataFrame:
+    """Leave out the products that are never to be offered. Reads product_id."""
+    return bought.where(~F.col("product_id").isin(list(params.exclude_products)))
+
+
 def product_catalogue(interactions: DataFrame, params: RecommendationsSection) -> Catalogue:
     """Collect the catalogue of one date of features.product_interactions.
 
-    It grows with the products, not with customers or transactions, and fits the driver.
+    It grows with the products, not with customers or transactions, and fits the driver. What is
+    never to be offered has no place in it.
     """
     silence = F.col("days_since_last_order")
     frame = (
-        interactions.groupBy("product_id")
+        without_excluded(interactions, params)
+        .groupBy("product_id")
         .agg(
             F.count(F.lit(1)).alias("n_customers"),
             F.count_if(silence < params.popular_days).alias("n_recent_customers"),

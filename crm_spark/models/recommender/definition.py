@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -31,7 +31,7 @@ from crm_spark.models.contract import (
 )
 from crm_spark.models.recommender.als import ProductFactors
 from crm_spark.models.recommender.facts import read_recommendations
-from crm_spark.models.recommender.ladder import Ladder
+from crm_spark.models.recommender.metrics import HIT_RATE
 from crm_spark.models.recommender.offers import (
     customer_histories,
     rank_products,
@@ -41,20 +41,26 @@ from crm_spark.models.recommender.report import GLOSSARY, show_recommendations
 from crm_spark.models.recommender.section import Policy, RecommendationsSection
 from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
 from crm_spark.models.recommender.train import (
-    ALONE,
+    CANDIDATES,
     LADDER,
-    RUNGS_ALONE,
+    RULES,
     KnownPurchases,
     RecommenderModel,
     choose_ladders,
+    figures_of,
     fit_catalogue,
     known_purchases,
     ladders_in_words,
+    ladders_of,
     load_recommender_model,
-    measure_lists,
-    require_measured,
+    measure_candidates,
 )
-from crm_spark.models.recommender.verdicts import engine_verdicts, recommendations_verdicts
+from crm_spark.models.recommender.verdicts import (
+    ENOUGH_FOR_RECOMMENDATIONS,
+    engine_verdicts,
+    measured_customers,
+    recommendations_verdicts,
+)
 from crm_spark.models.records import rows_hash
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.runtime.progress import log, stage
@@ -64,16 +70,13 @@ from crm_spark.tables.history import as_of
 from crm_spark.tables.mapped import Mapped
 
 FACTORS_FILE = "product_factors.parquet"
-RULES = ("popular", "buy_again")
-
-Ladders = dict[Policy, Ladder]
-# A rung that is tested has no model of its own.
-Fitted = RecommenderModel | None
 
 
 @dataclass(frozen=True)
-class Rung:
-    """One way to recommend, as it is tested alone."""
+class TestedLadder:
+    """A ladder as a candidate."""
+
+    __test__ = False  # no test, whatever pytest makes of its name
 
     name: str
 
@@ -83,8 +86,8 @@ class Rung:
         return self.name in RULES
 
 
-class Recommender(Model[RecommendationsSection, None, Fitted]):
-    """What to offer: a ladder of rungs, each of which has to beat the popular products."""
+class Recommender(Model[RecommendationsSection, None, RecommenderModel]):
+    """What to offer: a ladder of rungs, with ALS only where it surely beats the best rule."""
 
     name = "recommender"
     section = RecommendationsSection
@@ -96,7 +99,7 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         "Recommend products to every customer of the date, rung by rung of the ladder."
     )
     tables = (PRODUCT_RECOMMENDATIONS,)
-    generation = 4
+    generation = 5
     glossary = GLOSSARY
     not_learnt = frozenset({"policy", "n"})
 
@@ -114,13 +117,15 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
     def plan(self, section: RecommendationsSection, day: date, first_order: date) -> Plan:
         """Test on the latest closed cut-off what was learnt before it; learn from the date, too.
 
-        The order of the rungs is chosen on the cut-off before, which had closed by then.
+        The ladders are chosen on the cut-off before, which had closed by then, where there is the
+        history before it that tells what is popular.
         """
         test = section.test_cutoff(day)
         earlier = section.test_cutoff(test)
+        can_choose = (earlier - first_order).days >= section.popular_days
         return Plan(
             Cutoffs(test, (test,) if test > first_order else ()),
-            Cutoffs(earlier, (earlier,)) if earlier > first_order else None,
+            Cutoffs(earlier, (earlier,)) if can_choose else None,
         )
 
     def learns_from(self, section: RecommendationsSection, plan: Plan, day: date) -> Sequence[Read]:
@@ -158,17 +163,19 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         return recommendations_verdicts(facts, params=run.section)
 
     def candidates(self, section: RecommendationsSection) -> Sequence[Candidate]:
-        """Give the rungs, the trivial ones first."""
-        return [Rung(name) for name in ALONE["all"]]
+        """Give the ladders, the trivial ones first."""
+        return [TestedLadder(name) for name in CANDIDATES]
 
     def prepare(self, run: ModelRun[RecommendationsSection], step: Cutoffs, data: None) -> Prepared:
         """Fit on what was known on the step's cut-off, and see what was bought after it."""
         interactions = run.keep(run.lake.read_date(PRODUCT_INTERACTIONS, step.test))
         with stage(run.spark, f"fit recommendations on what was known on {step.test}"):
             catalogue, factors = fit_catalogue(interactions, run.section)
-        closed = run.section.closed(step.test)
         after = bought_between(
-            run.lake.read(TRANSACTIONS), start=step.test, end=closed, known_before=closed
+            run.lake.read(TRANSACTIONS),
+            start=step.test,
+            end=step.test + timedelta(days=run.section.horizon_days),
+            known_before=run.section.closed(step.test),
         )
         known = known_purchases(interactions, catalogue, after, run.section)
         kept = replace(
@@ -183,21 +190,37 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         data: None,
         prepared: Prepared,
         choice: Choice | None = None,
-    ) -> tuple[Tested[Fitted], ...]:
-        """Measure every rung alone, all in one pass."""
+    ) -> tuple[Tested[RecommenderModel], ...]:
+        """Measure the lists of every ladder, all in one pass."""
         known: KnownPurchases = prepared.value
-        with stage(run.spark, f"test the rungs on the purchases from {step.test}"):
-            measured = measure_lists(known, RUNGS_ALONE, run.section).figures
-            require_measured(measured, run.section)
+        with stage(run.spark, f"test the ladders on the purchases from {step.test}"):
+            measured = measure_candidates(known, run.section)
         return tuple(
-            Tested(rung.name, rung.is_rule, None, measured[rung.name])
-            for rung in self.candidates(run.section)
+            Tested(
+                one.name,
+                one.is_rule,
+                RecommenderModel(
+                    ladders_of(one.name),
+                    run.section.weight,
+                    run.section,
+                    fitted_on=run.day,
+                    hit_shares=measured.hit_shares[one.name],
+                ),
+                measured.figures[one.name],
+            )
+            for one in self.candidates(run.section)
         )
 
-    def choose(self, section: RecommendationsSection, tested: Sequence[Tested[Fitted]]) -> Choice:
-        """Order the rungs of each policy."""
-        ladders = choose_ladders(tested)
-        return Choice(LADDER, (LADDER,), ladders_in_words(tested), parts=ladders)
+    def tells(self, tested: Sequence[Tested[RecommenderModel]]) -> bool:
+        """Whether enough customers were measured to choose by them."""
+        return _n_measured(tested) >= ENOUGH_FOR_RECOMMENDATIONS
+
+    def choose(
+        self, section: RecommendationsSection, tested: Sequence[Tested[RecommenderModel]]
+    ) -> Choice:
+        """Choose the ladder of each policy."""
+        chosen = choose_ladders(tested)
+        return Choice(LADDER, (LADDER,), ladders_in_words(chosen, tested), parts=chosen)
 
     def compose(
         self,
@@ -206,34 +229,37 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         data: None,
         prepared: Prepared,
         choice: Choice,
-        tested: Sequence[Tested[Fitted]],
-    ) -> tuple[Tested[Fitted], ...]:
-        """Measure the ladders beside their rungs."""
-        known: KnownPurchases = prepared.value
-        ladders: Ladders = choice.parts
-        with stage(run.spark, f"test the ladders on the purchases from {step.test}"):
-            lists = {(policy, LADDER): ladder for policy, ladder in ladders.items()}
-            measured = measure_lists(known, lists, run.section, with_hit_shares=True)
-        model = RecommenderModel(
-            ladders,
-            run.section.weight,
-            run.section,
-            fitted_on=run.day,
-            hit_shares=measured.hit_shares,
+        tested: Sequence[Tested[RecommenderModel]],
+    ) -> tuple[Tested[RecommenderModel], ...]:
+        """Put what recommends together of the ladders of the policies."""
+        chosen: Mapping[Policy, str] = choice.parts
+        by_name = {one.name: one for one in tested}
+        of_policy = {policy: by_name[name] for policy, name in chosen.items()}
+        model = replace(
+            tested[0].fitted,
+            ladders={policy: one.fitted.ladders[policy] for policy, one in of_policy.items()},
+            hit_shares={
+                policy: one.fitted.hit_shares.get(policy, {}) for policy, one in of_policy.items()
+            },
         )
-        return (*tested, Tested(LADDER, False, model, measured.figures[LADDER]))
+        figures = [
+            figure
+            for policy, one in of_policy.items()
+            for figure in figures_of(one, policy).values()
+        ]
+        verdict = measured_customers(_n_measured(tested))
+        return (*tested, Tested(LADDER, False, model, tuple(figures), (verdict,)))
 
     def artifact(
         self,
         run: ModelRun[RecommendationsSection],
-        tested: Tested[Fitted],
+        tested: Tested[RecommenderModel],
         choice: Choice,
         plan: Plan,
         data: None,
     ) -> Artifact:
         """Fit on all that is known on the date, and give the factors with the ladders."""
         model, params = tested.fitted, run.section
-        assert model is not None, "only the ladder is registered"
         factors: ProductFactors | None = None
         if model.needs_factors:
             interactions = run.keep(run.lake.read_date(PRODUCT_INTERACTIONS, run.day))
@@ -242,7 +268,9 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         return Artifact(
             spec_json=json.dumps(model.spec(), indent=1, sort_keys=True),
             params={
-                **params.model_dump(mode="json", exclude={"als", "policy", "n"}),
+                **params.model_dump(
+                    mode="json", exclude={"als", "policy", "n", "exclude_products"}
+                ),
                 **params.als.model_dump(mode="json"),
                 **{
                     f"ladder.{policy}": " > ".join(ladder.rungs)
@@ -261,10 +289,9 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
         return replace(model, factors=stored.frame(FACTORS_FILE))
 
     def score(
-        self, run: ModelRun[RecommendationsSection], fitted: Fitted
+        self, run: ModelRun[RecommendationsSection], fitted: RecommenderModel
     ) -> Mapping[Table, DataFrame]:
         """Give the products to offer each customer, best first."""
-        assert fitted is not None
         ladder = fitted.ladders[run.section.policy]
         log.info("policy %s: %s", ladder.policy, " > ".join(ladder.rungs))
         interactions = run.lake.read_date(PRODUCT_INTERACTIONS, run.day)
@@ -281,6 +308,12 @@ class Recommender(Model[RecommendationsSection, None, Fitted]):
     def report(self, request: ReportRequest, section: RecommendationsSection) -> Subject | None:
         """Give what is offered, and how good it is."""
         return show_recommendations(read_recommendations(request, section), request.style)
+
+
+def _n_measured(tested: Sequence[Tested[RecommenderModel]]) -> int:
+    """Give the customers who bought anything in the days of the test."""
+    metrics = [one for candidate in tested for one in candidate.metrics]
+    return max((one.n for one in metrics if one.name == f"{HIT_RATE}.all"), default=0)
 
 
 def _customers(run: ModelRun[RecommendationsSection]) -> DataFrame:

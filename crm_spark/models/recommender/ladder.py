@@ -113,10 +113,11 @@ class _Block:
 
     @cached_property
     def is_known(self) -> NDArray[np.bool_]:
-        """Whether a customer bought any product with factors: of none nothing follows."""
+        """Whether a customer bought any product of which something follows: not at no weight."""
+        assert self.learnt is not None, "only of what is learnt anything follows"
         rows, products = self.bought
-        has_factors = self.catalogue.has_factors[products]
-        return np.bincount(rows[has_factors], minlength=self.histories.n_rows) > 0
+        tells = self.learnt.tells[products] & (self.histories.ratings > 0)
+        return np.bincount(rows[tells], minlength=self.histories.n_rows) > 0
 
     @cached_property
     def factors(self) -> Floats:
@@ -237,6 +238,8 @@ class _Learnt:
 
     def __init__(self, catalogue: Catalogue, products: Ints, fold_in: FoldIn) -> None:
         self.fold_in = fold_in
+        # Factors of zero fit any customer alike.
+        self.tells = catalogue.has_factors & np.asarray(catalogue.factors.any(axis=1))
         self._products = products
         self._column = np.full(catalogue.size, -1)
         self._column[products] = np.arange(len(products))

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 from crm_spark.models.recommender.facts import ExampleCustomer, OffersFacts, RecommendationsFacts
-from crm_spark.models.recommender.section import Policy
+from crm_spark.models.recommender.metrics import (
+    COVERAGE,
+    HIT_RATE,
+    NDCG,
+    NDCG_GAIN,
+    OFFERED_HIT_RATE,
+    PRECISION,
+)
+from crm_spark.models.recommender.section import POLICIES, Policy
+from crm_spark.models.recommender.train import LADDER, RULES
 from crm_spark.models.records import MetricRow
 from crm_spark.report.blocks import Block, Card, Cards, Section, Text, TextTable
 from crm_spark.report.section import ReportSection
@@ -13,11 +23,20 @@ from crm_spark.report.subject import Subject
 from crm_spark.report.words import day_in_words, money, share, with_interval
 from crm_spark.words import are, counted, verb
 
+# What each ladder offers, in the order in which it does.
+OFFERED_IN_WORDS = {
+    "popular": "the most popular products",
+    "buy_again": "what the customer bought before, then popular products",
+    "als": "what ALS predicts, then popular products",
+    "buy_again_als": "what the customer bought before, then what ALS predicts",
+    "als_buy_again": "what ALS predicts, then what the customer bought before",
+}
 WORDS = {
-    "popular": "rule: the most popular products",
-    "buy_again": "rule: what the customer buys most",
-    "als": "ALS matrix factorisation",
-    "ladder": "what is recommended",
+    **{
+        name: f"rule: {words}" if name in RULES else words
+        for name, words in OFFERED_IN_WORDS.items()
+    },
+    LADDER: "what is recommended",
 }
 
 
@@ -26,16 +45,31 @@ GLOSSARY = (
         "nDCG at 10",
         "How many of the first ten offers were bought, the first counting most; at most 1",
     ),
-    ("Hit rate", "Share of customers who bought at least one of the first ten"),
+    (
+        "Gain over the best rule",
+        "By how much nDCG is higher than the best rule's, by differences of the same customers; it "
+        "may be chance where its interval reaches 0 or is not known",
+    ),
+    (
+        "Hit rate",
+        "Of the customers who bought anything in these days (anything new to them, where only that "
+        "counts) the share who bought at least one of the first ten",
+    ),
+    (
+        "Hit rate of all offered",
+        "The same customers as a share of all who were offered something, buyers or not",
+    ),
     ("Coverage", "Share of the products on sale that are offered to anyone"),
 )
 
 
 RANKING_METRICS = {
-    "ndcg_at_10": "nDCG at 10",
-    "hit_rate_at_10": "Hit rate at 10",
-    "precision_at_10": "Precision at 10",
-    "coverage_at_10": "Coverage at 10",
+    NDCG: "nDCG at 10",
+    NDCG_GAIN: "Gain over the best rule",
+    HIT_RATE: "Hit rate at 10",
+    OFFERED_HIT_RATE: "Hit rate of all offered",
+    PRECISION: "Precision at 10",
+    COVERAGE: "Coverage at 10",
 }
 
 
@@ -46,7 +80,7 @@ SOURCES = {
 }
 
 
-ITSELF = "These purchases chose the order of the rungs, too, for want of earlier ones."
+ITSELF = "These purchases chose the ladders, too, for want of enough earlier ones."
 
 
 POLICIES_IN_WORDS: Mapping[Policy, str] = {
@@ -61,6 +95,12 @@ ONE_PRODUCT = (
 NOTHING_NEW = (
     "Nobody bought a product new to them in these days, so that nothing is known of offering such."
 )
+
+
+TITLES: Mapping[Policy, str] = {
+    "all": "All products",
+    "new_only": "Only products that the customer had not bought before",
+}
 
 
 Figures = Mapping[tuple[str, str], MetricRow]
@@ -87,9 +127,8 @@ def show_recommendations(facts: RecommendationsFacts, style: ReportSection) -> S
 def _quality(facts: RecommendationsFacts, value: Figures) -> list[Block]:
     itself = " " + ITSELF if facts.decision and facts.decision.chose_itself else ""
     return [
-        Text(_verdict(value) + itself, is_verdict=True),
-        *_policy_table(value, "all", "All products"),
-        *_policy_table(value, "new_only", "Only products that the customer had not bought before"),
+        Text(" ".join(_verdicts(value)) + itself, is_verdict=True),
+        *[block for policy in POLICIES for block in _policy_table(value, policy)],
     ]
 
 
@@ -148,32 +187,38 @@ def _lines(facts: RecommendationsFacts) -> tuple[str, ...]:
         "  " + " " * 26 + "".join(f"{title:>22}" for title in titles.values()),
     ]
     for name in WORDS:
-        rows = [value.get((name, f"ndcg_at_10.{policy}")) for policy in titles]
+        rows = [value.get((name, f"{NDCG}.{policy}")) for policy in titles]
         cells = [row.value if row else None for row in rows]
+        if all(cell is None for cell in cells):
+            continue
         shown = "".join(" " * 22 if cell is None else f"{cell:>22.4f}" for cell in cells)
         lines.append(f"  {name:<26}{shown}".rstrip())
+    for sentence in _verdicts(value):
+        lines += textwrap.wrap(f"  {sentence}", 98, subsequent_indent="    ")
     if facts.decision and facts.decision.chose_itself:
         lines.append(f"  {ITSELF}")
     return tuple(lines)
 
 
-def _policy_table(value: Figures, policy: str, title: str) -> list[Block]:
-    names = [name for name in WORDS if (name, f"ndcg_at_10.{policy}") in value]
+def _policy_table(value: Figures, policy: Policy) -> list[Block]:
+    names = [name for name in WORDS if (name, f"{NDCG}.{policy}") in value]
     if not names:
         return []
-    first = value[names[0], f"ndcg_at_10.{policy}"]
+    first = value[names[0], f"{NDCG}.{policy}"]
+    offered = value.get((names[0], f"{OFFERED_HIT_RATE}.{policy}"))
+    of_offered = f", of the {offered.n:,} offered something," if offered else ""
     return [
         TextTable(
-            f"{title}: what {counted(first.n, 'customer')} bought in the days from "
-            f"{day_in_words(first.cutoff)}, beside up to ten offers made on what was known before",
+            f"{TITLES[policy]}: what {counted(first.n, 'customer')}{of_offered} bought in the days "
+            f"from {day_in_words(first.cutoff)}, beside up to ten offers made on what was known "
+            "before",
             ["Offers", *RANKING_METRICS.values()],
             [
                 [
                     WORDS[name],
                     *(
                         with_interval(
-                            value.get((name, f"{metric}.{policy}")),
-                            is_share=metric == "coverage_at_10",
+                            value.get((name, f"{metric}.{policy}")), is_share=metric == COVERAGE
                         )
                         for metric in RANKING_METRICS
                     ),
@@ -185,40 +230,65 @@ def _policy_table(value: Figures, policy: str, title: str) -> list[Block]:
     ]
 
 
-def _verdict(value: Figures) -> str:
-    def ndcg(name: str, policy: str) -> float:
-        row = value.get((name, f"ndcg_at_10.{policy}"))
-        return row.value or 0.0 if row else 0.0
-
-    als, again, popular = (ndcg(name, "all") for name in ("als", "buy_again", "popular"))
-    if als > again:
-        first = (
-            f"ALS beats offering again what a customer buys most ({als:.3f} against {again:.3f})"
-        )
-    else:
-        first = (
-            "ALS does not beat offering again what a customer buys most "
-            f"({als:.3f} against {again:.3f} nDCG at 10)"
-        )
-    first += f"; popular products alone come to {popular:.3f}."
+def _verdicts(value: Figures) -> list[str]:
+    """Say of each policy who recommends, and how that compares with the best rule."""
+    said = [_policy_verdict(value, policy) for policy in POLICIES]
     if not any(metric.endswith(".new_only") for _, metric in value):
-        return f"{first} {NOTHING_NEW}"
-    new_als, new_popular = ndcg("als", "new_only"), ndcg("popular", "new_only")
-    word = "beats" if new_als > new_popular else "does not beat"
-    chance = ", which may be chance" if _overlap(value) and new_als > new_popular else ""
+        said.append(NOTHING_NEW)
+    return [sentence for sentence in said if sentence]
+
+
+def _policy_verdict(value: Figures, policy: Policy) -> str:
+    rows = [(name, value.get((name, f"{NDCG}.{policy}"))) for name in WORDS]
+    ndcg = {name: row.value for name, row in rows if row and row.value is not None}
+    rules = [name for name in RULES if name in ndcg]
+    if LADDER not in ndcg or not rules:
+        return ""
+    best = max(rules, key=lambda name: ndcg[name])
+    gain = value.get((LADDER, f"{NDCG_GAIN}.{policy}"))
+    if gain is None:
+        return _rule_recommends(value, policy, ndcg, best)
+    name = next((n for n in OFFERED_IN_WORDS if n not in RULES and _same(ndcg, n)), "als")
+    beats = "beats" if (gain.value or 0) > 0 else "does not beat"
     return (
-        f"{first} For products new to the customer ALS {word} the popular ones ({new_als:.3f} "
-        f"against {new_popular:.3f}{chance}): such purchases are hard to foresee for anyone."
+        f"{TITLES[policy]}: {OFFERED_IN_WORDS[name]}, {beats} the best rule, "
+        f"{OFFERED_IN_WORDS[best]} ({ndcg[LADDER]:.3f} against {ndcg[best]:.3f} nDCG at 10; "
+        f"{_gain_in_words(gain)})."
     )
 
 
-def _overlap(value: Figures) -> bool:
-    """Whether the 95 % intervals of ALS and of the popular products overlap for new products."""
-    als = value.get(("als", "ndcg_at_10.new_only"))
-    popular = value.get(("popular", "ndcg_at_10.new_only"))
-    if not als or not popular or als.low is None or popular.high is None:
-        return False
-    return als.low <= popular.high
+def _rule_recommends(value: Figures, policy: Policy, ndcg: Mapping[str, float], best: str) -> str:
+    name = next((name for name in RULES if _same(ndcg, name)), best)
+    said = (
+        f"{TITLES[policy]}: a rule recommends, {OFFERED_IN_WORDS[name]} ({ndcg[LADDER]:.3f} nDCG "
+        "at 10)"
+    )
+    if name != best:
+        said += f"; here {OFFERED_IN_WORDS[best]} comes to {ndcg[best]:.3f}"
+    learnt = [name for name in OFFERED_IN_WORDS if name in ndcg and name not in RULES]
+    if not learnt:
+        return f"{said}."
+    other = max(learnt, key=lambda name: ndcg[name])
+    gain = value.get((other, f"{NDCG_GAIN}.{policy}"))
+    of_gain = f" ({_gain_in_words(gain)})" if gain else ""
+    return (
+        f"{said}. With ALS nothing was better for sure where that was chosen; here the best with "
+        f"ALS, {OFFERED_IN_WORDS[other]}, comes to {ndcg[other]:.3f}{of_gain}."
+    )
+
+
+def _same(ndcg: Mapping[str, float], name: str) -> bool:
+    """Whether a candidate has the figure of what recommends."""
+    return ndcg.get(name) == ndcg[LADDER]
+
+
+def _gain_in_words(gain: MetricRow) -> str:
+    """Write a gain; whatever is not above 0 for sure may be chance."""
+    said = f"gain {gain.value or 0:+.4f}"
+    if gain.low is None or gain.high is None:
+        return f"{said}, which may be chance"
+    said += f", 95 % interval {gain.low:+.4f} to {gain.high:+.4f}"
+    return f"{said}, which may be chance" if gain.low <= 0 <= gain.high else said
 
 
 def _example(row: ExampleCustomer, style: ReportSection) -> Card:

@@ -41,7 +41,9 @@ class RecommendationsSection(BaseModel):
     out whatever the customer has ever bought. `weight` is the column of
     features.product_interactions that says how much a customer's purchases of a product count.
     Only products sold within `sold_within_days` of the newest sale are offered; the popular ones
-    are those with the most customers in the last `popular_days`.
+    are those with the most customers in the last `popular_days`. `exclude_products` are ids of what
+    is no product to offer, such as postage, fees and samples: nothing is learnt of them, and they
+    count neither as offers nor as purchases.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +55,7 @@ class RecommendationsSection(BaseModel):
     weight: Weight = "n_orders_half_life_90d"
     sold_within_days: int = Field(default=84, ge=1)
     popular_days: int = Field(default=56, ge=1)
+    exclude_products: tuple[str, ...] = ()
     seed: int = 1
     als: AlsParams = Field(default_factory=AlsParams)
     rows_per_partition: int = Field(default=200_000, ge=1000)

@@ -1,4 +1,4 @@
-"""Test the rungs on purchases after a cut-off, and choose the ladders that recommend."""
+"""Test ladders on purchases after a cut-off, and choose those that recommend."""
 
 from __future__ import annotations
 
@@ -13,21 +13,39 @@ from pyspark.sql import functions as F
 
 from crm_spark.errors import DataError
 from crm_spark.models.recommender.als import ProductFactors, fit_product_factors
-from crm_spark.models.recommender.catalogue import Catalogue, product_catalogue
+from crm_spark.models.recommender.catalogue import Catalogue, product_catalogue, without_excluded
 from crm_spark.models.recommender.ladder import Ladder, Rung
-from crm_spark.models.recommender.metrics import AT, HitShares, hit_shares, ranking_metrics
+from crm_spark.models.recommender.metrics import (
+    AT,
+    NDCG,
+    NDCG_GAIN,
+    HitShares,
+    hit_shares,
+    ranking_metrics,
+)
 from crm_spark.models.recommender.offers import customer_histories, rank_products
 from crm_spark.models.recommender.section import POLICIES, Policy, RecommendationsSection
 from crm_spark.models.results import Measured, Tested
 from crm_spark.words import counted
 
-# What stands alone in the test, by policy; popular and buy_again are the trivial rules.
-ALONE: dict[Policy, tuple[Rung, ...]] = {
-    "all": ("popular", "buy_again", "als"),
-    "new_only": ("popular", "als"),
+# The rungs of each ladder that is tested. All end with the popular products, so that all lists are
+# of one length; those without als are the trivial rules, the simplest first.
+CANDIDATES: dict[str, tuple[Rung, ...]] = {
+    "popular": ("popular",),
+    "buy_again": ("buy_again", "popular"),
+    "als": ("als", "popular"),
+    "buy_again_als": ("buy_again", "als", "popular"),
+    "als_buy_again": ("als", "buy_again", "popular"),
 }
+RULES = tuple(name for name, rungs in CANDIDATES.items() if "als" not in rungs)
 LADDER = "ladder"
-NDCG = f"ndcg_at_{AT}"
+
+
+def ladders_of(name: str) -> dict[Policy, Ladder]:
+    """Give the ladder of a candidate by policy; no new product is one that was bought before."""
+    rungs = CANDIDATES[name]
+    policies: tuple[Policy, ...] = ("all",) if "buy_again" in rungs else POLICIES
+    return {policy: Ladder(rungs, policy) for policy in policies}
 
 
 @dataclass(frozen=True)
@@ -73,43 +91,38 @@ def known_purchases(
     histories = customer_histories(customers, interactions, catalogue, weight=params.weight)
     known = interactions.select("customer_id", "product_id", F.lit(False).alias("is_new"))
     relevant = (
-        bought_after.join(customers, "customer_id")
+        without_excluded(bought_after, params)
+        .join(customers, "customer_id")
         .join(known, ["customer_id", "product_id"], "left")
         .withColumn("is_new", F.coalesce("is_new", F.lit(True)))
     )
     return KnownPurchases(catalogue, histories, relevant)
 
 
-Lists = Mapping[tuple[Policy, str], Ladder]
-RUNGS_ALONE: Lists = {
-    (policy, rung): Ladder((rung,), policy) for policy, rungs in ALONE.items() for rung in rungs
-}
-
-
 @dataclass(frozen=True)
-class MeasuredLists:
-    """Figures by the name of a list, and the shares of its offers that were bought, by policy."""
+class MeasuredCandidates:
+    """Figures by candidate, and the shares of its offers that were bought, by policy."""
 
     figures: Mapping[str, tuple[Measured, ...]]
-    hit_shares: Mapping[Policy, HitShares]
+    hit_shares: Mapping[str, Mapping[Policy, HitShares]]
 
 
-def measure_lists(
-    known: KnownPurchases,
-    lists: Lists,
-    params: RecommendationsSection,
-    *,
-    with_hit_shares: bool = False,
-) -> MeasuredLists:
-    """Measure lists, by policy and name, on what was bought after the cut-off.
+def measure_candidates(known: KnownPurchases, params: RecommendationsSection) -> MeasuredCandidates:
+    """Measure the lists of all candidates, in one pass, on what was bought after the cut-off.
 
-    Gives figures named <metric>.<policy> for each name. `with_hit_shares` needs one list a policy.
+    Figures are named <metric>.<policy>; the gain is the one over the best rule of the policy.
+    Raises DataError where nobody bought anything.
     """
-    keys = {f"{policy} {name}": (policy, name) for policy, name in lists}
+    of_candidates = {name: ladders_of(name) for name in CANDIDATES}
+    keys = {
+        f"{policy} {name}": (policy, name)
+        for name, ladders in of_candidates.items()
+        for policy in ladders
+    }
     offered = rank_products(
         known.histories,
         known.catalogue,
-        {key: lists[of] for key, of in keys.items()},
+        {key: of_candidates[name][policy] for key, (policy, name) in keys.items()},
         params.als,
         n=AT,
     ).persist()
@@ -119,60 +132,71 @@ def measure_lists(
             known.relevant,
             lists={key: policy for key, (policy, _) in keys.items()},
             n_products=int(known.catalogue.is_available.sum()),
+            rules=[key for key, (_, name) in keys.items() if name in RULES],
         )
-        shares = {
-            policy: hit_shares(offered, known.relevant, key)
-            for key, (policy, _) in keys.items()
-            if with_hit_shares
-        }
+        of_lists = hit_shares(offered, known.relevant)
     finally:
         offered.unpersist()
-    found: dict[str, tuple[Measured, ...]] = {name: () for _, name in lists}
-    for one in metrics:
-        policy, name = keys[one.list]
-        figure = Measured(f"{one.name}.{policy}", one.value, one.n, one.low, one.high)
-        found[name] += (figure,)
-    return MeasuredLists(found, shares)
-
-
-def require_measured(
-    measured: Mapping[str, tuple[Measured, ...]], params: RecommendationsSection
-) -> None:
-    """Refuse a test in which nobody could be measured."""
-    if not any(measured.values()):
+    if not metrics:
         raise DataError(
             "recommendations cannot be tested: none of the customers with a purchase before "
             f"the cut-off bought in the {counted(params.horizon_days, 'day')} after it"
         )
+    figures: dict[str, tuple[Measured, ...]] = dict.fromkeys(CANDIDATES, ())
+    for one in metrics:
+        policy, name = keys[one.list]
+        figures[name] += (Measured(f"{one.name}.{policy}", one.value, one.n, one.low, one.high),)
+    shares: dict[str, dict[Policy, HitShares]] = {name: {} for name in CANDIDATES}
+    for key, of_list in of_lists.items():
+        policy, name = keys[key]
+        shares[name][policy] = of_list
+    return MeasuredCandidates(figures, shares)
 
 
-def choose_ladders(tested: Sequence[Tested[Any]]) -> dict[Policy, Ladder]:
-    """Order the rungs of each policy by nDCG; what is no better than popular has no place."""
-    value = {one.name: one for one in tested}
+def choose_ladders(tested: Sequence[Tested[Any]]) -> dict[Policy, str]:
+    """Name the candidate that recommends under each policy.
 
-    def ndcg(policy: Policy, rung: Rung) -> float:
-        return value[rung].value(f"{NDCG}.{policy}") or 0.0
+    That is the best rule by nDCG, unless a ladder with als is better for sure: the 95 % interval of
+    its gain over that rule, by customer, lies above 0. Of such the best recommends, of equal ones
+    the first. An interval that is not known may hold 0.
+    """
+    chosen: dict[Policy, str] = {}
+    for policy in POLICIES:
+        figures = {one.name: figures_of(one, policy) for one in tested}
+        ndcg = {name: of_one[NDCG].value or 0.0 for name, of_one in figures.items() if of_one}
+        sure = [
+            name
+            for name in ndcg
+            if name not in RULES and is_above_zero(figures[name].get(NDCG_GAIN))
+        ]
+        rules = [name for name in ndcg if name in RULES]
+        # Where nobody bought anything that counts, nothing speaks against the simplest rule.
+        chosen[policy] = max(sure or rules or RULES[:1], key=lambda name: ndcg.get(name, 0.0))
+    return chosen
 
-    ladders: dict[Policy, Ladder] = {}
-    for policy, rungs in ALONE.items():
-        better = [rung for rung in rungs if ndcg(policy, rung) > ndcg(policy, "popular")]
-        order: list[Rung] = sorted(better, key=lambda rung: -ndcg(policy, rung))
-        # Below buy_again it is new products that als fills in: that is where it has to be good.
-        fills_in = order[:1] == ["buy_again"] and "als" in order
-        if fills_in and ndcg("new_only", "als") <= ndcg("new_only", "popular"):
-            order.remove("als")
-        ladders[policy] = Ladder((*order, "popular"), policy)
-    return ladders
+
+def figures_of(tested: Tested[Any], policy: Policy) -> dict[str, Measured]:
+    """Give a candidate's figures under one policy by the names of the metrics."""
+    ending = f".{policy}"
+    return {
+        one.name.removesuffix(ending): one for one in tested.metrics if one.name.endswith(ending)
+    }
 
 
-def ladders_in_words(tested: Sequence[Tested[Any]]) -> str:
-    """Say what each rung, and the ladder where it was measured, comes to."""
+def is_above_zero(gain: Measured | None) -> bool:
+    """Whether the interval of a gain is known, and lies above 0."""
+    return gain is not None and gain.low is not None and gain.low > 0
+
+
+def ladders_in_words(chosen: Mapping[Policy, str], tested: Sequence[Tested[Any]]) -> str:
+    """Say which ladder recommends, and what each candidate comes to."""
     of_policies = []
     for policy in POLICIES:
         values = [(one.name, one.value(f"{NDCG}.{policy}")) for one in tested]
         figures = ", ".join(f"{name} {value:.3f}" for name, value in values if value is not None)
-        of_policies.append(f"{policy}: {figures or 'nothing to measure'}")
-    return f"nDCG@{AT} of {'; '.join(of_policies)}"
+        rungs = " > ".join(CANDIDATES[chosen[policy]])
+        of_policies.append(f"{policy}: {rungs} ({figures or 'nothing to measure'})")
+    return f"by nDCG@{AT} {'; '.join(of_policies)}"
 
 
 @dataclass(frozen=True)

@@ -58,33 +58,46 @@ def recommendations_history(facts: DataFacts, params: RecommendationsSection) ->
 
 
 def recommendations_customers(facts: DataFacts, params: RecommendationsSection) -> Verdict:
-    """Judge the number of customers by what a product, and a hit rate, take."""
+    """Judge the number of customers by what a product takes."""
     n, fewest = facts.n_customers, params.als.min_customers
+    needed = f"at least {fewest:,}"
     if n < fewest:
         return Verdict(
             "customers",
             RECOMMENDATIONS,
             f"{n:,}",
-            f"at least {fewest:,}",
+            needed,
             "error",
             f"{counted(n, 'customer')} {are(n)} too few: nothing is learnt of a product with fewer "
             f"than {fewest} (recommendations.als.min_customers): load more customers",
         )
+    return Verdict(
+        "customers",
+        RECOMMENDATIONS,
+        f"{n:,}",
+        needed,
+        "ok",
+        f"{counted(n, 'customer')} {are(n)} enough for a product to be learnt of",
+    )
+
+
+def measured_customers(n: int) -> Verdict:
+    """Judge the customers who bought in the days of the test by what a hit rate takes."""
     needed = f"at least {ENOUGH_FOR_RECOMMENDATIONS}"
-    if n < ENOUGH_FOR_RECOMMENDATIONS:
+    who = f"{counted(n, 'customer')} bought in the days of the test"
+    if n >= ENOUGH_FOR_RECOMMENDATIONS:
         return Verdict(
-            "customers",
-            RECOMMENDATIONS,
-            f"{n:,}",
-            needed,
-            "warning",
-            f"with {counted(n, 'customer')} the share that takes an offer is known to within "
-            f"{counted(round(98 / n**0.5), 'point')} only, and {ENOUGH_FOR_RECOMMENDATIONS} are "
-            "needed for 10: "
-            "offers may follow a few customers' taste; load more customers",
+            "measured_customers", RECOMMENDATIONS, f"{n:,}", needed, "ok", f"{who}: enough"
         )
     return Verdict(
-        "customers", RECOMMENDATIONS, f"{n:,}", needed, "ok", f"{counted(n, 'customer')} are enough"
+        "measured_customers",
+        RECOMMENDATIONS,
+        f"{n:,}",
+        needed,
+        "warning",
+        f"{who}: the share that takes an offer is known to within "
+        f"{counted(round(98 / max(n, 1) ** 0.5), 'point')} only, and {ENOUGH_FOR_RECOMMENDATIONS} "
+        "are needed for 10: load more customers, or make recommendations.horizon_days longer",
     )
 
 

@@ -28,7 +28,9 @@ def test_shares_are_of_all_offers_of_the_list_by_rung_and_rank(spark: SparkSessi
     relevant = spark.createDataFrame(
         bought, "customer_id string, product_id string, is_new boolean"
     )
-    found = hit_shares(offers(spark), relevant, "ladder")
+    of_lists = hit_shares(offers(spark), relevant)
+    assert set(of_lists) == {"ladder", "other"}
+    found = of_lists["ladder"]
     assert set(found) == {"als", "buy_again"}
     assert {len(shares) for shares in found.values()} == {AT}
     assert found["buy_again"][0] == 0.25

@@ -22,6 +22,7 @@ from crm_spark.models.recommender.fold_in import FoldIn
 from crm_spark.models.recommender.ladder import RUNGS, Ladder, Ranking, Rung
 from crm_spark.models.recommender.offers import customer_histories, rank_products
 from crm_spark.models.recommender.section import AlsParams, RecommendationsSection
+from crm_spark.models.recommender.train import known_purchases
 
 ALS = AlsParams(alpha=2.0, regularization=0.1)
 LADDERS: dict[str, Ladder] = {
@@ -393,6 +394,28 @@ def test_customer_histories_hold_all_products_in_the_order_of_their_places(
     }
 
 
+def test_what_is_excluded_is_neither_offered_nor_learnt_of_nor_counted(spark: SparkSession) -> None:
+    postage = [(customer, "POST", 9.0, 10) for customer in ("c00", "c01", "postage alone")]
+    interactions = spark.createDataFrame([*INTERACTIONS, *postage], SCHEMA)
+    params = PARAMS.model_copy(update={"exclude_products": ("POST",)})
+    catalogue = product_catalogue(interactions, params)
+    without = product_catalogue(spark.createDataFrame(INTERACTIONS, SCHEMA), PARAMS)
+    assert list(catalogue.product_ids) == list(without.product_ids)
+    assert catalogue.n_customers.tolist() == without.n_customers.tolist()
+    after = spark.createDataFrame(
+        [("c00", "POST"), ("postage alone", "p01"), ("c01", "newest")],
+        "customer_id string, product_id string",
+    )
+    weighed = params.model_copy(update={"weight": "n_orders"})
+    known = known_purchases(interactions, catalogue, after, weighed)
+    assert {tuple(row) for row in known.relevant.collect()} == {
+        ("postage alone", "p01", True),
+        ("c01", "newest", False),
+    }
+    histories = {row["customer_id"]: row["products"] for row in known.histories.collect()}
+    assert histories["postage alone"] == []
+
+
 def test_a_history_of_unknown_products_alone_leads_to_the_popular_ones() -> None:
     rng = np.random.default_rng(3)
     factors = rng.normal(size=(50, 4)).astype(np.float32)
@@ -454,3 +477,20 @@ def test_a_weight_of_zero_is_no_purchase() -> None:
     with_zero = fold_in.customer_factors(as_ratings([{0: 2.0, 1: 0.0}]))
     without = fold_in.customer_factors(as_ratings([{0: 2.0}]))
     np.testing.assert_allclose(with_zero, without)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [{0: 0.0}, {0: 0.0, 1: 0.0}, {2: 1.0}],
+    ids=["weighs nothing", "nothing weighs", "factors of zero"],
+)
+def test_of_whom_nothing_can_be_told_gets_the_popular_products(history: History) -> None:
+    told_nothing = catalogue_of([1, 2, 3], [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    ladders = {"x": Ladder(("als", "popular"), "all")}
+    # The second customer shares the block, and is known.
+    lists = offers_of(told_nothing, ladders, [history, {0: 1.0}], n=2)["x"]
+    assert [(offer.product, offer.source) for offer in lists[0]] == [
+        (2, "popular"),
+        (1, "popular"),
+    ]
+    assert {offer.source for offer in lists[1]} == {"als"}

@@ -79,7 +79,9 @@ class PlainRanking:
             return self.first(room, pairs, taken)
         if rung == "als":
             scores = self.scores(products, weights)
-            if scores is None or not self.catalogue.has_factors[products].any():
+            # A weight of zero is no purchase, and of factors of zero nothing follows.
+            tells = self.catalogue.has_factors & self.catalogue.factors.any(axis=1)
+            if scores is None or not (tells[products] & (weights > 0)).any():
                 return []
             return best(scores, taken, room)
         recent = self.catalogue.n_recent_customers

@@ -17,6 +17,7 @@ from crm_spark.models.recommender.section import Policy
 
 N_PRODUCTS = 40
 LISTS: dict[str, Policy] = {"long": "all", "new": "new_only", "short": "all"}
+RULES = ("short", "new")
 MEANS = ("ndcg_at_10", "hit_rate_at_10", "precision_at_10")
 
 Offers = dict[tuple[str, str], list[str]]  # list, customer -> products, best first
@@ -96,7 +97,14 @@ def measured(
         ],
         "customer_id string, product_id string, is_new boolean",
     )
-    return ranking_metrics(recommended, relevant, lists=lists, n_products=N_PRODUCTS)
+    return ranking_metrics(recommended, relevant, lists=lists, n_products=N_PRODUCTS, rules=RULES)
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """Solve |p - share| = 1.96 sqrt(p (1 - p) / n) for p."""
+    a, b, c = 1 + 1.96**2 / n, -(2 * share + 1.96**2 / n), share**2
+    half = math.sqrt(b**2 - 4 * a * c)
+    return (-b - half) / (2 * a), (-b + half) / (2 * a)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +127,33 @@ def test_means_and_intervals_are_those_of_plain_python(
     assert one.n == len(values)
     assert one.value == pytest.approx(statistics.fmean(values))
     ends = max(0.0, one.value - half), min(1.0, one.value + half)
+    if metric == "hit_rate_at_10":
+        ends = wilson(one.value, len(values))
     assert (one.low, one.high) == pytest.approx(ends)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_offered_hit_rate_is_of_all_who_are_offered_something(
+    found: dict[tuple[str, str], RankingMetric], name: str
+) -> None:
+    n_offered = sum(bool(products) for (of_list, _), products in OFFERS.items() if of_list == name)
+    one = found[name, "offered_hit_rate_at_10"]
+    hits = sum(by_hand(name)["hit_rate_at_10"])
+    assert (one.n, one.value) == (n_offered, pytest.approx(hits / n_offered))
+    assert (one.low, one.high) == pytest.approx(wilson(hits / n_offered, n_offered))
+
+
+def test_the_gain_is_the_mean_difference_from_the_best_rule_of_the_policy_by_customer(
+    found: dict[tuple[str, str], RankingMetric],
+) -> None:
+    pairs = zip(by_hand("long")["ndcg_at_10"], by_hand("short")["ndcg_at_10"], strict=True)
+    differences = [long - short for long, short in pairs]
+    half = 1.96 * statistics.stdev(differences) / math.sqrt(len(differences))
+    one = found["long", "ndcg_gain_at_10"]
+    assert (one.n, one.value) == (len(differences), pytest.approx(statistics.fmean(differences)))
+    assert (one.low, one.high) == pytest.approx((one.value - half, one.value + half))
+    # Rules have none.
+    assert not {("short", "ndcg_gain_at_10"), ("new", "ndcg_gain_at_10")} & set(found)
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -174,12 +208,31 @@ def test_by_hand_two_customers_and_one_without_offers(spark: SparkSession) -> No
             "ndcg_at_10": (1 / math.log2(3)) / (1 + 1 / math.log2(3)) / 3,
             "hit_rate_at_10": 1 / 3,
             "precision_at_10": 0.1 / 3,
+            "offered_hit_rate_at_10": 1 / 2,
             "coverage_at_10": 3 / N_PRODUCTS,
         }
     )
     # One hit in three is no hit rate from -32 % on.
     hit_rate = next(one for one in metrics if one.name == "hit_rate_at_10")
-    assert (hit_rate.low, hit_rate.high) == pytest.approx((0, 1 / 3 + 1.96 / 3), abs=1e-9)
+    assert (hit_rate.low, hit_rate.high) == pytest.approx(wilson(1 / 3, 3))
+
+
+def test_one_customer_and_values_that_are_all_the_same_have_no_interval_but_wilsons(
+    spark: SparkSession,
+) -> None:
+    offers: Offers = {("x", "one"): ["a"], ("x", "two"): ["a"], ("new", "one"): ["a"]}
+    bought = {"one": {"a": True}, "two": {"a": False}}
+    offers |= {("short", customer): ["a"] for customer in bought}
+    lists: dict[str, Policy] = {"x": "all", "new": "new_only", "short": "all"}
+    metrics = {(one.list, one.name): one for one in measured(spark, offers, bought, lists)}
+    # One of one is no rate of 1.000 to 1.000; two of two may be 34 %.
+    assert all(one.low is None for (name, _), one in metrics.items() if name == "new")
+    hit_rate = metrics["x", "hit_rate_at_10"]
+    assert (hit_rate.low, hit_rate.high) == pytest.approx(wilson(1, 2))
+    for name in ("ndcg_at_10", "precision_at_10", "ndcg_gain_at_10"):
+        one = metrics["x", name]
+        assert (one.low, one.high) == (None, None)
+    assert metrics["x", "ndcg_gain_at_10"].value == 0
 
 
 def test_a_list_with_nothing_relevant_for_anybody_is_not_measured(spark: SparkSession) -> None:

@@ -12,7 +12,7 @@ from crm_spark.features.families import FEATURES
 from crm_spark.models.churn.section import ChurnSection, cutoffs_for_test, latest_closed
 from crm_spark.models.churn.verdicts import ChurnClasses, churn_verdicts
 from crm_spark.models.recommender.section import RecommendationsSection
-from crm_spark.models.recommender.verdicts import recommendations_verdicts
+from crm_spark.models.recommender.verdicts import measured_customers, recommendations_verdicts
 from crm_spark.models.segments.section import SegmentsSection
 from crm_spark.models.segments.verdicts import segments_verdicts
 from crm_spark.models.usability.data import data_verdicts
@@ -231,11 +231,17 @@ def test_recommendations_need_orders_before_the_test(n_days: int, level: str) ->
         )
 
 
-@pytest.mark.parametrize(
-    ("n", "level"), [(4, "error"), (5, "warning"), (96, "warning"), (97, "ok")]
-)
+@pytest.mark.parametrize(("n", "level"), [(4, "error"), (5, "ok"), (1_000, "ok")])
 def test_recommendations_need_the_customers_of_one_product(n: int, level: str) -> None:
     assert _one(_recommendations(replace(HEALTHY, n_customers=n)), "customers").level == level
+
+
+@pytest.mark.parametrize(
+    ("n", "level"), [(0, "warning"), (1, "warning"), (96, "warning"), (97, "ok")]
+)
+def test_the_customers_who_bought_in_the_test_have_to_tell_a_hit_rate(n: int, level: str) -> None:
+    verdict = measured_customers(n)
+    assert (verdict.level, verdict.found, verdict.needed) == (level, str(n), "at least 97")
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ class Segments(Model[SegmentsSection, DataFrame, SegmentModel | None]):
         choice: Choice,
         tested: Sequence[Tested[SegmentModel | None]],
     ) -> tuple[Tested[SegmentModel | None], ...]:
-        """Find the centres of the chosen number, and measure them beside the groups by spend."""
+        """Find the centres of the chosen number, and measure it beside as many groups by spend."""
         customers: PreparedCustomers = prepared.value
         with stage(run.spark, f"fit {counted(choice.parts, 'segment')}"):
             model = fit_centers(customers, run.section, k=choice.parts)

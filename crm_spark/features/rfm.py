@@ -21,12 +21,14 @@ _QUANTILES = tuple(position / SCORES for position in range(1, SCORES))
 SAMPLE_ROWS = 1_000_000
 
 Range = tuple[int, int]
+Scores = tuple[int, int, int]  # recency, frequency, monetary
 
 
 class RfmSegment(BaseModel):
-    """One named segment: the scores, from and to, that a customer must have.
+    """One named segment: the scores, from and to, and the orders that a customer must have.
 
-    With `max_tenure_days` its customers had their first order at most so many days before the date.
+    With `min_orders` and `max_orders` its customers have at least, and at most, so many orders;
+    with `max_tenure_days` they had their first order at most so many days before the date.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +37,8 @@ class RfmSegment(BaseModel):
     recency: Range = (1, SCORES)
     frequency: Range = (1, SCORES)
     monetary: Range = (1, SCORES)
+    min_orders: int = Field(default=1, ge=1)
+    max_orders: int | None = Field(default=None, ge=1)
     max_tenure_days: int | None = Field(default=None, ge=0)
 
     @field_validator("recency", "frequency", "monetary")
@@ -45,36 +49,73 @@ class RfmSegment(BaseModel):
             raise ValueError(f"expected [from, to] within 1 to {SCORES}, found {list(value)}")
         return value
 
-    def holds(self, scores: tuple[int, int, int]) -> bool:
-        """Tell whether any customer with these three scores belongs to the segment."""
+    @model_validator(mode="after")
+    def _orders_rise(self) -> RfmSegment:
+        if self.max_orders is not None and self.min_orders > self.max_orders:
+            raise ValueError(
+                f"min_orders {self.min_orders} is above max_orders {self.max_orders}: "
+                "no customer can have so many"
+            )
+        return self
+
+    def holds(self, scores: Scores, n_orders: int, tenure_days: int | None = None) -> bool:
+        """Tell whether a customer belongs here; without `tenure_days`, one of any tenure."""
         ranges = (self.recency, self.frequency, self.monetary)
-        return self.max_tenure_days is None and all(
-            low <= score <= high for score, (low, high) in zip(scores, ranges, strict=True)
+        has_tenure = self.max_tenure_days is None or (
+            tenure_days is not None and tenure_days <= self.max_tenure_days
+        )
+        return (
+            all(low <= score <= high for score, (low, high) in zip(scores, ranges, strict=True))
+            and self.min_orders <= n_orders
+            and (self.max_orders is None or n_orders <= self.max_orders)
+            and has_tenure
         )
 
 
-def _segment(name: str, recency: Range, frequency: Range) -> RfmSegment:
-    return RfmSegment(name=name, recency=recency, frequency=frequency)
+def _segment(
+    name: str,
+    recency: Range,
+    frequency: Range = (1, SCORES),
+    *,
+    min_orders: int = 1,
+    max_orders: int | None = None,
+    max_tenure_days: int | None = None,
+) -> RfmSegment:
+    return RfmSegment(
+        name=name,
+        recency=recency,
+        frequency=frequency,
+        min_orders=min_orders,
+        max_orders=max_orders,
+        max_tenure_days=max_tenure_days,
+    )
 
 
 # Who is new: the first order lies at most so long back. A customer of a year who orders less often
 # than others is none.
 NEW_DAYS = 90
+# Who is called a regular: scores compare customers with one another, so that two orders are many
+# where nearly all have one.
+REGULAR_ORDERS = 3
 
-# The first that fits counts. Names as they are used in the field's RFM grids.
+# The first that fits counts. Names as they are used in the field's RFM grids. Where most customers
+# have one order, it has a frequency score of 2 or 3: what one order means is said by its number.
 DEFAULT_SEGMENTS = (
-    _segment("champions", (5, 5), (4, 5)),
-    _segment("champions", (4, 4), (5, 5)),
-    _segment("loyal_customers", (3, 4), (4, 5)),
-    _segment("potential_loyalists", (4, 5), (2, 3)),
-    RfmSegment(name="new_customers", recency=(5, 5), frequency=(1, 1), max_tenure_days=NEW_DAYS),
-    _segment("promising", (4, 5), (1, 1)),
-    _segment("need_attention", (3, 3), (3, 3)),
-    _segment("about_to_sleep", (3, 3), (1, 2)),
-    _segment("cannot_lose_them", (1, 2), (5, 5)),
-    _segment("at_risk", (1, 2), (3, 4)),
-    _segment("hibernating", (2, 2), (1, 2)),
-    _segment("lost", (1, 1), (1, 2)),
+    _segment("champions", (5, 5), (4, 5), min_orders=REGULAR_ORDERS),
+    _segment("champions", (4, 4), (5, 5), min_orders=REGULAR_ORDERS),
+    _segment("loyal_customers", (3, 4), (4, 5), min_orders=REGULAR_ORDERS),
+    _segment("potential_loyalists", (4, 5), (2, 5), min_orders=2),
+    _segment("new_customers", (5, 5), max_orders=1, max_tenure_days=NEW_DAYS),
+    _segment("new_customers", (5, 5), (1, 1), max_tenure_days=NEW_DAYS),
+    _segment("promising", (4, 5)),
+    _segment("need_attention", (3, 3), (3, 5)),
+    _segment("about_to_sleep", (3, 3)),
+    _segment("cannot_lose_them", (1, 2), (5, 5), min_orders=REGULAR_ORDERS),
+    _segment("at_risk", (1, 2), (3, 5), min_orders=2),
+    # Of those with one order, as of all who order least, silence alone tells who is lost: the fifth
+    # that has been silent longest.
+    _segment("hibernating", (2, 2)),
+    _segment("lost", (1, 1)),
 )
 MOST_SEGMENTS = 11
 
@@ -121,15 +162,32 @@ class RfmSection(BaseModel):
             raise ValueError(
                 f"segments has {counted(len(names), 'name')}, at most {MOST_SEGMENTS} are legible"
             )
-        scores = range(1, SCORES + 1)
-        grid = product(scores, scores, scores)
-        homeless = [cell for cell in grid if not any(s.holds(cell) for s in self.segments)]
-        if homeless:
-            raise ValueError(
-                f"segments leaves {len(homeless)} of 125 score combinations without a name, "
-                "for example recency {}, frequency {}, monetary {}".format(*homeless[0])
-            )
+        self._cover_all()
         return self
+
+    def _cover_all(self) -> None:
+        """Raise ValueError where customers of some scores and orders are in no segment."""
+        scores = range(1, SCORES + 1)
+        homeless = {
+            cell: n_orders
+            for n_orders in reversed(_telling_orders(self.segments))
+            for cell in product(scores, scores, scores)
+            if not any(segment.holds(cell, n_orders) for segment in self.segments)
+        }
+        if homeless:
+            cell = min(homeless)
+            raise ValueError(
+                f"segments leaves {len(homeless)} of 125 score combinations without a name, for "
+                "example recency {}, frequency {}, monetary {}".format(*cell)
+                + f" of a customer with {counted(homeless[cell], 'order')}"
+            )
+
+
+def _telling_orders(segments: Sequence[RfmSegment]) -> list[int]:
+    """Give the numbers of orders from which on other segments hold, the first being 1."""
+    begins = {segment.min_orders for segment in segments}
+    ends = {segment.max_orders + 1 for segment in segments if segment.max_orders is not None}
+    return sorted({1} | begins | ends)
 
 
 CutPoints = Mapping[str, Sequence[float]]
@@ -194,7 +252,7 @@ def _n_true(conditions: Sequence[Column]) -> Column:
 
 
 def rfm_segment(segments: Sequence[RfmSegment]) -> Column:
-    """Name the first segment that a customer's three scores, and tenure_days, fall into."""
+    """Name the first segment that a customer's three scores, n_orders and tenure_days fall into."""
     score = {
         "recency": F.col("recency_score"),
         "frequency": F.col("frequency_score"),
@@ -206,6 +264,10 @@ def rfm_segment(segments: Sequence[RfmSegment]) -> Column:
             lambda left, right: left & right,
             [score[key].between(*getattr(segment, key)) for key in score],
         )
+        if segment.min_orders > 1:
+            fits = fits & (F.col("n_orders") >= segment.min_orders)
+        if segment.max_orders is not None:
+            fits = fits & (F.col("n_orders") <= segment.max_orders)
         if segment.max_tenure_days is not None:
             fits = fits & (F.col("tenure_days") <= segment.max_tenure_days)
         name = F.when(fits, F.lit(segment.name)).otherwise(name)

@@ -18,7 +18,9 @@ from crm_spark.words import counted, noun
 SCORES = (5, 4, 3, 2, 1)
 LEAD = (
     "Each customer gets a score of 1 to 5 for how recently and how often they ordered and for "
-    "how much they bought. Equal customers have equal scores."
+    "how much they bought. Equal customers have equal scores: where many have one order, its score "
+    "for how often is in the middle. Segments go by scores and, where it matters, by the number of "
+    "orders."
 )
 
 

@@ -24,8 +24,8 @@ from crm_spark.lake.run import Finished, LakeRun
 from crm_spark.lake.state import Output, Target
 from crm_spark.runtime.progress import stage
 
-# Raise it with every change that can change a score.
-GENERATION = 2
+# Raise it with every change that can change a score, or a segment.
+GENERATION = 3
 
 
 def rfm_targets(section: RfmSection, day: date) -> Sequence[Target]:

@@ -27,10 +27,25 @@ CUSTOMER_RFM = Table(
             "recency_score", T.IntegerType(), "1 longest ago to 5 most recent", minimum=1, maximum=5
         ),
         Column(
-            "frequency_score", T.IntegerType(), "1 fewest orders to 5 most", minimum=1, maximum=5
+            "frequency_score",
+            T.IntegerType(),
+            "1 few orders to 5 many; equal numbers have the middle of the scores that they span, "
+            "so that one order has 2 where over 40 % of customers have one, 3 where over 80 % do",
+            minimum=1,
+            maximum=5,
         ),
-        Column("monetary_score", T.IntegerType(), "1 least spend to 5 most", minimum=1, maximum=5),
-        Column("rfm_segment", T.StringType(), "Named segment from the table in the configuration"),
+        Column(
+            "monetary_score",
+            T.IntegerType(),
+            "1 little spend to 5 much; equal amounts as in frequency_score",
+            minimum=1,
+            maximum=5,
+        ),
+        Column(
+            "rfm_segment",
+            T.StringType(),
+            "The first of rfm.segments that fits the scores, n_orders and tenure_days",
+        ),
         Column(
             "cut_points_as_of", T.DateType(), "Date whose cut points were used; null: fixed ones"
         ),

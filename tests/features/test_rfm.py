@@ -18,6 +18,7 @@ from crm_spark.features import rfm
 from crm_spark.features.rfm import (
     DEFAULT_SEGMENTS,
     MEASURES,
+    REGULAR_ORDERS,
     RfmSection,
     RfmSegment,
     add_rfm_scores,
@@ -208,10 +209,13 @@ GRID = list(product(range(1, 6), repeat=3))
 
 
 def names_of_grid(
-    spark: SparkSession, segments: Sequence[RfmSegment], tenure_days: int = 30
+    spark: SparkSession,
+    segments: Sequence[RfmSegment],
+    tenure_days: int = 30,
+    n_orders: int = REGULAR_ORDERS,
 ) -> dict[tuple[int, int, int], str]:
     grid = spark.createDataFrame(GRID, ", ".join(f"{score} int" for score in SCORES))
-    grid = grid.withColumn("tenure_days", F.lit(tenure_days))
+    grid = grid.withColumns({"tenure_days": F.lit(tenure_days), "n_orders": F.lit(n_orders)})
     rows = grid.withColumn("name", rfm_segment(segments)).collect()
     return {(row[0], row[1], row[2]): row["name"] for row in rows}
 
@@ -262,6 +266,16 @@ def test_a_customer_of_a_year_is_not_new_however_few_the_orders(
     assert all(of_a_year[cell] == default_names[cell] for cell in others)
 
 
+@pytest.mark.parametrize(("n_orders", "tenure_days"), [(1, 30), (1, 365), (2, 30), (2, 365)])
+def test_the_column_names_each_cell_as_the_first_segment_that_holds_it(
+    n_orders: int, tenure_days: int, spark: SparkSession
+) -> None:
+    names = names_of_grid(spark, DEFAULT_SEGMENTS, tenure_days, n_orders)
+    for cell in GRID:
+        first = next(s for s in DEFAULT_SEGMENTS if s.holds(cell, n_orders, tenure_days))
+        assert names[cell] == first.name
+
+
 def test_of_segments_that_overlap_the_first_counts(spark: SparkSession) -> None:
     segments = [
         RfmSegment(name="big_spenders", monetary=(4, 5)),
@@ -295,11 +309,39 @@ def test_a_gap_in_the_grid_is_named() -> None:
     segments = [{"name": "old", "recency": (1, 4)}, {"name": "frequent", "frequency": (2, 5)}]
     message = error_of(segments=segments)
     assert "5 of 125" in message
-    assert "recency 5, frequency 1, monetary 1" in message
+    assert "recency 5, frequency 1, monetary 1 of a customer with 1 order" in message
 
 
 def test_no_segments_at_all_leave_the_whole_grid_without_a_name() -> None:
     assert "125 of 125" in error_of(segments=[])
+
+
+def test_a_number_of_orders_without_a_segment_is_named() -> None:
+    segments = [
+        {"name": "first order", "max_orders": 1},
+        {"name": "second order", "min_orders": 2, "max_orders": 4, "recency": (2, 5)},
+        {"name": "regulars", "min_orders": 5},
+    ]
+    message = error_of(segments=segments)
+    assert "25 of 125" in message
+    assert "recency 1, frequency 1, monetary 1 of a customer with 2 orders" in message
+    segments[1].pop("recency")
+    assert len(RfmSection(segments=segments).segments) == 3
+
+
+def test_a_gap_above_all_orders_named_is_found() -> None:
+    assert "of a customer with 3 orders" in error_of(segments=[{"name": "few", "max_orders": 2}])
+
+
+def test_a_segment_for_some_tenures_alone_leaves_the_others_without_a_name() -> None:
+    assert "125 of 125" in error_of(segments=[{"name": "new", "max_tenure_days": 90}])
+
+
+def test_orders_that_no_customer_can_have_are_refused() -> None:
+    message = error_of(segments=[{"name": "none", "min_orders": 3, "max_orders": 2}])
+    assert "min_orders 3 is above max_orders 2" in message
+    for bound in ("min_orders", "max_orders"):
+        assert bound in error_of(segments=[{"name": "none", bound: 0}])
 
 
 def test_more_than_eleven_names_are_too_many() -> None:

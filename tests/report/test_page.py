@@ -771,9 +771,14 @@ def test_the_silhouette_goes_up_by_number_not_by_letter() -> None:
 
 def test_segments_stand_beside_the_rule() -> None:
     assert (
-        "silhouette 0.341 against -0.123, variance explained 42% against 11%."
-        in read(rich_page()).section("segments").text
+        "silhouette 0.341 against -0.123, variance explained 42% against 11%. Measured on 2,293 "
+        "customers, with centres found on others" in read(rich_page()).section("segments").text
     )
+
+
+def test_the_silhouettes_say_of_whom_they_are() -> None:
+    caption = "by their number: of the 2,293 customers that the number was chosen on."
+    assert caption in read(rich_page()).section("segments").text
 
 
 def test_a_fixed_number_of_segments_has_no_curve() -> None:

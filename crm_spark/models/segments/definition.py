@@ -49,7 +49,7 @@ from crm_spark.models.segments.train import (
     prepare_customers,
     spread_customers,
 )
-from crm_spark.models.segments.verdicts import segments_verdicts
+from crm_spark.models.segments.verdicts import left_out_verdicts, segments_verdicts
 from crm_spark.models.tracking import LoggedPipeline
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.runtime.progress import log, stage
@@ -61,7 +61,8 @@ class Segments(Model[SegmentsSection, DataFrame, SegmentModel | None]):
     """Who is alike: k-means on the snapshot of the date, beside groups cut by spend alone.
 
     There is no outcome to wait for, and so no earlier cut-off to choose on: the number of segments
-    is chosen on one half of a sample of customers, and what is quoted is measured on the other.
+    is chosen on one half of a sample of customers, on which its silhouette and stability are
+    measured; the comparison with the groups is measured on the other, with centres of the first.
 
     Its candidates are numbers of segments, which its own test measures; none of them is a rule.
     """
@@ -74,7 +75,7 @@ class Segments(Model[SegmentsSection, DataFrame, SegmentModel | None]):
     )
     scoring_in_words = "Put every customer of the date into a segment, and profile the segments."
     tables = (CUSTOMER_SEGMENTS, SEGMENT_PROFILES)
-    generation = 3
+    generation = 4
     glossary = GLOSSARY
 
     def plan(self, section: SegmentsSection, day: date, first_order: date) -> Plan:
@@ -130,15 +131,16 @@ class Segments(Model[SegmentsSection, DataFrame, SegmentModel | None]):
         """Measure each number of segments on the sample."""
         with stage(run.spark, "how many segments"):
             measured = measure_numbers(prepared.value, run.section)
-        return (Tested(KMEANS, False, None, measured),)
+        inputs = [feature.name for feature in prepared.value.inputs]
+        left_out = tuple(left_out_verdicts(run.section, inputs))
+        return (Tested(KMEANS, False, None, measured, left_out),)
 
     def choose(
         self, section: SegmentsSection, tested: Sequence[Tested[SegmentModel | None]]
     ) -> Choice:
         """Choose how many."""
         k, why = choose_number(tested[0].metrics, section)
-        if not section.k:
-            why += "; chosen on other customers than the figures below are of"
+        why = "; ".join([why, *[verdict.message for verdict in tested[0].verdicts]])
         return Choice(KMEANS, (KMEANS,), why, parts=k, is_apart=True)
 
     def compose(
@@ -150,17 +152,17 @@ class Segments(Model[SegmentsSection, DataFrame, SegmentModel | None]):
         choice: Choice,
         tested: Sequence[Tested[SegmentModel | None]],
     ) -> tuple[Tested[SegmentModel | None], ...]:
-        """Find the centres of the chosen number, and measure them beside the groups by spend."""
+        """Find the centres of the chosen number, and measure it beside as many groups by spend."""
         customers: PreparedCustomers = prepared.value
         with stage(run.spark, f"fit {counted(choice.parts, 'segment')}"):
             model = fit_centers(customers, run.section, k=choice.parts)
-        measured = beside_spend_groups(customers, model)
+        measured = beside_spend_groups(customers, run.section, k=choice.parts)
         for segment in model.segments:
             log.info("  %d %s", segment.segment_id, segment.name)
-        numbers = tested[0].metrics
+        numbers, verdicts = tested[0].metrics, tested[0].verdicts
         return (
             Tested(SPEND_GROUPS, True, None, measured[SPEND_GROUPS]),
-            Tested(KMEANS, False, model, (*numbers, *measured[KMEANS])),
+            Tested(KMEANS, False, model, (*numbers, *measured[KMEANS]), verdicts),
         )
 
     def artifact(

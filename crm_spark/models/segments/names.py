@@ -80,6 +80,23 @@ def words_of(feature: str) -> Words:
     )
 
 
+def agreed_levels(
+    center: Sequence[float], mean_differences: Sequence[float | None]
+) -> tuple[float, ...]:
+    """Give a centre's levels, 0 where the plain mean is not on the same side of that of all.
+
+    A centre is the mean of winsorised logarithms, while profiles show plain means: most of a
+    segment may buy more than usual, and its mean be below that of all, which a few raise.
+    `mean_differences` are the segment's plain means less those of all, None where unknown.
+    """
+    if not mean_differences:
+        return tuple(center)
+    return tuple(
+        level if difference is None or level * difference > 0 else 0.0
+        for level, difference in zip(center, mean_differences, strict=True)
+    )
+
+
 def segment_names(features: Sequence[str], centers: Sequence[Sequence[float]]) -> list[str]:
     """Name each centre, given in standard deviations from the base's mean.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.clustering import KMeans
 from pyspark.ml.feature import VectorAssembler
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -28,7 +28,7 @@ from crm_spark.models.segments.model import (
     order_group,
     standardised,
 )
-from crm_spark.models.segments.names import segment_names
+from crm_spark.models.segments.names import agreed_levels, segment_names
 from crm_spark.models.segments.section import SegmentsSection
 from crm_spark.words import are, counted, verb
 
@@ -74,20 +74,22 @@ class Sample:
 class PreparedCustomers:
     """The customers of one snapshot as they are segmented, and the samples that are measured.
 
-    On the customers of `choosing` the number of segments is chosen, on those of `quoted` the
-    figures are measured that are quoted: other customers, unless the number is given.
+    On the customers of `choosing` the numbers of segments are measured. The comparison with the
+    rule is measured on those of `quoted`, with centres found on those of `fitting`: other
+    customers. The inputs are fitted on all.
     """
 
     rows: DataFrame
     n_customers: int
     inputs: tuple[SegmentInput, ...]
     choosing: Sample
+    fitting: Sample
     quoted: Sample
 
 
 @dataclass(frozen=True)
 class FittedSegments:
-    """The model, its measured figures by kind, the sample's size, and why this many segments."""
+    """The model, its figures by kind, of how many customers, and why this many segments."""
 
     model: SegmentModel
     measured: Mapping[str, tuple[Measured, ...]]
@@ -110,7 +112,7 @@ def fit_segments(snapshot: DataFrame, params: SegmentsSection) -> FittedSegments
         model = fit_centers(prepared, params, k=k)
     finally:
         rows.unpersist()
-    measured = beside_spend_groups(prepared, model)
+    measured = beside_spend_groups(prepared, params, k=k)
     measured[KMEANS] = (*numbers, *measured[KMEANS])
     return FittedSegments(model, measured, len(prepared.quoted), why)
 
@@ -133,10 +135,10 @@ def prepare_customers(
     _require_customers(n_customers, params)
     inputs = fit_inputs(rows, params, n_customers=n_customers, features=features)
     sample = _sample(rows, inputs, params)
-    if params.k:
-        return PreparedCustomers(rows, n_customers, inputs, sample, sample)
+    fitting, quoted = sample.every_second(0), sample.every_second(1)
+    # With a given number nothing is chosen: it is measured on all of them.
     return PreparedCustomers(
-        rows, n_customers, inputs, sample.every_second(0), sample.every_second(1)
+        rows, n_customers, inputs, sample if params.k else fitting, fitting, quoted
     )
 
 
@@ -292,8 +294,9 @@ def choose_number(measured: Sequence[Measured], params: SegmentsSection) -> tupl
         reason = f"none of {possible[0]} to {possible[-1]} is stable, the most stable"
     if params.k:
         reason = "the configured number"
+    n = next(one.n for one in measured if one.name == f"{SILHOUETTE}{k}")
     figures = f"silhouette {silhouette[k]:.3f}, stability {stability[k]:.3f}"
-    return k, f"{counted(k, 'segment')}, {reason}: {figures}"
+    return k, f"{counted(k, 'segment')}, {reason}: {figures}, of {counted(n, 'customer')}"
 
 
 def _by_number(measured: Sequence[Measured], metric: str) -> dict[int, float]:
@@ -334,7 +337,10 @@ def fit_centers(prepared: PreparedCustomers, params: SegmentsSection, *, k: int)
     """Find the centres of k segments of all customers, put them in order and name them."""
     rows, inputs = prepared.rows, prepared.inputs
     names = [feature.name for feature in inputs]
-    read = standardised(rows, inputs, keep=["customer_id", F.col(SPEND).alias("_spend")]).persist()
+    plain = [F.col(name).cast(T.DoubleType()).alias(f"_plain_{name}") for name in names]
+    read = standardised(
+        rows, inputs, keep=["customer_id", F.col(SPEND).alias("_spend"), *plain]
+    ).persist()
     assembler = VectorAssembler(inputCols=names, outputCol="features")
     best: tuple[float, PipelineModel, Any] | None = None
     try:
@@ -357,16 +363,24 @@ def fit_centers(prepared: PreparedCustomers, params: SegmentsSection, *, k: int)
             best[1]
             .transform(read)
             .groupBy(CLUSTER)
-            .agg(F.avg("_spend").cast(T.DoubleType()).alias("spend"))
+            .agg(
+                F.avg("_spend").cast(T.DoubleType()).alias("spend"),
+                *[F.sum(f"_plain_{name}").alias(f"sum_{name}") for name in names],
+                *[F.count(f"_plain_{name}").alias(f"n_{name}") for name in names],
+            )
             .collect()
-        )
+        )  # a row a segment
     finally:
         read.unpersist()
     centers = [tuple(float(value) for value in center) for center in best[2].clusterCenters()]
     spend = {row[CLUSTER]: row["spend"] for row in found}
     clusters = sorted(spend, key=lambda cluster: (-(spend[cluster] or 0.0), centers[cluster]))
     clusters += [cluster for cluster in range(len(centers)) if cluster not in spend]
-    called = segment_names(names, [centers[cluster] for cluster in clusters])
+    apart = _mean_differences(found, names)
+    called = segment_names(
+        names,
+        [agreed_levels(centers[cluster], apart.get(cluster, ())) for cluster in clusters],
+    )
     segments = tuple(
         NamedSegment(position, name, cluster, centers[cluster])
         for position, (cluster, name) in enumerate(zip(clusters, called, strict=True), start=1)
@@ -374,32 +388,55 @@ def fit_centers(prepared: PreparedCustomers, params: SegmentsSection, *, k: int)
     return SegmentModel(tuple(inputs), segments, best[1])
 
 
+def _mean_differences(
+    found: Sequence[Row], names: Sequence[str]
+) -> dict[int, tuple[float | None, ...]]:
+    """Give how far each segment's means are from those of all, None where nothing is known."""
+    differences: dict[int, list[float | None]] = {row[CLUSTER]: [] for row in found}
+    for name in names:
+        n_known = sum(row[f"n_{name}"] for row in found)
+        of_all = sum(row[f"sum_{name}"] or 0.0 for row in found) / n_known if n_known else 0.0
+        for row in found:
+            n = row[f"n_{name}"]
+            differences[row[CLUSTER]].append(row[f"sum_{name}"] / n - of_all if n else None)
+    return {cluster: tuple(values) for cluster, values in differences.items()}
+
+
 def beside_spend_groups(
-    prepared: PreparedCustomers, model: SegmentModel
+    prepared: PreparedCustomers, params: SegmentsSection, *, k: int
 ) -> dict[str, tuple[Measured, ...]]:
-    """Measure the model and, beside it, as many groups of equal size cut by spend alone."""
+    """Measure k segments and, beside them, as many groups of equal size cut by spend alone.
+
+    The centres are found on other customers of the sample than those measured. All the same,
+    k-means seeks to explain the inputs' variance, and the rule does not: without any groups among
+    the customers, k-means explains more.
+    """
+    from sklearn.cluster import KMeans as SampleKMeans
     from sklearn.metrics import silhouette_score
 
-    sample, n = prepared.quoted.inputs, len(prepared.quoted)
-    centers = np.array([segment.center for segment in model.segments])
-    nearest = ((sample[:, None, :] - centers[None, :, :]) ** 2).sum(axis=2).argmin(axis=1)
+    fitting, sample, n = prepared.fitting.inputs, prepared.quoted.inputs, len(prepared.quoted)
+    n_clusters = min(k, len(np.unique(fitting, axis=0)))  # half of few customers may be alike
+    kmeans = SampleKMeans(
+        n_clusters, n_init=params.n_starts, random_state=params.seed, tol=_TOLERANCE
+    )
+    nearest = kmeans.fit(fitting).predict(sample)
     ranks = prepared.quoted.spend.argsort(kind="stable").argsort(kind="stable")
-    groups = ranks * len(centers) // n
+    groups = ranks * k // n
     measured: dict[str, tuple[Measured, ...]] = {}
     for name, labels in ((KMEANS, nearest), (SPEND_GROUPS, groups)):
         found = [Measured("explained_share", _explained_share(sample, labels), n)]
-        if len(np.unique(labels)) > 1:
+        if 1 < len(np.unique(labels)) < n:
             found.append(Measured("silhouette", float(silhouette_score(sample, labels)), n))
         measured[name] = tuple(found)
-    measured[KMEANS] += (Measured("n_segments", float(len(centers)), n),)
+    measured[KMEANS] += (Measured("n_segments", float(k), n),)
     return measured
 
 
-def _explained_share(sample: Matrix, labels: NDArray[np.int64]) -> float:
-    """Give the share of the inputs' variance that lies between the groups."""
+def _explained_share(sample: Matrix, labels: NDArray[np.int64]) -> float | None:
+    """Give the share of the inputs' variance that lies between the groups; None without any."""
     within = sum(
         ((sample[labels == label] - sample[labels == label].mean(axis=0)) ** 2).sum()
         for label in np.unique(labels)
     )
     total = ((sample - sample.mean(axis=0)) ** 2).sum()
-    return float(1 - within / total)
+    return float(1 - within / total) if total else None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from crm_spark.models.segments.section import SegmentsSection
 from crm_spark.models.segments.train import FEWEST_PER_SEGMENT
 from crm_spark.models.usability.data import data_verdicts
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.tables.checks import Verdict
-from crm_spark.words import are, counted, verb
+from crm_spark.words import are, counted, noun, verb
 
 SEGMENTS = "segments"
 
@@ -26,6 +27,27 @@ def segments_verdicts(facts: DataFacts, *, params: SegmentsSection) -> list[Verd
         segments_history(facts, params),
         segments_customers(facts, params),
         *data_verdicts(facts, SEGMENTS),
+    ]
+
+
+def left_out_verdicts(params: SegmentsSection, inputs: Sequence[str]) -> list[Verdict]:
+    """Say which features tell no customers apart; none where all are among the inputs."""
+    left_out = [name for name in params.features if name not in inputs]
+    if not left_out:
+        return []
+    n = len(left_out)
+    return [
+        Verdict(
+            "features",
+            SEGMENTS,
+            ", ".join(left_out),
+            "values that differ",
+            "advice",
+            f"{', '.join(left_out)} {are(n)} left out: once the lowest and the highest "
+            f"{params.winsorize_share:.2%} of values are pulled in, no two customers differ by "
+            f"{noun(n, 'it', 'them')}. Name other segments.features, or a smaller "
+            "segments.winsorize_share",
+        )
     ]
 
 
@@ -87,8 +109,9 @@ def segments_customers(facts: DataFacts, params: SegmentsSection) -> Verdict:
             found,
             f"at least {better:,}",
             "advice",
-            f"{counted(n, 'customer')} do for segments by {counted(n_inputs, 'feature')}; with "
-            f"{better:,} they would come out much the same every time",
+            f"{counted(n, 'customer')} do for segments by {counted(n_inputs, 'feature')}, "
+            f"{better:,} are better: of fewer, segments depend more on who happens to be among "
+            "them. Whether other customers would give the same, the stability of the training says",
         )
     return Verdict(
         "customers",

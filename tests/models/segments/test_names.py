@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from crm_spark.models.segments.names import APART, FAR_APART, segment_names, words_of
+from crm_spark.models.segments.names import APART, FAR_APART, agreed_levels, segment_names, words_of
 
 THREE = ("days_since_last_order", "n_orders", "spend_amount")
 LEVELS = (-2.0, -0.7, 0.0, 0.7, 2.0)
@@ -29,6 +29,17 @@ def test_the_order_of_features_does_not_change_a_name() -> None:
 def test_a_feature_like_the_base_is_not_named_while_two_others_are() -> None:
     names = segment_names(THREE, [(0.1, 1.0, 1.0), (0.1, -1.0, -1.0)])
     assert names == ["frequent, high spend", "occasional, low spend"]
+
+
+def test_a_level_is_named_only_where_the_plain_mean_is_on_its_side() -> None:
+    center = (0.9, 0.9, -0.9)
+    assert agreed_levels(center, (-4.0, 120.0, -7.5)) == (0.0, 0.9, -0.9)
+    assert agreed_levels(center, (4.0, 0.0, 7.5)) == (0.9, 0.0, 0.0)
+
+
+def test_a_level_stays_where_no_plain_mean_is_known() -> None:
+    assert agreed_levels((0.9, -0.9), (None, -1.0)) == (0.9, -0.9)
+    assert agreed_levels((0.9, -0.9), ()) == (0.9, -0.9)
 
 
 def test_all_features_are_named_where_fewer_than_two_are_apart() -> None:

@@ -22,6 +22,7 @@ from crm_spark.models.segments.train import (
     FittedSegments,
     PreparedCustomers,
     Sample,
+    beside_spend_groups,
     choose_number,
     fit_inputs,
     fit_segments,
@@ -139,9 +140,9 @@ def test_planted_groups_are_found_and_the_first_segment_spends_most(
 def test_the_nearest_centre_is_chosen_and_its_distance_is_numpys(
     fitted: FittedSegments, assigned: pd.DataFrame
 ) -> None:
-    beside = distances(standardised_by_hand(BASE), centers_of(fitted.model))
-    assert assigned["segment_id"].tolist() == (beside.argmin(axis=1) + 1).tolist()
-    assert assigned["distance_to_center"].to_numpy() == pytest.approx(beside.min(axis=1), abs=1e-9)
+    by_hand = distances(standardised_by_hand(BASE), centers_of(fitted.model))
+    assert assigned["segment_id"].tolist() == (by_hand.argmin(axis=1) + 1).tolist()
+    assert assigned["distance_to_center"].to_numpy() == pytest.approx(by_hand.min(axis=1), abs=1e-9)
 
 
 def test_a_segment_has_the_name_of_its_id(fitted: FittedSegments, assigned: pd.DataFrame) -> None:
@@ -180,7 +181,7 @@ def numbers_of(sample: Floats, params: SegmentsSection) -> tuple[dict[int, float
     """Give the stability of each number of segments on a sample, the chosen number, and why."""
     rows = cast("DataFrame", None)  # what is measured is the sample alone
     drawn = Sample(sample, np.zeros(len(sample)))
-    prepared = PreparedCustomers(rows, len(sample), (), choosing=drawn, quoted=drawn)
+    prepared = PreparedCustomers(rows, len(sample), (), drawn, fitting=drawn, quoted=drawn)
     measured = measure_numbers(prepared, params)
     k, why = choose_number(measured, params)
     stability = {
@@ -197,6 +198,7 @@ def test_customers_without_groups_are_stable_at_no_number_of_segments() -> None:
     assert set(stability) == {4, 5, 6, 7, 8}
     assert max(stability.values()) < STABLE - 0.1
     assert "none of 4 to 8 is stable" in why
+    assert why.endswith("of 1,000 customers")
 
 
 def test_groups_far_apart_are_perfectly_stable_at_their_number_alone() -> None:
@@ -221,18 +223,77 @@ def test_customers_that_hardly_differ_can_be_resampled() -> None:
     assert 0.0 <= stability[2] <= 1.0
 
 
-def test_explained_share_is_one_less_the_share_within_and_above_that_of_spend_groups(
-    fitted: FittedSegments,
-) -> None:
-    matrix = standardised_by_hand(BASE)
-    group = np.array([GROUP[customer] for customer in BASE["customer_id"]])
-    means = np.array([matrix[group == number].mean(axis=0) for number in range(4)])
-    within = ((matrix - means[group]) ** 2).sum()
-    figures = figures_of(fitted)
-    expected = 1 - within / ((matrix - matrix.mean(axis=0)) ** 2).sum()
+def beside(fitting: Floats, quoted: Floats, *, k: int) -> dict[tuple[str, str], float | None]:
+    """Compare k segments with groups by the first input, as measured on `quoted`."""
+    halves = [Sample(half, half[:, 0]) for half in (fitting, quoted)]
+    rows = cast("DataFrame", None)  # what is measured are the samples alone
+    n = len(fitting) + len(quoted)
+    prepared = PreparedCustomers(rows, n, (), halves[0], fitting=halves[0], quoted=halves[1])
+    measured = beside_spend_groups(prepared, SegmentsSection(k=k), k=k)
+    assert {one.n for ours in measured.values() for one in ours} == {len(quoted)}
+    return {(kind, one.name): one.value for kind, ours in measured.items() for one in ours}
+
+
+def groups_at(*centers: tuple[float, float]) -> Floats:
+    random = np.random.default_rng(3)
+    return np.vstack([random.normal(center, 0.1, size=(50, 2)) for center in centers])
+
+
+def test_explained_share_is_one_less_the_share_within_the_groups() -> None:
+    sample = groups_at((0, 0), (0, 4), (4, 0), (4, 4))
+    group = np.repeat(range(4), 50)
+    means = np.array([sample[group == number].mean(axis=0) for number in range(4)])
+    within = ((sample - means[group]) ** 2).sum()
+    expected = 1 - within / ((sample - sample.mean(axis=0)) ** 2).sum()
+    figures = beside(groups_at((4, 4), (0, 4), (4, 0), (0, 0)), sample, k=4)
     assert figures["kmeans", "explained_share"] == pytest.approx(expected, abs=1e-9)
-    assert figures["kmeans", "explained_share"] >= figures["spend_groups", "explained_share"]
-    assert fitted.n_sample == len(BASE)
+    assert figures["kmeans", "n_segments"] == 4
+
+
+def test_the_comparison_does_not_see_groups_of_the_customers_that_it_is_measured_on() -> None:
+    # The fitting half has two groups side by side, the quoted half two above one another.
+    figures = beside(groups_at((0, 2), (4, 2)), groups_at((0, 0), (0, 4)), k=2)
+    explained = figures["kmeans", "explained_share"]
+    assert explained is not None
+    assert explained < 0.05
+
+
+def test_without_groups_k_means_is_ahead_of_the_rule_all_the_same() -> None:
+    blob = np.random.default_rng(3).normal(size=(2000, 3))
+    figures = beside(blob[::2], blob[1::2], k=5)
+    ours, rules = (figures[kind, "explained_share"] or 0.0 for kind in ("kmeans", "spend_groups"))
+    assert ours > rules + 0.1
+
+
+def test_where_the_customers_measured_are_all_alike_nothing_is_explained() -> None:
+    figures = beside(groups_at((0, 0), (4, 4)), np.zeros((30, 2)), k=2)
+    assert figures["kmeans", "explained_share"] is None
+    assert ("kmeans", "silhouette") not in figures
+
+
+def test_the_comparison_is_measured_on_half_of_the_sample(fitted: FittedSegments) -> None:
+    figures = figures_of(fitted)
+    ours, rules = (figures[kind, "explained_share"] or 0.0 for kind in ("kmeans", "spend_groups"))
+    assert 0.9 < ours < 1.0
+    assert ours >= rules
+    assert fitted.n_sample == len(BASE) / 2
+
+
+def test_no_level_is_named_that_the_plain_mean_denies(spark: SparkSession) -> None:
+    # Two groups by silence and orders: the recent spend 100 each, the others 10 or, a few, 900.
+    recent_ones = [(f"r{n:03}", n % 5, 10, 100.0) for n in range(80)]
+    silent_ones = [(f"s{n:03}", 300 + n % 5, 2, 10.0 if n % 4 else 900.0) for n in range(80)]
+    snapshot = spark.createDataFrame(
+        [*recent_ones, *silent_ones],
+        "customer_id string, days_since_last_order bigint, n_orders bigint, spend_amount double",
+    )
+    recent = next(
+        segment
+        for segment in fit_segments(snapshot, SegmentsSection(k=2, n_starts=2)).model.segments
+        if segment.center[0] < 0
+    )
+    assert recent.center[2] > 0.25  # by logarithms they buy more than the others
+    assert recent.name == "frequent, recent"
 
 
 def test_a_model_read_back_from_its_spec_assigns_alike(
@@ -343,9 +404,9 @@ def test_negative_money_is_a_logarithm_both_ways_from_zero(base: DataFrame) -> N
     features = ("n_orders", "net_spend_amount")
     params = SegmentsSection(features=features, k=4, n_starts=2)
     model = fit_segments(base, params).model
-    beside = distances(standardised_by_hand(BASE, features), centers_of(model))
+    by_hand = distances(standardised_by_hand(BASE, features), centers_of(model))
     found = assignment(model, base)
-    assert found["distance_to_center"].to_numpy() == pytest.approx(beside.min(axis=1), abs=1e-9)
+    assert found["distance_to_center"].to_numpy() == pytest.approx(by_hand.min(axis=1), abs=1e-9)
     # Group 1 has the negative sums, spends third, and is a segment of its own.
     group = found["customer_id"].map(GROUP)
     assert set(found.loc[group == 1, "segment_id"]) == {3}

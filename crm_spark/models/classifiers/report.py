@@ -45,7 +45,7 @@ def glossary(grade_of: str) -> tuple[tuple[str, str], ...]:
             "A: surely better than the best rule, by .005 of AUC or more, and calibrated; B: "
             "surely better, and calibrated; C: the rest",
         ),
-        ("Lift at 10 %", "How many times more leavers the riskiest tenth holds than a tenth at random"),
+        ("Lift at 10 %", "How many times more leavers the riskiest tenth has than one at random"),
     )
 
 

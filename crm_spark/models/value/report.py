@@ -42,7 +42,10 @@ GLOSSARY = (
     ("Expected spend", "What a customer spends in the days ahead on average, less what comes back"),
     ("Mean error", "How far what was expected lies from what was spent, on average, a customer"),
     ("Best tenth found", "Of the tenth who then spent most, the share that had been expected to"),
-    ("Grade of value", "A: at least 5 % more of the best tenth found than by any rule; B: more; C: no more"),
+    (
+        "Grade of value",
+        "A: at least 5 % more of the best tenth found than by any rule; B: more; C: no more",
+    ),
     ("80 % interval", "Eight of ten customers of whom as much was expected spent within it"),
 )
 

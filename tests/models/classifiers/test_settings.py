@@ -60,7 +60,7 @@ def test_xgboost_that_is_not_installed_is_refused_with_what_to_do(
     monkeypatch.setattr(module, "find_spec", lambda _: None)
     # The settings are the same everywhere: where it was trained is not where it scores.
     settings = LearnerSettings.model_validate({"candidates": ["xgboost"]})
-    with pytest.raises(ConfigError, match=r"pip install crm_spark\[xgboost\]"):
+    with pytest.raises(ConfigError, match=r"pip install '\.\[xgboost\]'"):
         require_installed(settings)
     require_installed(LearnerSettings.model_validate({"candidates": ["forest"]}))
     assert LearnerSettings.model_validate({"candidates": ["forest"], "xgboost": {"n_trees": 7}})

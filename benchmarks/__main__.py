@@ -14,6 +14,7 @@ from statistics import median
 
 from benchmarks import (
     cutoffs,
+    day,
     demand,
     executors,
     features,
@@ -56,6 +57,7 @@ SECTIONS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
     "small": lambda place, given: small.measured(place, repeats=given.repeats),
     "ingest": _each_size(ingest.measured),
     "increment": _each_size(increment.measured, is_repeated=False),
+    "day": _each_size(day.measured, is_repeated=False),
     "features": _each_size(features.measured),
     "cutoffs": _each_size(cutoffs.measured),
     "one_customer": _each_size(one_customer.measured, is_repeated=False),

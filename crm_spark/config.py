@@ -210,7 +210,7 @@ def load_config(text: str, *, name: str, overrides: Iterable[str] = ()) -> Confi
     try:
         config = kind.model_validate(values, context={KNOWN_FEATURES: features})
     except ValidationError as error:
-        faults += [_explain(fault, kind) for fault in error.errors()]
+        faults += dict.fromkeys(_explain(fault, kind) for fault in error.errors())
     if faults:
         raise ConfigError(listed(name, faults))
     return config
@@ -328,10 +328,28 @@ def _resolve_environment(value: Any, missing: list[str]) -> Any:
     return _ENVIRONMENT.sub(resolve, value)
 
 
+# What pydantic's faults of types mean in YAML.
+_EXPECTED = {
+    **dict.fromkeys(("model_type", "dict_type"), "keys of its own"),
+    **dict.fromkeys(("tuple_type", "list_type"), "a list such as [a, b]"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    "string_type": "a text",
+}
+_ONE_OF = ("str", "int", "float", "bool")
+
+
 def _explain(fault: Mapping[str, Any], kind: type[Config]) -> str:
     """Turn one fault of pydantic into a sentence with the key's full path."""
     location = [part for part in fault["loc"] if not str(part).startswith("function-")]
+    expected = _EXPECTED.get(fault["type"])
+    if expected and location[-1] in _ONE_OF:  # of several types a fault each
+        location, expected = location[:-1], "a text, a number, or true or false"
     path = ".".join(str(part) for part in location)
+    found = fault.get("input")
+    if expected:
+        return f"{path}: expected {expected}, found {_found(found)}"
     if fault["type"] == "extra_forbidden":
         known = _keys_beside(location, kind)
         hint = nearest(str(location[-1]), known) or f", known: {', '.join(sorted(known))}"
@@ -339,11 +357,18 @@ def _explain(fault: Mapping[str, Any], kind: type[Config]) -> str:
     if fault["type"] == "missing":
         return f"{path}: is missing"
     message = str(fault["msg"]).removeprefix("Value error, ")
-    found = fault.get("input")
     if fault["type"] == "value_error" or isinstance(found, (dict, list)):
         return f"{path}: {message}" if path else message
-    shown = redact(found) if isinstance(found, str) else found
-    return f"{path}: {message}, found {shown!r}"
+    return f"{path}: {message}, found {_found(found)}"
+
+
+def _found(value: object) -> str:
+    """Write what stands at a key: a value without its secrets, or what kind of thing it is."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, (dict, list)):
+        return "keys" if isinstance(value, dict) else "a list"
+    return repr(redact(value) if isinstance(value, str) else value)
 
 
 def _keys_beside(location: list[Any], kind: type[Config]) -> list[str]:
@@ -355,7 +380,7 @@ def _keys_beside(location: list[Any], kind: type[Config]) -> list[str]:
         if inner is None:
             continue
         model = inner
-    return list(model.model_fields)
+    return [name for name, field in model.model_fields.items() if field.repr]
 
 
 def _model_within(annotation: Any) -> type[BaseModel] | None:

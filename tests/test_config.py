@@ -584,3 +584,29 @@ def test_what_is_no_store_of_mlflow_is_a_fault(uri: str) -> None:
 )
 def test_stores_of_mlflow_are_taken(uri: str) -> None:
     assert load(document(), f"tracking.uri={uri}").tracking.uri == uri
+
+
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("churn=", "churn: expected keys of its own, found nothing"),
+        ("segments=[1]", "segments: expected keys of its own, found a list"),
+        ("models=churn", "models: expected a list such as [a, b], found 'churn'"),
+        ("order_span_days=x", "order_span_days: expected a whole number, found 'x'"),
+        ("time_zone=3", "time_zone: expected a text, found 3"),
+        ("churn.horizon_days=1.5", "churn.horizon_days: expected a whole number, found 1.5"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_said_in_words_of_yaml(override: str, fault: str) -> None:
+    assert fault in error_message(document(), override)
+
+
+def test_a_property_of_spark_that_is_no_value_is_one_fault() -> None:
+    message = error_message(document(spark={"properties": {"spark.x": {"y": 1}}}))
+    assert message.count("spark.properties") == 1
+
+
+def test_keys_that_are_not_for_users_are_not_offered() -> None:
+    message = error_message(document(churn={"nothing_like_it_at_all": 1}))
+    assert "known: " in message and "horizon_days" in message
+    assert "open_days" not in message and "is_settled" not in message

@@ -258,10 +258,10 @@ def test_with_broken_families_features_that_others_name_are_not_called_unknown(
 @pytest.mark.parametrize(
     ("features", "says"),
     [
-        ({"families": "my_shop"}, "features.families: Input should be a valid"),
-        ({"families": [7]}, "features.families.0: Input should be a valid string"),
+        ({"families": "my_shop"}, "features.families: expected a list"),
+        ({"families": [7]}, "features.families.0: expected a text"),
         ({"familys": []}, "features.familys: unknown key, did you mean 'families'"),
-        ([], "features: Input should be a valid"),
+        ([], "features: expected keys of its own"),
     ],
 )
 def test_a_section_that_is_none_is_refused(features: object, says: str) -> None:

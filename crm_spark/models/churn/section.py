@@ -54,8 +54,8 @@ class ChurnSection(LearnerSettings):
     # Of those whom days that are chosen call lost, no larger share may come back.
     returning_share: float = Field(default=0.2, gt=0, lt=1)
     # Which of the two are left to be chosen, and whether they are. No keys of the configuration.
-    open_days: tuple[str, ...] = ()
-    is_settled: bool = False
+    open_days: tuple[str, ...] = Field(default=(), repr=False)
+    is_settled: bool = Field(default=False, repr=False)
     grace_days: int = Field(default=0, ge=0, le=365)
     cutoff_every_days: int = Field(default=28, ge=1)
     n_training_cutoffs: int = Field(default=6, ge=1, le=60)

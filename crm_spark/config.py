@@ -51,7 +51,6 @@ from crm_spark.tables.mapped import Mapped
 class Config(BaseModel):
     """Everything a run is told besides its date.
 
-    Lines bought under one order number more than `order_span_days` apart are different orders.
     load_config() gives a subclass with a section for each model. With `models` those named there
     have to succeed; without it all are made that the mapping and the data allow.
     """
@@ -60,15 +59,21 @@ class Config(BaseModel):
 
     storage: StorageSection
     sources: SourcesSection
+    # Where runs and models go.
     tracking: TrackingSection = Field(default_factory=TrackingSection)
+    # Whose midnights begin the business days; stamps without a zone are of it, too.
     time_zone: str = "UTC"
+    # Lines bought under one order number more than so many days apart are different orders.
     order_span_days: int = Field(default=ORDER_SPAN_DAYS, ge=0)
     currencies: CurrenciesSection | None = None
+    # Properties of a session that we start.
     spark: SparkSection = Field(default_factory=SparkSection)
     features: FeaturesSection = Field(default_factory=FeaturesSection)
     rfm: RfmSection = Field(default_factory=RfmSection)
     report: ReportSection = Field(default_factory=ReportSection)
+    # How often models are trained anew.
     training: TrainingSection = Field(default_factory=TrainingSection)
+    # Those that have to be made, ours by name and your own by module; by default all that can be.
     models: tuple[str, ...] | None = Field(default=None, min_length=1)
 
     if TYPE_CHECKING:
@@ -376,17 +381,18 @@ def _keys_beside(location: list[Any], kind: type[Config]) -> list[str]:
     model: type[BaseModel] = kind
     for part in location[:-1]:
         field = model.model_fields.get(str(part))
-        inner = _model_within(field.annotation) if field else None
+        inner = section_within(field.annotation) if field else None
         if inner is None:
             continue
         model = inner
     return [name for name, field in model.model_fields.items() if field.repr]
 
 
-def _model_within(annotation: Any) -> type[BaseModel] | None:
+def section_within(annotation: Any) -> type[BaseModel] | None:
+    """Give the section that a field of this type holds; None where it holds values."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in getattr(annotation, "__args__", ()):
-        if found := _model_within(argument):
+        if found := section_within(argument):
             return found
     return None

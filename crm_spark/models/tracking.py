@@ -51,7 +51,9 @@ class TrackingSection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # A store of MLflow: sqlite:///file, http://server, a database.
     uri: str = "sqlite:///mlflow.db"
+    # The experiment that runs are kept under.
     experiment: str = Field(default="crm_spark", min_length=1)
     # Where artifacts go; a server decides for itself, SQLite keeps them beside its file.
     artifact_root: str | None = None

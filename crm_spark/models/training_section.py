@@ -18,6 +18,7 @@ class TrainingSection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # 7: on Mondays; 28: on every fourth.
     every_days: int = Field(default=1, ge=1)
 
     def newest_day(self, day: date) -> date:

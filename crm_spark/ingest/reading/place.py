@@ -6,6 +6,8 @@ from typing import Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from crm_spark.ingest.reading.options import misspelt_options
+
 Format = Literal["csv", "json", "parquet", "orc", "delta", "jdbc", "table"]
 FILE_FORMATS = ("csv", "json", "parquet", "orc")
 
@@ -41,6 +43,8 @@ class PlaceSection(BaseModel):
             raise ValueError("skip_lines is for format: csv")
         if self.skip_lines and str(self.options.get("inferSchema", "")).lower() == "true":
             raise ValueError("skip_lines needs columns of text: leave inferSchema out")
+        if self.format in FILE_FORMATS and (faults := misspelt_options(self.options)):
+            raise ValueError("; ".join(faults))
         return self
 
     @property

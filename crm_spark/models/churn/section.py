@@ -48,21 +48,27 @@ class ChurnSection(LearnerSettings):
     cut-off T exists once T + horizon_days + grace_days has passed.
     """
 
-    # `auto`: chosen once from the gaps between orders, see chosen_days.py.
+    # Or `auto`: chosen once from the gaps between orders.
     horizon_days: int = Field(default=28, ge=1, le=730)
+    # Or `auto`.
     active_days: int = Field(default=84, ge=1, le=1095)
     # Of those whom days that are chosen call lost, no larger share may come back.
     returning_share: float = Field(default=0.2, gt=0, lt=1)
     # Which of the two are left to be chosen, and whether they are. No keys of the configuration.
     open_days: tuple[str, ...] = Field(default=(), repr=False)
     is_settled: bool = Field(default=False, repr=False)
+    # Orders may come so many days late: a label is taken for known only then.
     grace_days: int = Field(default=0, ge=0, le=365)
+    # The cut-offs that are learnt from lie so many days apart.
     cutoff_every_days: int = Field(default=28, ge=1)
+    # So many of them, the latest of which calibrates.
     n_training_cutoffs: int = Field(default=6, ge=1, le=60)
+    # At most so many reasons a customer.
     n_reasons: int = Field(default=3, ge=0, le=10)
     # So many tenths of the customers, the most at risk first, have reasons: these are exact, and
     # take about a millisecond a customer.
     explained_deciles: int = Field(default=10, ge=0, le=10)
+    # Importances are means over so many customers of the test.
     importance_rows: int = Field(default=5000, ge=100, le=50_000)
     # Test cut-offs of backtest_churn; by default the latest six, a horizon apart.
     backtest_cutoffs: tuple[date, ...] = ()

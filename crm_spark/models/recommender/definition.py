@@ -31,11 +31,11 @@ from crm_spark.models.contract import (
 )
 from crm_spark.models.recommender.als import ProductFactors
 from crm_spark.models.recommender.facts import read_recommendations
+from crm_spark.models.recommender.hit_shares import customer_silences, with_hit_probability
 from crm_spark.models.recommender.metrics import HIT_RATE
 from crm_spark.models.recommender.offers import (
     customer_histories,
     rank_products,
-    with_hit_probability,
 )
 from crm_spark.models.recommender.report import GLOSSARY, show_recommendations
 from crm_spark.models.recommender.section import Policy, RecommendationsSection
@@ -302,8 +302,10 @@ class Recommender(Model[RecommendationsSection, None, RecommenderModel]):
         offers = rank_products(
             histories, catalogue, {"": ladder}, fitted.params.als, n=run.section.n
         )
-        hits = fitted.hit_shares.get(ladder.policy, {})
-        return {PRODUCT_RECOMMENDATIONS: with_hit_probability(offers.drop("list"), hits)}
+        shares = fitted.hit_shares.get(ladder.policy, {})
+        silences = customer_silences(interactions, fitted.params.horizon_days)
+        known = with_hit_probability(offers.drop("list"), silences, shares)
+        return {PRODUCT_RECOMMENDATIONS: known}
 
     def report(self, request: ReportRequest, section: RecommendationsSection) -> Subject | None:
         """Give what is offered, and how good it is."""

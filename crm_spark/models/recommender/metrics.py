@@ -22,11 +22,6 @@ OFFERED_HIT_RATE = f"offered_hit_rate_at_{AT}"
 # By how much nDCG is higher than that of the best rule, by customer.
 NDCG_GAIN = f"ndcg_gain_at_{AT}"
 MEANS = (NDCG, HIT_RATE, PRECISION)
-# Of fewer offers of a rung at a rank the share that was bought says little: the rung's is given.
-FEWEST_OFFERS = 100
-
-# Of each rung the share of offers at rank 1, 2, ... that was bought.
-HitShares = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
@@ -201,41 +196,3 @@ def _interval_of_mean(mean: float, std: float | None, n: int) -> Interval:
         return None, None
     half = 1.96 * std / math.sqrt(n)
     return mean - half, mean + half
-
-
-def hit_shares(recommended: DataFrame, relevant: DataFrame) -> dict[str, HitShares]:
-    """Give of each list the share of offers, by rung and rank, whose product was then bought.
-
-    Reads `recommended` and `relevant` as ranking_metrics() does. Over all customers who are offered
-    something, whether or not they bought anything; to six decimals. Of a rung with fewer than
-    FEWEST_OFFERS in all nothing is said.
-    """
-    bought = relevant.select("customer_id", "product_id", F.lit(1).alias("hit"))
-    rows = (
-        recommended.where(F.col("rank") <= AT)
-        .join(bought, ["customer_id", "product_id"], "left")
-        .groupBy("list", "source", "rank")
-        .agg(F.count(F.lit(1)).alias("n"), F.count("hit").alias("n_hits"))
-        .collect()  # ten ranks a rung of a list
-    )
-    return {
-        name: _shares_by_rung([row for row in rows if row["list"] == name])
-        for name in sorted({row["list"] for row in rows})
-    }
-
-
-def _shares_by_rung(rows: Sequence[Row]) -> HitShares:
-    found: HitShares = {}
-    for source in sorted({row["source"] for row in rows}):
-        of_rung = {row["rank"]: row for row in rows if row["source"] == source}
-        n = sum(row["n"] for row in of_rung.values())
-        if n < FEWEST_OFFERS:
-            continue
-        usual = sum(row["n_hits"] for row in of_rung.values()) / n
-        found[source] = [
-            round(of_rung[rank]["n_hits"] / of_rung[rank]["n"], 6)
-            if rank in of_rung and of_rung[rank]["n"] >= FEWEST_OFFERS
-            else round(usual, 6)
-            for rank in range(1, AT + 1)
-        ]
-    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -63,18 +63,6 @@ def rank_products(
     """
     shared = histories.sparkSession.sparkContext.broadcast(catalogue)
     return histories.mapInArrow(_ranker(shared, dict(ladders), als, n), _OFFERS)
-
-
-def with_hit_probability(offers: DataFrame, hit_shares: Mapping[str, Sequence[float]]) -> DataFrame:
-    """Add hit_probability: the share of offers of the rung at the rank that was bought in the test.
-
-    Null beyond the ranks that are measured, and of a rung that nobody was offered anything of.
-    """
-    found = F.lit(None).cast("double")
-    for source, shares in hit_shares.items():
-        at_rank = F.get(F.array(*map(F.lit, shares)), F.col("rank") - 1)
-        found = F.when(F.col("source") == source, at_rank).otherwise(found)
-    return offers.withColumn("hit_probability", found)
 
 
 def _ranker(

@@ -27,9 +27,10 @@ PRODUCT_RECOMMENDATIONS = Table(
         Column(
             "hit_probability",
             T.DoubleType(),
-            "Share of offers of the same rung and rank (of few: of the rung) whose product was "
-            "bought in recommendations.horizon_days, on the cut-off of the test; null: not "
-            "measured, as beyond rank 10",
+            "Share of offers of the same rung and rank, to customers silent for about as long (of "
+            "few: of the rung), whose product was bought in recommendations.horizon_days, on the "
+            "cut-off of the test; null: not measured, as beyond rank 10, or a customer without a "
+            "purchase",
             minimum=0,
             maximum=1,
         ),

@@ -14,13 +14,17 @@ from pyspark.sql import functions as F
 from crm_spark.errors import DataError
 from crm_spark.models.recommender.als import ProductFactors, fit_product_factors
 from crm_spark.models.recommender.catalogue import Catalogue, product_catalogue, without_excluded
+from crm_spark.models.recommender.hit_shares import (
+    HitShare,
+    HitShares,
+    customer_silences,
+    hit_shares,
+)
 from crm_spark.models.recommender.ladder import Ladder, Rung
 from crm_spark.models.recommender.metrics import (
     AT,
     NDCG,
     NDCG_GAIN,
-    HitShares,
-    hit_shares,
     ranking_metrics,
 )
 from crm_spark.models.recommender.offers import customer_histories, rank_products
@@ -50,7 +54,7 @@ def ladders_of(name: str) -> dict[Policy, Ladder]:
 
 @dataclass(frozen=True)
 class KnownPurchases:
-    """What was known on one cut-off, and what was bought after it.
+    """What was known on one cut-off, and what was bought after it; `silences` of customers then.
 
     `relevant` (customer_id, product_id, is_new) is what the customers with a purchase before the
     cut-off bought in the horizon; to the others there is one thing to offer, the popular products.
@@ -59,6 +63,7 @@ class KnownPurchases:
     catalogue: Catalogue
     histories: DataFrame
     relevant: DataFrame
+    silences: DataFrame
 
 
 def fit_catalogue(
@@ -96,7 +101,8 @@ def known_purchases(
         .join(known, ["customer_id", "product_id"], "left")
         .withColumn("is_new", F.coalesce("is_new", F.lit(True)))
     )
-    return KnownPurchases(catalogue, histories, relevant)
+    silences = customer_silences(interactions, params.horizon_days)
+    return KnownPurchases(catalogue, histories, relevant, silences)
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,7 @@ def measure_candidates(known: KnownPurchases, params: RecommendationsSection) ->
             n_products=int(known.catalogue.is_available.sum()),
             rules=[key for key, (_, name) in keys.items() if name in RULES],
         )
-        of_lists = hit_shares(offered, known.relevant)
+        of_lists = hit_shares(offered, known.relevant, known.silences)
     finally:
         offered.unpersist()
     if not metrics:
@@ -230,7 +236,10 @@ class RecommenderModel:
             "weight": self.weight,
             "params": self.params.model_dump(mode="json"),
             "fitted_on": self.fitted_on.isoformat(),
-            "hit_shares": {policy: dict(shares) for policy, shares in self.hit_shares.items()},
+            "hit_shares": {
+                policy: {rung: share.spec() for rung, share in shares.items()}
+                for policy, shares in self.hit_shares.items()
+            },
         }
 
 
@@ -244,6 +253,8 @@ def load_recommender_model(spec: dict[str, Any]) -> RecommenderModel:
         weight=spec["weight"],
         params=RecommendationsSection(**spec["params"]),
         fitted_on=date.fromisoformat(spec["fitted_on"]),
-        # Versions of before they were measured have none.
-        hit_shares=spec.get("hit_shares", {}),
+        hit_shares={
+            policy: {rung: HitShare.of(share) for rung, share in shares.items()}
+            for policy, shares in spec["hit_shares"].items()
+        },
     )

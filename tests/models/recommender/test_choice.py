@@ -10,6 +10,7 @@ import pytest
 
 from crm_spark.models.contract import Choice, Cutoffs, Prepared
 from crm_spark.models.recommender.definition import Recommender
+from crm_spark.models.recommender.hit_shares import HitShare
 from crm_spark.models.recommender.ladder import Ladder
 from crm_spark.models.recommender.section import Policy, RecommendationsSection
 from crm_spark.models.recommender.train import (
@@ -22,6 +23,7 @@ from crm_spark.models.recommender.train import (
 )
 from crm_spark.models.results import Measured, Tested
 
+SHARE = HitShare((0.1, 0.05), (1.5, 1.0, 0.25))
 SECTION = RecommendationsSection()
 Gain = tuple[float | None, float | None]
 
@@ -48,7 +50,7 @@ def candidates_with(
             if name not in RULES:
                 gain = values[name] - best
                 metrics.append(Measured(f"ndcg_gain_at_10.{policy}", gain, n, low, high))
-        shares = {policy: {name: [0.1]} for policy in ladders_of(name)}
+        shares = {policy: {name: SHARE} for policy in ladders_of(name)}
         model = RecommenderModel(
             ladders_of(name), "n_orders", SECTION, date(2024, 7, 1), hit_shares=shares
         )
@@ -118,7 +120,7 @@ def test_what_recommends_has_ladder_figures_and_hit_shares_of_the_policys_own_ch
         "all": Ladder(("buy_again", "popular"), "all"),
         "new_only": Ladder(("als", "popular"), "new_only"),
     }
-    assert ladder.fitted.hit_shares == {"all": {"buy_again": [0.1]}, "new_only": {"als": [0.1]}}
+    assert ladder.fitted.hit_shares == {"all": {"buy_again": SHARE}, "new_only": {"als": SHARE}}
     assert ladder.value("ndcg_at_10.all") == 0.4
     assert ladder.value("ndcg_at_10.new_only") == 0.1
     # A rule has no gain over itself.

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Literal
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_spark.lake.delta import Lake
@@ -71,7 +72,8 @@ def read_checks(lake: Lake, day: date, training_runs: Collection[str]) -> list[C
     A run that reuses a version does not look at the features again: of these checks those of the
     run that trained it stand.
     """
-    of_trainings = pc.field("run_id").isin(list(training_runs))
+    # Typed: of no runs Arrow would not know of what they are.
+    of_trainings = pc.field("run_id").isin(pa.array(sorted(training_runs), pa.string()))
     rows = lake.rows(CHECKS, (pc.field("as_of_date") == day) | of_trainings)
     newest = {row["job"]: row["run_id"] for row in sorted(rows, key=by_age)}
     looked_at = {(row["job"], row["check"]) for row in rows if row["run_id"] == newest[row["job"]]}

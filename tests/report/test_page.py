@@ -958,7 +958,7 @@ def test_each_policy_has_its_table_with_the_models_that_it_has() -> None:
         "what the customer bought before, then what ALS predicts",
         "what is recommended",
     ]
-    assert every[1][1:] == ["0.4090 (0.399 to 0.419)", "", "0.8180", "0.4090", "0.2045", "4.09%"]
+    assert every[1][1:] == ["0.4090 (0.399 to 0.419)", "", "0.818", "0.409", "0.204", "4%"]
     assert every[3][2] == "0.0010 (-0.009 to 0.011)"
     new = table(section, "Only products that the customer had not bought before")
     assert len(new) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
+from crm_spark.models.candidate_report import figure_of
 from crm_spark.models.recommender.facts import ExampleCustomer, OffersFacts, RecommendationsFacts
 from crm_spark.models.recommender.metrics import (
     COVERAGE,
@@ -217,9 +218,7 @@ def _policy_table(value: Figures, policy: Policy) -> list[Block]:
                 [
                     WORDS[name],
                     *(
-                        with_interval(
-                            value.get((name, f"{metric}.{policy}")), is_share=metric == COVERAGE
-                        )
+                        _cell(value.get((name, f"{metric}.{policy}")), metric)
                         for metric in RANKING_METRICS
                     ),
                 ]
@@ -228,6 +227,13 @@ def _policy_table(value: Figures, policy: Policy) -> list[Block]:
             numbers=list(RANKING_METRICS.values()),
         )
     ]
+
+
+def _cell(row: MetricRow | None, metric: str) -> str:
+    """Write a figure, with its interval where that decides: no page is wide enough for all."""
+    if metric in (NDCG, NDCG_GAIN):
+        return with_interval(row, is_share=False)
+    return figure_of(row, is_share=metric == COVERAGE)
 
 
 def _verdicts(value: Figures) -> list[str]:

@@ -184,7 +184,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
 
     def content(self, run: ModelRun[ChurnSection], plan: Plan, data: DataFrame) -> Sequence[object]:
         """Give the checksums of features and labels, the cut-offs, and the season, if any."""
-        season = season_known(run.lake, plan.quoted, run.section).used
+        season = season_known(run.run, plan.quoted, run.section).used
         return (
             content_checksum(data, snapshot_table(run.features)),
             rows_hash(data, "customer_id", "as_of_date", LABEL),
@@ -214,7 +214,7 @@ class Churn(Model[ChurnSection, DataFrame, ChurnModel]):
         measured = measured_features(data, step, run.features)
         trusted = run.section.trusted_features
         selection = selected_features(measured, trusted)
-        season = season_known(run.lake, step, run.section)
+        season = season_known(run.run, step, run.section)
         return Prepared(
             Ready(selection, season.used),
             tuple(feature_checks(measured, selection, trusted)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,11 +17,14 @@ from pyspark.sql import functions as F
 from crm_spark.features.lines import midnight
 from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.lake.delta import Lake
+from crm_spark.lake.run import LakeRun
+from crm_spark.lake.state import Output
 from crm_spark.models.binary_metrics import Floats
 from crm_spark.models.churn.inputs import counted_orders
 from crm_spark.models.churn.section import ChurnSection, closed_after
 from crm_spark.models.cutoffs import Cutoffs
 from crm_spark.models.records import MetricRow
+from crm_spark.tables.core import TRANSACTIONS
 from crm_spark.words import counted
 
 # What ops.metrics calls the figures below: it is no candidate.
@@ -39,45 +43,6 @@ _MOST_STEPS = 50
 
 
 @dataclass(frozen=True)
-class Season:
-    """What is added to calibrated log-odds on a date: a `share` of the change a year earlier.
-
-    That is the change of the level of leaving since `calibrated_on`. `days` are cut-offs from a
-    year before that on, with their levels, see levels_of().
-    """
-
-    share: float
-    calibrated_on: date
-    days: tuple[date, ...]
-    log_odds: tuple[float, ...]
-
-    @classmethod
-    def of(cls, spec: Mapping[str, Any]) -> Season:
-        """Give the season of a spec."""
-        return cls(
-            spec["share"],
-            date.fromisoformat(spec["calibrated_on"]),
-            tuple(date.fromisoformat(day) for day in spec["days"]),
-            tuple(spec["log_odds"]),
-        )
-
-    def shift(self, day: date) -> float:
-        """Give what is added on a date; 0 on one whose year before is not known."""
-        levels = Levels(self.days, self.log_odds)
-        change = levels.change(self.calibrated_on - YEAR, day - YEAR)
-        return 0.0 if change is None else self.share * change
-
-    def spec(self) -> dict[str, Any]:
-        """Give it as plain values."""
-        return {
-            "share": self.share,
-            "calibrated_on": self.calibrated_on.isoformat(),
-            "days": [day.isoformat() for day in self.days],
-            "log_odds": list(self.log_odds),
-        }
-
-
-@dataclass(frozen=True)
 class Levels:
     """The level of leaving on cut-offs, in order: log-odds above those of like customers."""
 
@@ -91,6 +56,42 @@ class Levels:
         known = [day.toordinal() for day in self.days]
         before, after = np.interp([earlier.toordinal(), later.toordinal()], known, self.log_odds)
         return float(after - before)
+
+
+@dataclass(frozen=True)
+class Season:
+    """What is added to calibrated log-odds on a date: a `share` of the change a year earlier.
+
+    That is the change of the level of leaving since `calibrated_on`; `levels` are those of cut-offs
+    from a year before that on.
+    """
+
+    share: float
+    calibrated_on: date
+    levels: Levels
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> Season:
+        """Give the season of a spec."""
+        return cls(
+            spec["share"],
+            date.fromisoformat(spec["calibrated_on"]),
+            Levels(tuple(date.fromisoformat(day) for day in spec["days"]), tuple(spec["log_odds"])),
+        )
+
+    def shift(self, day: date) -> float:
+        """Give what is added on a date; 0 on one whose year before is not known."""
+        change = self.levels.change(self.calibrated_on - YEAR, day - YEAR)
+        return 0.0 if change is None else self.share * change
+
+    def spec(self) -> dict[str, Any]:
+        """Give it as plain values."""
+        return {
+            "share": self.share,
+            "calibrated_on": self.calibrated_on.isoformat(),
+            "days": [day.isoformat() for day in self.levels.days],
+            "log_odds": list(self.levels.log_odds),
+        }
 
 
 @dataclass(frozen=True)
@@ -260,23 +261,28 @@ def season_of(levels: Levels, step: Cutoffs, params: ChurnSection) -> Known:
     if not told.is_sure:
         return Known(told)
     first = step.calibration - YEAR - EVERY
-    kept = [at for at, day in enumerate(levels.days) if day >= first]
-    season = Season(
-        told.share,
-        step.calibration,
-        tuple(levels.days[at] for at in kept),
-        tuple(levels.log_odds[at] for at in kept),
-    )
-    return Known(told, season)
+    start = bisect_left(levels.days, first)
+    kept = Levels(levels.days[start:], levels.log_odds[start:])
+    return Known(told, Season(told.share, step.calibration, kept))
 
 
-def season_known(lake: Lake, step: Cutoffs, params: ChurnSection) -> Known:
-    """Give what is known of the season before the test of a step.
+def season_known(run: LakeRun, step: Cutoffs, params: ChurnSection) -> Known:
+    """Give what is known of the season before the test of a step, worked out once a process.
 
     Nothing where its history is short of years, or no cut-off calibrates.
     """
-    if len(step.training) < 2:
+    # Of all orders the first is a fact of the lake: a young one is not read for this.
+    if len(step.training) < 2 or not has_years(run.order_dates()[0], step, params):
         return Known()
+    days = (params.active_days, params.horizon_days, params.grace_days)
+    return run.state.once(
+        f"season before {step.test}, from {step.calibration}, by {days}",
+        (Output(CUSTOMER_ORDERS.name), Output(TRANSACTIONS.name)),
+        lambda: _season_read(run.lake, step, params),
+    )
+
+
+def _season_read(lake: Lake, step: Cutoffs, params: ChurnSection) -> Known:
     known = lake.read(CUSTOMER_ORDERS).where(F.col("first_known_at") < midnight(F.lit(step.test)))
     first_order = known.agg(F.min("order_date")).collect()[0][0]
     if first_order is None or not has_years(first_order, step, params):

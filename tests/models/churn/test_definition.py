@@ -18,7 +18,14 @@ from crm_spark.models.churn.definition import Churn, Ready
 from crm_spark.models.churn.facts import ChurnFacts, ChurnScores
 from crm_spark.models.churn.model import ChurnModel
 from crm_spark.models.churn.report import show_churn
-from crm_spark.models.churn.season import SEASON_MODEL, SHIFT_OF_DATE, Evidence, Known, Season
+from crm_spark.models.churn.season import (
+    SEASON_MODEL,
+    SHIFT_OF_DATE,
+    Evidence,
+    Known,
+    Levels,
+    Season,
+)
 from crm_spark.models.churn.section import ChurnSection
 from crm_spark.models.classifiers.classifier import Classifier, Input
 from crm_spark.models.classifiers.importance import Importance
@@ -61,7 +68,7 @@ def test_importance_is_added_to_what_a_test_showed(monkeypatch: pytest.MonkeyPat
     assert Churn().explain(run, rule, Cutoffs(date(2024, 6, 1), ()), nothing) is rule
 
 
-SEASON = Season(1.0, date(2024, 5, 6), (date(2023, 5, 8), date(2023, 6, 5)), (0.0, 0.7))
+SEASON = Season(1.0, date(2024, 5, 6), Levels((date(2023, 5, 8), date(2023, 6, 5)), (0.0, 0.7)))
 
 
 def test_a_date_is_scored_with_the_level_that_its_season_gives(
@@ -103,7 +110,7 @@ def test_a_step_is_prepared_with_its_season_and_a_version_depends_on_it(
     monkeypatch.setattr(Churn, "_returns", lambda *_: [])
     step = Cutoffs(date(2024, 6, 3), (date(2024, 5, 6), date(2024, 4, 8)))
     day = date(2024, 6, 3)
-    run: Any = SimpleNamespace(lake=None, section=ChurnSection(), features=(), day=day)
+    run: Any = SimpleNamespace(run=None, lake=None, section=ChurnSection(), features=(), day=day)
     nothing: Any = None
     for known, n_figures in ((Known(), 0), (Known(told), 2), (Known(told, SEASON), 4)):
         monkeypatch.setattr(definition, "season_known", lambda *_, known=known: known)

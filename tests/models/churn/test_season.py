@@ -14,6 +14,7 @@ import pytest
 from models.churn.made_customers import CUTOFFS, PARAMS
 from pyspark.sql import DataFrame, SparkSession
 
+from crm_spark.lake.state import UNTOUCHED, State
 from crm_spark.models.binary_metrics import Floats, count_arrays, expected_calibration_error
 from crm_spark.models.calibration import PlattCalibration, fit_platt
 from crm_spark.models.churn import season as season_module
@@ -51,8 +52,10 @@ NEWEST = TEST - timedelta(days=28)
 SEASON = Season(
     0.5,
     date(2024, 5, 6),
-    (date(2023, 5, 8), date(2023, 5, 22), date(2023, 6, 5), date(2023, 6, 19)),
-    (0.1, 0.2, 0.5, 0.1),
+    Levels(
+        (date(2023, 5, 8), date(2023, 5, 22), date(2023, 6, 5), date(2023, 6, 19)),
+        (0.1, 0.2, 0.5, 0.1),
+    ),
 )
 
 
@@ -263,7 +266,7 @@ def test_a_date_is_scored_with_its_level() -> None:
 def test_the_season_keeps_what_dates_until_a_year_after_need() -> None:
     known = season_of(noisy(0.5, 0.01, 1), STEP, SECTION)
     assert known.used is not None
-    assert len(known.used.days) < 30
+    assert len(known.used.levels.days) < 30
     for day in (TEST, TEST + timedelta(days=28), TEST + timedelta(days=300)):
         expected = known.used.share * (swing(day) - swing(STEP.calibration))
         assert known.used.shift(day) == pytest.approx(expected, abs=0.05)
@@ -315,8 +318,7 @@ def test_a_test_is_measured_with_its_level_and_the_classifier_is_without(
     season = Season(
         1.0,
         CUTOFFS.calibration,
-        (CUTOFFS.calibration - YEAR, CUTOFFS.test - YEAR),
-        (0.0, 0.7),
+        Levels((CUTOFFS.calibration - YEAR, CUTOFFS.test - YEAR), (0.0, 0.7)),
     )
     learner = candidate_named("recency")
     plain = step_of(planted, CUTOFFS, PARAMS, ()).fitted(learner)
@@ -364,6 +366,10 @@ def test_a_history_without_years_is_not_counted(
     orders = spark.createDataFrame(rows, "order_date date").selectExpr(
         "order_date", "timestamp(order_date) AS first_known_at"
     )
-    lake: Any = SimpleNamespace(read=lambda _: orders)
+    run: Any = SimpleNamespace(
+        lake=SimpleNamespace(read=lambda _: orders),
+        order_dates=lambda: (TEST - timedelta(days=900), TEST),  # of an order that came late
+        state=State([], midnight=lambda _: UNTOUCHED),
+    )
     monkeypatch.setattr(season_module, "counted_orders", lambda *_: pytest.fail("orders are read"))
-    assert season_known(lake, STEP, SECTION) == Known()
+    assert season_known(run, STEP, SECTION) == Known()

@@ -315,22 +315,31 @@ def stability_of(sample: Matrix, k: int, *, seed: int) -> float:
     these assignments (Dolnicar and Leisch, 2010, Marketing Letters 21; of subsamples: Ben-Hur,
     Elisseeff and Guyon, 2002). Every k gets the same resamples.
     """
-    from sklearn.cluster import KMeans as SampleKMeans
     from sklearn.metrics import adjusted_rand_score
 
     random = np.random.default_rng(seed)
     assignments: list[NDArray[np.int64]] = []
     for resample in range(N_RESAMPLES):
         drawn = sample[random.integers(0, len(sample), len(sample))]
-        n_clusters = min(k, len(np.unique(drawn, axis=0)))  # few customers may come twice
-        kmeans = SampleKMeans(n_clusters, n_init=3, random_state=seed + resample, tol=_TOLERANCE)
-        assignments.append(kmeans.fit(drawn).predict(sample))
+        assignments.append(_assigned(sample, drawn, k, n_starts=3, seed=seed + resample))
     agreements = [
         adjusted_rand_score(one, other)
         for index, one in enumerate(assignments)
         for other in assignments[:index]
     ]
     return float(np.mean(agreements))
+
+
+def _assigned(
+    sample: Matrix, fitting: Matrix, k: int, *, n_starts: int, seed: int
+) -> NDArray[np.int64]:
+    """Give the nearest of k centres to each customer, found on these or other customers."""
+    from sklearn.cluster import KMeans as SampleKMeans
+
+    n_clusters = min(k, len(np.unique(fitting, axis=0)))  # few customers may be alike
+    kmeans = SampleKMeans(n_clusters, n_init=n_starts, random_state=seed, tol=_TOLERANCE)
+    assigned: NDArray[np.int64] = kmeans.fit(fitting).predict(sample)
+    return assigned
 
 
 def fit_centers(prepared: PreparedCustomers, params: SegmentsSection, *, k: int) -> SegmentModel:
@@ -411,15 +420,10 @@ def beside_spend_groups(
     k-means seeks to explain the inputs' variance, and the rule does not: without any groups among
     the customers, k-means explains more.
     """
-    from sklearn.cluster import KMeans as SampleKMeans
     from sklearn.metrics import silhouette_score
 
     fitting, sample, n = prepared.fitting.inputs, prepared.quoted.inputs, len(prepared.quoted)
-    n_clusters = min(k, len(np.unique(fitting, axis=0)))  # half of few customers may be alike
-    kmeans = SampleKMeans(
-        n_clusters, n_init=params.n_starts, random_state=params.seed, tol=_TOLERANCE
-    )
-    nearest = kmeans.fit(fitting).predict(sample)
+    nearest = _assigned(sample, fitting, k, n_starts=params.n_starts, seed=params.seed)
     ranks = prepared.quoted.spend.argsort(kind="stable").argsort(kind="stable")
     groups = ranks * k // n
     measured: dict[str, tuple[Measured, ...]] = {}

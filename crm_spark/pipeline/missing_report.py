@@ -31,8 +31,8 @@ def read_missing(plan: DayPlan, models: Iterable[AnyModel]) -> tuple[MissingMode
         if reason is None:
             row = plan.state.newest(plan.training_target(model).output)
             is_scored = any(plan.state.is_whole(one.output) for one in plan.score_targets(model))
-            is_missing = row is not None and row.status == "unavailable" and not is_scored
-            reason = row.reason if row is not None and is_missing else None
+            if row is not None and row.status == "unavailable" and not is_scored:
+                reason = row.reason
         if reason is not None:
             day = plan.training_day_of(model)
             start = f"{model.section_name} cannot be trained as of {day}: "

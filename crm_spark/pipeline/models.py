@@ -22,7 +22,7 @@ from crm_spark.models.registry import MODELS
 from crm_spark.models.score import score
 from crm_spark.models.tracking import Tracker
 from crm_spark.models.train import train
-from crm_spark.pipeline.days import DayPlan
+from crm_spark.pipeline.days import DayPlan, first_order
 from crm_spark.pipeline.lifecycle import Run, job_run
 from crm_spark.pipeline.settings import feature_settings
 from crm_spark.runtime.progress import log
@@ -40,7 +40,7 @@ def train_model(
     """
     with job_run(spark, config, model.train_job, as_of) as job:
         run = model_run(job, model)
-        plan = DayPlan.of(job)
+        plan = DayPlan(job.config, run.day, first_order(job), job.state)
         target, day = plan.training_target(model), plan.training_day_of(model)
         if plan.is_kept(target):
             log.info("%s is kept until the next training day", target.output)

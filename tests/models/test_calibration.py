@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from models.drawn_counts import drawn_counts
 from pyspark.sql import SparkSession
 from sklearn.linear_model import LogisticRegression
 
@@ -103,29 +103,7 @@ def test_calibrated_probabilities_have_the_mean_of_the_labels(
     assert mean == pytest.approx(label.mean(), abs=2 / 5_000)
 
 
-any_counts = st.lists(
-    st.tuples(
-        st.one_of(
-            st.sampled_from([0.0, 1e-6, EDGE, 0.5, 1 - EDGE, 1.0]),
-            st.integers(0, 10**6).map(lambda n: n / 10**6),
-        ),
-        st.integers(0, 2000),
-        st.integers(0, 2000),
-    ).filter(lambda row: row[1] + row[2] > 0),
-    min_size=1,
-    max_size=8,
-    unique_by=lambda row: row[0],
-).map(
-    lambda rows: from_arrays(
-        np.array([p for p, _, _ in rows]),
-        np.array([float(others + hits) for _, others, hits in rows]),
-        np.array([float(hits) for _, _, hits in rows]),
-    )
-)
-
-
-@quickly
-@given(any_counts)
+@given(drawn_counts(8))
 def test_calibration_never_reverses_the_ranking(counts: ScoreCounts) -> None:
     found = fit_platt(counts)
     assert found.slope > 0
@@ -133,7 +111,7 @@ def test_calibration_never_reverses_the_ranking(counts: ScoreCounts) -> None:
 
 
 @quickly
-@given(any_counts)
+@given(drawn_counts(8))
 def test_calibration_is_finite_and_gets_the_mean_right_whatever_the_counts(
     counts: ScoreCounts,
 ) -> None:

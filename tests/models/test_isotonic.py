@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models.drawn_counts import drawn_counts
 from pyspark.sql import SparkSession
 from sklearn.isotonic import IsotonicRegression
 
@@ -114,29 +115,7 @@ def test_where_platt_is_right_the_line_is_platts() -> None:
     assert found == pytest.approx(platt.probabilities(raw), abs=1e-4)
 
 
-any_counts = st.lists(
-    st.tuples(
-        st.one_of(
-            st.sampled_from([0.0, 1e-6, EDGE, 0.5, 1 - EDGE, 1.0]),
-            st.integers(0, 10**6).map(lambda n: n / 10**6),
-        ),
-        st.integers(0, 2000),
-        st.integers(0, 2000),
-    ).filter(lambda row: row[1] + row[2] > 0),
-    min_size=1,
-    max_size=80,
-    unique_by=lambda row: row[0],
-).map(
-    lambda rows: ScoreCounts(
-        np.array([p for p, _, _ in sorted(rows, reverse=True)]),
-        np.array([float(others + hits) for _, others, hits in sorted(rows, reverse=True)]),
-        np.array([float(hits) for _, _, hits in sorted(rows, reverse=True)]),
-    )
-)
-
-
-@quickly
-@given(any_counts)
+@given(drawn_counts(80))
 def test_the_map_rises_and_is_never_certain_whatever_the_counts(counts: ScoreCounts) -> None:
     found = fitted(counts)
     assert 1 <= len(found.knots) == len(found.log_odds) <= MOST_KNOTS

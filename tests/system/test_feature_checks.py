@@ -25,7 +25,7 @@ from crm_spark.models.churn.feature_checks import (
     LEAK,
     dropped_in_words,
     leak_in_words,
-    require_features,
+    used_features,
 )
 from crm_spark.models.churn.report import show_churn
 from crm_spark.models.feature_selection import Dropped, Selection, Suspicion
@@ -208,6 +208,7 @@ def test_every_reason_is_told_in_plain_words() -> None:
 
 
 def test_one_feature_is_enough() -> None:
-    require_features(Selection(("n_orders",), {}, (), ()))
+    n_orders = next(feature for feature in FEATURES if feature.name == "n_orders")
+    assert used_features(Selection(("n_orders",), {}, (), ()), FEATURES) == [n_orders]
     with pytest.raises(DataError, match="no feature is left, 1 constant"):
-        require_features(Selection((), {"a": Dropped("a", "constant")}, (), ()))
+        used_features(Selection((), {"a": Dropped("a", "constant")}, (), ()), FEATURES)

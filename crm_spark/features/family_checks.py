@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from crm_spark.errors import ConfigError, listed
 from crm_spark.features.families import FAMILIES
@@ -110,9 +111,10 @@ class _Planning:
         return self._faults
 
     def _of(self, families: tuple[Family, ...]) -> DataFrame:
-        return summed_and_derived(
+        customers = summed_and_derived(
             self._known, families, dates=[_DAY], horizon_days=self._horizon_days
         )
+        return _empty(customers.sparkSession, customers.schema)
 
     def _summing(self, one: _Owned) -> Family:
         """Give a family with nothing but those of its sums that can be computed."""
@@ -277,15 +279,16 @@ def _no_rows(spark: SparkSession, settings: FeatureSettings) -> tuple[DataFrame,
     """Give orders and inputs of families as there are under these settings, without rows."""
 
     def empty(table: Table) -> DataFrame:
-        return spark.createDataFrame([], table.schema)
+        return _empty(spark, table.schema)
 
     besides = settings.besides()
     lines = empty(TRANSACTIONS)
-    known = orders_known(empty(CUSTOMER_ORDERS), lines, dates=[_DAY])
+    known = _empty(spark, orders_known(empty(CUSTOMER_ORDERS), lines, dates=[_DAY]).schema)
+    orders = _empty(spark, orders_of_families(known, [_DAY]).schema)
     departments = spark.createDataFrame([], "product_id string, department string, as_of_date date")
     return known, Inputs(
         (_DAY,),
-        orders_of_families(known, [_DAY]),
+        orders,
         lines,
         departments if settings.has_departments else None,
         empty(EVENTS) if EVENTS in besides else None,
@@ -293,6 +296,11 @@ def _no_rows(spark: SparkSession, settings: FeatureSettings) -> tuple[DataFrame,
         empty(CAMPAIGN_CONTACTS) if CAMPAIGN_CONTACTS in besides else None,
         with_channels=settings.has_channels,
     )
+
+
+def _empty(spark: SparkSession, schema: StructType) -> DataFrame:
+    """Give no rows of a schema: Spark plans each step on all that lies below it, time and again."""
+    return spark.createDataFrame([], schema)
 
 
 def _type(feature: Feature) -> str:

@@ -21,13 +21,13 @@ from crm_spark.features.family_checks import (
     require_computable,
     require_same_types,
 )
-from crm_spark.features.orders import customer_orders, orders_known
 from crm_spark.features.own_families import OwnFamilies
 from crm_spark.features.snapshot import SNAPSHOT_GRAIN, customer_snapshot
 from crm_spark.features.tables import snapshot_table
 from crm_spark.features.targets import FeatureSettings
 from crm_spark.lake.delta import Lake
 from crm_spark.lake.storage import StorageSection
+from tests.features.as_stored import known_orders
 from tests.features.oracle import Line, as_frame
 
 DAY = date(2024, 2, 1)
@@ -165,71 +165,78 @@ def test_a_column_that_only_a_mapped_source_gives_is_null_where_it_is_not_mapped
     assert "my.mood: table cannot be made: [UNRESOLVED_COLUMN" in fault
 
 
-@pytest.mark.parametrize("column", ["has_refund", "last_change_at", "first_returned_at"])
-def test_what_is_known_of_an_order_now_cannot_be_read(spark: SparkSession, column: str) -> None:
-    late = Family((), sums=lambda: sums_of(_late=F.max(column)))
-    (fault,) = family_faults(spark, settings(OwnFamilies("my.late", (late,), HASH)))
-    assert "my.late: sums cannot compute _late: [UNRESOLVED_COLUMN" in fault
+def sum_of_latest(column: str) -> Family:
+    return Family((), sums=lambda: sums_of(**{f"_{column}_late": F.max(column)}))
 
 
-@pytest.mark.parametrize(
-    ("family", "says"),
-    [
-        (
-            Family((), derived=lambda _: sums_of(_x=F.max("n_orders").over(Window.partitionBy()))),
-            "derived cannot compute _x: it reads other rows",
-        ),
-        (
-            Family((), derived=lambda _: sums_of(_x=F.explode("_gaps"))),
-            "derived cannot compute _x: it reads other rows, as those of later dates, or gives",
-        ),
-        (
-            Family((), derived=lambda _: sums_of(_x=F.expr("rand()"))),
-            "derived cannot compute _x: another run gives another value",
-        ),
-        (
-            Family(
-                (), sums=lambda: sums_of(_x=F.max(F.expr("datediff(current_date(), order_date)")))
-            ),
-            "sums cannot compute _x: another run gives another value",
-        ),
-        (
-            Family(
-                (), derived=lambda _: sums_of(_x=F.expr("datediff(current_date(), as_of_date)"))
-            ),
-            "derived cannot compute _x: another run gives another value",
-        ),
-        (
-            Family((), sums=lambda: sums_of(N_ORDERS=F.max("n_lines"))),
-            "sums gives N_ORDERS, which is a column of crm_spark",
-        ),
-        (
-            Family(
-                (feature("luck"),),
-                table=lambda inputs: (
-                    inputs.orders.groupBy(*SNAPSHOT_GRAIN)
-                    .agg(F.max("n_lines").cast("double").alias("luck"))
-                    .withColumn("customer_id", F.lit(7))
-                ),
-            ),
-            "table: customer_id is int, not string",
-        ),
-        (
-            Family(
-                (feature("luck"),),
-                table=lambda inputs: inputs.orders.alias("one").join(
-                    inputs.orders.alias("other"), F.expr("one.order_id = other.order_id")
-                ),
-            ),
-            "table cannot be joined: [AMBIGUOUS_REFERENCE",
-        ),
+LATE_COLUMNS = ("has_refund", "last_change_at", "first_returned_at")
+UNFIT = [
+    *[
+        (sum_of_latest(column), f"sums cannot compute _{column}_late: [UNRESOLVED_COLUMN")
+        for column in LATE_COLUMNS
     ],
-)
-def test_what_would_not_be_of_the_row_alone_is_refused(
-    spark: SparkSession, family: Family, says: str
+    (
+        Family((), derived=lambda _: sums_of(_of_all=F.max("n_orders").over(Window.partitionBy()))),
+        "derived cannot compute _of_all: it reads other rows, as those of later dates, or gives",
+    ),
+    (
+        Family((), derived=lambda _: sums_of(_gap=F.explode("_gaps"))),
+        "derived cannot compute _gap: it reads other rows, as those of later dates, or gives",
+    ),
+    (
+        Family((), derived=lambda _: sums_of(_chance=F.expr("rand()"))),
+        "derived cannot compute _chance: another run gives another value",
+    ),
+    (
+        Family(
+            (), sums=lambda: sums_of(_ages=F.max(F.expr("datediff(current_date(), order_date)")))
+        ),
+        "sums cannot compute _ages: another run gives another value",
+    ),
+    (
+        Family((), derived=lambda _: sums_of(_age=F.expr("datediff(current_date(), as_of_date)"))),
+        "derived cannot compute _age: another run gives another value",
+    ),
+    (
+        Family((), sums=lambda: sums_of(N_ORDERS=F.max("n_lines"))),
+        "sums gives N_ORDERS, which is a column of crm_spark",
+    ),
+    (
+        Family(
+            (feature("luck"),),
+            table=lambda inputs: (
+                inputs.orders.groupBy(*SNAPSHOT_GRAIN)
+                .agg(F.max("n_lines").cast("double").alias("luck"))
+                .withColumn("customer_id", F.lit(7))
+            ),
+        ),
+        "table: customer_id is int, not string",
+    ),
+    (
+        Family(
+            (feature("charm"),),
+            table=lambda inputs: inputs.orders.alias("one").join(
+                inputs.orders.alias("other"), F.expr("one.order_id = other.order_id")
+            ),
+        ),
+        "table cannot be joined: [AMBIGUOUS_REFERENCE",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def unfit_faults(spark: SparkSession) -> list[str]:
+    """Give the faults of all UNFIT families, each of a module of its own, planned at once."""
+    own = [OwnFamilies(f"my.own_{n}", (family,), HASH) for n, (family, _) in enumerate(UNFIT)]
+    return family_faults(spark, settings(*own))
+
+
+@pytest.mark.parametrize("number", range(len(UNFIT)))
+def test_what_is_not_of_the_row_alone_or_not_known_of_the_date_is_refused(
+    unfit_faults: list[str], number: int
 ) -> None:
-    message = "\n".join(family_faults(spark, settings(OwnFamilies("my.own", (family,), HASH))))
-    assert f"my.own: {says}" in message
+    says = f"my.own_{number}: {UNFIT[number][1]}"
+    assert [fault for fault in unfit_faults if fault.startswith(says)]
 
 
 def snapshot_with(spark: SparkSession, family: Family) -> DataFrame:
@@ -242,7 +249,7 @@ def snapshot_with(spark: SparkSession, family: Family) -> DataFrame:
     ]
     frame = as_frame(spark, lines)
     return customer_snapshot(
-        orders_known(customer_orders(frame), frame, dates=[DAY]),
+        known_orders(frame, [DAY]),
         frame,
         None,
         dates=[DAY],

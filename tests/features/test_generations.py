@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.departments import customer_departments
 from crm_spark.features.interactions import product_interactions
-from crm_spark.features.orders import customer_orders, orders_known
+from crm_spark.features.orders import orders_known
 from crm_spark.features.prices import product_prices
 from crm_spark.features.snapshot import customer_snapshot
 from crm_spark.features.tables import (
@@ -31,6 +31,7 @@ from crm_spark.features.tables import (
 )
 from crm_spark.features.targets import GENERATIONS
 from crm_spark.lake.contract import Table, content_checksum
+from tests.features.as_stored import stored_orders
 from tests.features.oracle import Line, as_frame
 
 COMMITTED = Path(__file__).parent / "generations.json"
@@ -72,8 +73,8 @@ def computed(spark: SparkSession) -> dict[str, str]:
     departments = departments.withColumn("department", F.right("product_id", F.lit(1)))
     days = F.explode(F.array(*[F.lit(day) for day in DAYS]))
     of_days = departments.withColumn("as_of_date", days)
-    orders = customer_orders(lines).cache()
-    known = orders_known(orders, lines, dates=DAYS)
+    orders = stored_orders(lines)
+    known = orders_known(orders, lines, dates=DAYS).localCheckpoint()
     snapshot = customer_snapshot(
         known, lines, of_days, dates=DAYS, horizon_days=28, with_channels=True
     )

@@ -20,6 +20,7 @@ from crm_spark.features.orders import (
     split_orders,
 )
 from crm_spark.tables.core import TRANSACTIONS
+from tests.features.as_stored import stored_orders
 
 NAMES = TRANSACTIONS.schema.names
 
@@ -30,12 +31,15 @@ def at(day: str) -> datetime:
 
 
 def order_lines(spark: SparkSession, rows: Sequence[dict[str, Any]]) -> DataFrame:
-    """Give lines of customer c: an order_id, a day, an amount, and what is unusual of them."""
+    """Give lines: an order_id, a day, an amount, and what is unusual of them.
+
+    They are of customer c where they name no other.
+    """
     made = []
     for number, row in enumerate(rows):
         day = row.pop("day")
         line = {
-            "customer_id": "c",
+            "customer_id": row.pop("customer", "c"),
             "line_id": f"{number:06d}",
             "ordered_at": at(day),
             "arrived_at": at(row.pop("arrived", day)),
@@ -54,7 +58,7 @@ def order_lines(spark: SparkSession, rows: Sequence[dict[str, Any]]) -> DataFram
 
 def all_orders(lines: DataFrame, span_days: int = 31) -> DataFrame:
     """Give the orders, those of used-again numbers by themselves."""
-    orders = customer_orders(lines, span_days=span_days).localCheckpoint()
+    orders = stored_orders(lines, span_days=span_days)
     reused = reused_numbers(orders)
     plain = orders.where("split_after_days IS NULL")
     return plain.unionByName(split_orders(lines, reused)).localCheckpoint()
@@ -200,7 +204,7 @@ REFUNDS = [
 
 def test_a_refund_without_a_product_is_of_the_order_that_it_names(spark: SparkSession) -> None:
     lines = order_lines(spark, [dict(row) for row in REFUNDS])
-    orders = customer_orders(lines, has_refunds=True).localCheckpoint()
+    orders = stored_orders(lines, has_refunds=True)
     names = ("kept_amount_minor", "orphan_returned_amount_minor", "is_counted")
     found = {row["order_id"]: tuple(row[name] for name in names) for row in orders.collect()}
     assert found == {
@@ -218,7 +222,7 @@ def test_a_refund_without_a_product_is_of_the_order_that_it_names(spark: SparkSe
 
 def test_a_refund_changes_nothing_before_it_is_known(spark: SparkSession) -> None:
     lines = order_lines(spark, [dict(row) for row in REFUNDS])
-    orders = customer_orders(lines, has_refunds=True).localCheckpoint()
+    orders = stored_orders(lines, has_refunds=True)
     dates = [date(2019, 3, 1), date(2019, 3, 6), date(2019, 4, 1)]
     changes = count_changes(orders, dates=dates)
     assert changes.n_refunds > 0
@@ -236,6 +240,7 @@ def test_a_refund_changes_nothing_before_it_is_known(spark: SparkSession) -> Non
         }
 
 
+LATER_DATES = (date(2019, 3, 3), date(2019, 3, 7), date(2019, 4, 1))
 LATER_CHANGES = {
     "a line comes to an order that was taken back": [
         line("309", "2019-02-03", "107"),
@@ -286,22 +291,47 @@ LATER_CHANGES = {
 }
 
 
-@pytest.mark.parametrize("name", LATER_CHANGES)
-def test_an_order_is_as_it_was_before_whatever_comes_later(name: str, spark: SparkSession) -> None:
-    lines = order_lines(spark, [dict(row) for row in LATER_CHANGES[name]])
-    orders = customer_orders(lines, has_refunds=True).localCheckpoint()
-    dates = [date(2019, 3, 3), date(2019, 3, 7), date(2019, 4, 1)]
-    changes = count_changes(orders, dates=dates)
-    names = ("order_id", "kept_amount_minor", "orphan_returned_amount_minor", "is_counted")
-    found = orders_as_of(orders, lines, dates=dates, changes=changes).collect()
-    for day in dates:
+Amounts = dict[tuple[str, date], list[tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="module")
+def before_changes(spark: SparkSession) -> tuple[Amounts, Amounts]:
+    """Give what was found of each case as of each date, and what its lines gave then.
+
+    Each case is a customer.
+    """
+    rows = [dict(row, customer=name) for name, of in LATER_CHANGES.items() for row in of]
+    lines = order_lines(spark, rows).cache()
+    orders = stored_orders(lines, has_refunds=True)
+    changes = count_changes(orders, dates=LATER_DATES)
+    found = orders_as_of(orders, lines, dates=LATER_DATES, changes=changes).collect()
+    expected = []
+    for day in LATER_DATES:
         cut = datetime(day.year, day.month, day.day, tzinfo=UTC)
         then = lines.where(F.greatest("ordered_at", "arrived_at") < F.lit(cut))
         is_gone = F.col("superseded_at") < F.lit(cut)
         then = then.where(~F.coalesce(is_gone, F.lit(False))).withColumn(
             "superseded_at", F.lit(None).cast("timestamp")
         )
-        expected = customer_orders(then, has_refunds=True).collect()
-        assert sorted(
-            tuple(row[name] for name in names) for row in found if row["as_of_date"] == day
-        ) == sorted(tuple(row[name] for name in names) for row in expected)
+        rows_then = customer_orders(then, has_refunds=True).collect()
+        expected += [row.asDict() | {"as_of_date": day} for row in rows_then]
+    return _amounts(found), _amounts(expected)
+
+
+def _amounts(rows: Sequence[Any]) -> Amounts:
+    names = ("order_id", "kept_amount_minor", "orphan_returned_amount_minor", "is_counted")
+    amounts: Amounts = {}
+    for row in rows:
+        of_day = amounts.setdefault((row["customer_id"], row["as_of_date"]), [])
+        of_day.append(tuple(row[name] for name in names))
+    return {key: sorted(of_day) for key, of_day in amounts.items()}
+
+
+@pytest.mark.parametrize("day", LATER_DATES, ids=str)
+@pytest.mark.parametrize("name", LATER_CHANGES)
+def test_an_order_is_as_it_was_before_whatever_comes_later(
+    name: str, day: date, before_changes: tuple[Amounts, Amounts]
+) -> None:
+    found, expected = before_changes
+    assert expected[name, day]
+    assert found[name, day] == expected[name, day]

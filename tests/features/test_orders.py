@@ -18,6 +18,7 @@ from crm_spark.features.orders import (
 )
 from crm_spark.features.tables import CUSTOMER_ORDERS
 from crm_spark.tables.core import TRANSACTIONS
+from tests.features.as_stored import stored_orders
 
 Orders = dict[tuple[str, str], Row]
 
@@ -98,9 +99,15 @@ def lines(spark: SparkSession) -> DataFrame:
 
 
 @pytest.fixture(scope="module")
-def orders(lines: DataFrame) -> Orders:
+def stored(lines: DataFrame) -> DataFrame:
+    """Give the orders of LINES."""
+    return stored_orders(lines)
+
+
+@pytest.fixture(scope="module")
+def orders(stored: DataFrame) -> Orders:
     """Give the orders of LINES by customer and order."""
-    return {(row["customer_id"], row["order_id"]): row for row in customer_orders(lines).collect()}
+    return {(row["customer_id"], row["order_id"]): row for row in stored.collect()}
 
 
 def seen(row: Row, *names: str) -> tuple[Any, ...]:
@@ -111,14 +118,14 @@ def seen(row: Row, *names: str) -> tuple[Any, ...]:
     )
 
 
-def test_each_order_of_each_customer_is_one_row(orders: Orders, lines: DataFrame) -> None:
+def test_each_order_of_each_customer_is_one_row(orders: Orders, stored: DataFrame) -> None:
     assert set(orders) == {(row[0], row[1]) for row in LINES}
-    assert customer_orders(lines).count() == len(orders)
+    assert stored.count() == len(orders)
 
 
-def test_the_columns_are_those_of_the_table_but_for_the_run(lines: DataFrame) -> None:
+def test_the_columns_are_those_of_the_table_but_for_the_run(stored: DataFrame) -> None:
     expected = {c.name: c.type for c in CUSTOMER_ORDERS.columns if c.name != "run_id"}
-    assert {f.name: f.dataType for f in customer_orders(lines).schema} == expected
+    assert {f.name: f.dataType for f in stored.schema} == expected
 
 
 def test_no_lines_give_no_orders(lines: DataFrame) -> None:
@@ -202,7 +209,7 @@ def netted(spark: SparkSession) -> Orders:
         [tuple(row.get(name) for name in names) for row in rows], TRANSACTIONS.schema
     )
     dates = [date(2017, 6, day) for day in (2, 3, 4, 7)]
-    found = orders_as_of(customer_orders(lines), lines, dates=dates).collect()
+    found = orders_as_of(stored_orders(lines), lines, dates=dates).collect()
     return {(row["as_of_date"].day, row["order_id"]): row for row in found}
 
 
@@ -293,9 +300,11 @@ def test_zeros_are_known_values(orders: Orders) -> None:
     assert seen(orders["bert", "plain"], *names) == (1, 0, 0, 0, True)
 
 
-def test_as_of_a_date_an_order_is_made_of_the_lines_known_then(lines: DataFrame) -> None:
+def test_as_of_a_date_an_order_is_made_of_the_lines_known_then(
+    lines: DataFrame, stored: DataFrame
+) -> None:
     as_of = orders_as_of(
-        customer_orders(lines),
+        stored,
         lines,
         dates=[date(2017, 6, 9), date(2017, 6, 11), date(2017, 6, 12)],
     )
@@ -307,16 +316,18 @@ def test_as_of_a_date_an_order_is_made_of_the_lines_known_then(lines: DataFrame)
     }
 
 
-def test_as_of_a_date_an_order_counts_from_the_local_midnight_after_it(lines: DataFrame) -> None:
+def test_as_of_a_date_an_order_counts_from_the_local_midnight_after_it(
+    lines: DataFrame, stored: DataFrame
+) -> None:
     dates = [date(2017, 6, 5), date(2017, 6, 6)]
-    rows = orders_as_of(customer_orders(lines), lines, dates=dates).where("order_id = 'late'")
+    rows = orders_as_of(stored, lines, dates=dates).where("order_id = 'late'")
     # 23:59:59 on the 5th in New York, though the 6th in UTC.
     assert [row["as_of_date"] for row in rows.collect()] == [date(2017, 6, 6)]
 
 
-def test_only_orders_known_before_a_date_can_have_changed_later(lines: DataFrame) -> None:
+def test_only_orders_known_before_a_date_can_have_changed_later(stored: DataFrame) -> None:
     dates = [date(2017, 6, day) for day in (9, 11, 21)]
-    rows = changed_later(customer_orders(lines), dates=dates).collect()
+    rows = changed_later(stored, dates=dates).collect()
     # On the 9th, "fixed" was not known yet, and of "late" and "plain" no return was: they are as
     # now, with nothing taken back. By the 21st, all changes have come.
     assert sorted((row["as_of_date"].day, row["order_id"]) for row in rows) == [
@@ -328,12 +339,11 @@ def test_only_orders_known_before_a_date_can_have_changed_later(lines: DataFrame
 
 
 def test_before_the_first_return_an_order_is_the_one_with_nothing_taken_back(
-    lines: DataFrame,
+    lines: DataFrame, stored: DataFrame
 ) -> None:
     dates = [date(2017, 6, 9), date(2017, 6, 11)]
-    orders = customer_orders(lines)
-    assert count_changes(orders, dates=dates[:1]) == OrderChanges(2, 0, 2, 0)
-    known = orders_as_of(orders, lines, dates=dates).where("order_id = 'late'")
+    assert count_changes(stored, dates=dates[:1]) == OrderChanges(2, 0, 2, 0)
+    known = orders_as_of(stored, lines, dates=dates).where("order_id = 'late'")
     kept = {row["as_of_date"].day: row["kept_amount_minor"] for row in known.collect()}
     # The return of the 10th takes back the newest milk, of "late", first.
     assert kept == {9: 100, 11: 0}
@@ -345,11 +355,10 @@ def test_before_the_first_return_an_order_is_the_one_with_nothing_taken_back(
     ids=["few", "none"],
 )
 def test_knowing_how_many_orders_changed_later_changes_no_order(
-    lines: DataFrame, day: int, changes: OrderChanges
+    lines: DataFrame, stored: DataFrame, day: int, changes: OrderChanges
 ) -> None:
     dates = [date(2017, 6, day)]
-    orders = customer_orders(lines)
-    plain = orders_as_of(orders, lines, dates=dates)
-    with_count = orders_as_of(orders, lines, dates=dates, changes=changes)
+    plain = orders_as_of(stored, lines, dates=dates)
+    with_count = orders_as_of(stored, lines, dates=dates, changes=changes)
     found = with_count.select(plain.columns).collect()
     assert sorted(found, key=str) == sorted(plain.collect(), key=str)

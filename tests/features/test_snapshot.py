@@ -22,10 +22,10 @@ from pyspark.sql import functions as F
 from crm_spark.features.families import CONTACTS, FAMILIES, FEATURES, FEEDBACK, VISITS
 from crm_spark.features.families import family as family_module
 from crm_spark.features.families.family import NEVER_NULL, Family, Feature
-from crm_spark.features.orders import customer_orders, orders_known
 from crm_spark.features.snapshot import customer_snapshot
 from crm_spark.features.tables import CUSTOMER_SNAPSHOT
 from crm_spark.lake.contract import ContractError, content_checksum
+from tests.features.as_stored import known_orders
 from tests.features.oracle import Line, Value, as_frame, midnight, snapshot_row
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -184,7 +184,7 @@ def snapshot_of(
 ) -> DataFrame:
     """Run the code under test from order lines on, as build_features does."""
     return customer_snapshot(
-        orders_known(customer_orders(lines), lines, dates=dates),
+        known_orders(lines, dates),
         lines,
         department_frame(lines.sparkSession, dates) if departments else None,
         dates=dates,
@@ -613,7 +613,7 @@ def test_a_product_counts_under_the_department_that_it_had_on_each_date(
         "product_id string, department string, as_of_date date",
     )
     frame = as_frame(spark, lines)
-    known = orders_known(customer_orders(frame), frame, dates=[first, second])
+    known = known_orders(frame, [first, second])
     found = customer_snapshot(known, frame, departments, dates=[first, second], horizon_days=28)
     rows = {row["as_of_date"]: row for row in found.collect()}
     assert (rows[first]["n_departments"], rows[second]["n_departments"]) == (1, 2)

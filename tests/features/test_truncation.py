@@ -18,11 +18,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 
 from crm_spark.features.families import FEATURES
-from crm_spark.features.orders import customer_orders, orders_known
 from crm_spark.features.snapshot import customer_snapshot
 from crm_spark.models.churn.labels import churn_labels
 from crm_spark.models.feature_health import measure_features
 from crm_spark.models.feature_selection import select_features
+from tests.features.as_stored import known_orders, stored_orders
 from tests.features.oracle import Line, as_frame
 
 HORIZON = 28
@@ -34,7 +34,7 @@ Builder = Callable[[DataFrame, Sequence[date]], DataFrame]
 
 def built_as_of(lines: DataFrame, dates: Sequence[date]) -> DataFrame:
     """Build snapshots with the code under test."""
-    known = orders_known(customer_orders(lines), lines, dates=dates)
+    known = known_orders(lines, dates)
     return customer_snapshot(known, lines, None, dates=dates, horizon_days=HORIZON)
 
 
@@ -210,7 +210,7 @@ def labelled(spark: SparkSession, builder: Builder) -> DataFrame:
     dates = [TRAINED, TESTED]
     return churn_labels(
         builder(lines, dates),
-        customer_orders(lines),
+        stored_orders(lines),
         lines,
         dates=dates,
         horizon_days=HORIZON,

@@ -47,6 +47,14 @@ class Commit:
         return self.operation not in QUIET_OPERATIONS
 
 
+@dataclass(frozen=True)
+class Size:
+    """How many files a version of a table has, and how long they are together."""
+
+    n_files: int
+    n_bytes: int
+
+
 def user_metadata(run_id: str, dates: Sequence[date] = ()) -> str:
     """Write what a commit says of itself: its run, and the as-of dates that it is for."""
     named = {"dates": [day.isoformat() for day in sorted(set(dates))]} if dates else {}
@@ -92,6 +100,16 @@ class CommitLog:
     def versions(self) -> list[int]:
         """Give the versions that the log still has, the newest first."""
         return sorted(_numbers(self.folder.names("*.json"), _COMMIT_FILE), reverse=True)
+
+    def size(self) -> Size | None:
+        """Give the size of the newest version; None where Delta left no summary of it."""
+        names = self.folder.names()
+        newest = max(_numbers(names, _COMMIT_FILE), default=-1)
+        summary = f"{newest:020}.crc"
+        if summary not in names:
+            return None
+        found = json.loads(HadoopFile(self._spark, f"{self.folder.path}/{summary}").text())
+        return Size(found["numFiles"], found["tableSizeBytes"])
 
     def commit(self, version: int) -> Commit:
         """Give the commit of a version that the log still has."""

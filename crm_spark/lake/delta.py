@@ -35,6 +35,8 @@ from crm_spark.lake.storage import StorageSection
 from crm_spark.runtime.observed import ObservedCounts
 from crm_spark.runtime.progress import log
 
+# Tables of at most so much are read by their log. More files Spark would look up by a job.
+SMALL_FILES, SMALL_BYTES = 32, 64 * 2**20
 # So many appends of rows leave as many small files, all of which `rows` reads.
 APPENDS_BETWEEN_COMPACTIONS = 100
 
@@ -68,6 +70,7 @@ class Lake:
     def __init__(self, spark: SparkSession, storage: StorageSection, run_id: str) -> None:
         self.spark = spark
         self._storage = storage
+        self._stored: dict[str, SmallTable] = {}
         self._known_versions: set[str] = set()
         self._written: set[str] = set()
         self._guard = Guard(spark, run_id, self.path)
@@ -96,11 +99,13 @@ class Lake:
         """
         if not self.exists(table):
             raise DataError(f"table {table.name} does not exist in {self.root}")
-        self._require_version(table)
-        reader = self.spark.read.format("delta")
-        if version is not None:
-            reader = reader.option("versionAsOf", version)
-        rows = reader.load(self.path(table))
+        rows = self._read_small(table) if version is None else None
+        if rows is None:
+            self._require_version(table)
+            reader = self.spark.read.format("delta")
+            if version is not None:
+                reader = reader.option("versionAsOf", version)
+            rows = reader.load(self.path(table))
         present = set(rows.columns)
         added = [
             F.lit(None).cast(column.type).alias(column.name)
@@ -108,6 +113,32 @@ class Lake:
             if column.name not in present
         ]
         return rows.select("*", *added) if added else rows
+
+    def _read_small(self, table: Table) -> DataFrame | None:
+        """Give the rows of a small table on this machine by its log, with no Spark job to read it.
+
+        None for other tables, and where only Delta can read it. Files elsewhere would be looked up
+        one after another.
+        """
+        if local_path(self._storage.root) is None:
+            return None
+        size = self._guard.commits(table).size()
+        if size is None or size.n_files > SMALL_FILES or size.n_bytes > SMALL_BYTES:
+            return None
+        try:
+            return self._small_table(table).frame()
+        except NotReadableError as reason:
+            log.debug("%s is read by Delta: %s", table.name, reason)
+            return None
+
+    def _small_table(self, table: Table) -> SmallTable:
+        stored = self._stored.get(table.name)
+        newest = next(iter(self._guard.commits(table).versions()), None)
+        if stored is None or stored.version != newest:
+            stored = SmallTable.at(self.spark, self.path(table))
+            self._take_version(table, stored.properties)
+            self._stored[table.name] = stored
+        return stored
 
     def read_date(self, table: Table, as_of: date) -> DataFrame:
         """Give the rows of one as-of date."""
@@ -125,9 +156,7 @@ class Lake:
             return []
         schema = arrow_schema(table)
         try:
-            stored = SmallTable.at(self.spark, self.path(table))
-            self._take_version(table, stored.properties)
-            found = stored.rows(schema)
+            found = self._small_table(table).rows(schema)
         except NotReadableError as reason:
             log.debug("%s is read by Spark: %s", table.name, reason)
             found = self.read(table).select(schema.names).toArrow().cast(schema)

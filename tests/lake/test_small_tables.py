@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pyarrow.compute as pc
 import pytest
 from delta.tables import DeltaTable
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.errors import DataError
@@ -69,8 +71,11 @@ def lake(
 
 
 def by_spark(lake: Lake, table: Table = NOTES) -> list[dict[str, Any]]:
-    """Give all rows as Spark reads them."""
-    rows = [row.asDict(recursive=True) for row in lake.read(table).orderBy("number").collect()]
+    """Give all rows as Delta reads them."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("crm_spark.lake.delta.SMALL_FILES", -1)
+        stored = lake.read(table)
+    rows = [row.asDict(recursive=True) for row in stored.orderBy("number").collect()]
     for row in rows:
         row["moment"] = row["moment"] and row["moment"].astimezone(UTC)
     return rows
@@ -124,12 +129,125 @@ def test_what_the_driver_cannot_read_is_read_by_spark(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = by_spark(lake)
-    path = f"delta.`{lake.path(NOTES)}`"
-    lake.spark.sql(f"ALTER TABLE {path} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
-    lake.spark.sql(f"DELETE FROM {path} WHERE number = 1")
+    alter(lake, NOTES, "delta.columnMapping.mode", "name")
     with pytest.raises(NotReadableError, match="newer reader"):
         SmallTable.at(lake.spark, lake.path(NOTES))
-    assert sorted(lake.rows(NOTES), key=lambda row: row["number"]) == before[1:]
+    assert sorted(lake.rows(NOTES), key=lambda row: row["number"]) == before
+
+
+def alter(lake: Lake, table: Table, key: str, value: str) -> None:
+    path = f"delta.`{lake.path(table)}`"
+    lake.spark.sql(f"ALTER TABLE {path} SET TBLPROPERTIES ('{key}' = '{value}')")
+
+
+DATED = Table(
+    name="scores.notes",
+    comment="Notes of dates",
+    key=("number", "as_of_date"),
+    columns=(
+        *COLUMNS,
+        Column("as_of_date", T.DateType(), "Date"),
+        Column("shop", T.StringType(), "Shop"),
+    ),
+    partition_by=("as_of_date", "shop"),
+)
+SHOPS = ("a b", "c:d/e", "50 %", "[x]{y}*", None)
+
+
+@pytest.fixture
+def dated(spark: SparkSession, tmp_path: Path) -> Lake:
+    """Give a lake with notes of two dates, each in a partition, below a root of unusual names."""
+    lake = Lake(spark, StorageSection(root=str(tmp_path / "lake [1] {a,b} 50%20 é")), "run")
+    rows = [
+        {**note(number), "as_of_date": date(2024, 2, 1 + number % 2), "shop": SHOPS[number % 5]}
+        for number in range(1, 9)
+    ]
+    rows[1] |= {"as_of_date": rows[0]["as_of_date"], "shop": rows[0]["shop"]}  # two in a file
+    frame = spark.createDataFrame(
+        [tuple(row[n] for n in DATED.schema.names) for row in rows], DATED.schema
+    )
+    for day in (1, 2):
+        of_day = frame.where(F.col("as_of_date") == F.lit(date(2024, 2, day)))
+        lake.replace_dates(DATED, of_day, [date(2024, 2, day)])
+    return lake
+
+
+def assert_read_alike(lake: Lake, table: Table, *, by_log: bool = True) -> int:
+    """Check that a table read by its log is the one that Delta reads; give its number of rows."""
+    found = lake.read(table)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("crm_spark.lake.delta.SMALL_FILES", -1)
+        expected = lake.read(table)
+    assert found.dtypes == expected.dtypes
+    assert sorted(map(str, found.collect())) == sorted(map(str, expected.collect()))
+    assert _files_listed_by(expected) == "TahoeLogFileIndex"
+    if by_log:
+        assert _files_listed_by(found) in ("InMemoryFileIndex", "none")
+    else:
+        assert _files_listed_by(found) == "TahoeLogFileIndex"
+    return found.count()
+
+
+def _files_listed_by(rows: DataFrame) -> str:
+    """Give the name of what lists the files that Spark reads; a table without rows has none."""
+    leaf = rows._jdf.queryExecution().analyzed().collectLeaves().head()
+    if leaf.getClass().getSimpleName() != "LogicalRelation":
+        return "none"
+    return str(leaf.relation().location().getClass().getSimpleName())
+
+
+def test_spark_reads_by_the_log_what_delta_reads(dated: Lake) -> None:
+    assert assert_read_alike(dated, DATED) == 8
+    dated.delete_dates(DATED, [date(2024, 2, 1)])
+    assert assert_read_alike(dated, DATED) == 5
+    rows = dated.read_date(DATED, date(2024, 2, 2)).where("shop = 'c:d/e'").collect()
+    assert {row["number"] for row in rows} == {1, 2}
+    dated.delete_dates(DATED, [date(2024, 2, 2)])
+    assert assert_read_alike(dated, DATED) == 0
+
+
+def test_what_was_read_by_the_log_stays_what_it_was(dated: Lake) -> None:
+    before = dated.read(DATED)
+    dated.replace_dates(DATED, before.where("number = 4"), [date(2024, 2, 1)])
+    assert before.count() == 8
+    assert dated.read(DATED).where("as_of_date = '2024-02-01'").count() == 1
+    assert dated.read(DATED, dated.version(DATED) - 1).count() == 8
+
+
+def test_rows_marked_as_deleted_are_left_to_delta_until_their_files_are_written_anew(
+    dated: Lake,
+) -> None:
+    path = f"delta.`{dated.path(DATED)}`"
+    alter(dated, DATED, "delta.enableDeletionVectors", "true")
+    assert assert_read_alike(dated, DATED) == 8
+    dated.spark.sql(f"DELETE FROM {path} WHERE number = 1")
+    assert assert_read_alike(dated, DATED, by_log=False) == 7
+    dated.spark.sql(f"REORG TABLE {path} APPLY (PURGE)")
+    assert assert_read_alike(dated, DATED) == 7
+
+
+@pytest.mark.parametrize("limit", [("SMALL_FILES", 1), ("SMALL_BYTES", 1000)])
+def test_a_table_that_is_not_small_is_left_to_delta(
+    dated: Lake, monkeypatch: pytest.MonkeyPatch, limit: tuple[str, int]
+) -> None:
+    monkeypatch.setattr(f"crm_spark.lake.delta.{limit[0]}", limit[1])
+    assert assert_read_alike(dated, DATED, by_log=False) == 8
+
+
+def test_a_table_of_which_delta_left_no_summary_is_left_to_delta(dated: Lake) -> None:
+    for summary in (Path(dated.path(DATED)) / "_delta_log").glob("*.crc"):
+        summary.unlink()
+    assert assert_read_alike(dated, DATED, by_log=False) == 8
+
+
+def test_a_table_that_needs_another_reader_is_left_to_delta(dated: Lake) -> None:
+    alter(dated, DATED, "delta.columnMapping.mode", "name")
+    assert assert_read_alike(dated, DATED, by_log=False) == 8
+
+
+def test_a_column_that_the_table_lacks_is_null_however_it_is_read(dated: Lake) -> None:
+    later = replace(DATED, columns=(*DATED.columns, Column("is_late", T.BooleanType(), "New")))
+    assert assert_read_alike(dated, later) == 8
 
 
 def test_a_log_with_a_gap_is_left_to_spark(lake: Lake) -> None:

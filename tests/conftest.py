@@ -1,7 +1,8 @@
 """The four tiers of the tests, one Spark session for all, and where the real data are.
 
 `unit` tests start no Spark, `spark` tests share one session with small frames, `system` tests run
-whole jobs, `long` ones take minutes each: where a test lies and what it asks for say which it is.
+whole jobs, `long` ones take minutes each: where a test lies and what it asks for say which it is. A
+test that is marked as long is, wherever it lies.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ QUICK_FOR_SMALL_TABLES = {
     "spark.sql.adaptive.enabled": "false",
 }
 
-# Most of what small tables cost is the compiler: its first stage alone takes 40 % less of the CPU.
-# It keeps 48 MB of code by default, which hundreds of plans fill: then it throws code away, to
-# compile it again. ALS's lineage is read back recursively, which takes a deeper stack in such code.
-# A heap that grows as it is needed is collected seven times as often as one of its final size.
+# A process of tests lives long and plans all the time: after a minute Java's second compiler makes
+# up for what it takes. Java keeps 48 MB of code by default, which hundreds of plans fill: then it
+# throws code away, to compile it again. ALS's lineage is read back recursively, which takes a deep
+# stack. A heap that grows as it is needed is collected seven times as often as one of its final
+# size.
 QUICK_JVM = (
-    "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC -Xss16m "
-    "-Xms2g -Xmn900m -XX:MetaspaceSize=512m"
+    "-XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC -Xss16m -Xms2g -Xmn900m -XX:MetaspaceSize=512m"
 )
 
 LONGEST_FIRST = (
@@ -66,6 +67,8 @@ STARTS_A_JVM = {"java", "spark-class", "spark-submit", "crm_spark"}
 
 def tier_of(item: pytest.Item) -> str:
     """Give the tier that a test belongs to."""
+    if item.get_closest_marker("long"):
+        return "long"
     for folder, tier in FOLDERS.items():
         if folder in item.path.parents:
             return tier
@@ -75,7 +78,7 @@ def tier_of(item: pytest.Item) -> str:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Read no file that cannot hold a test of the tier asked for: imports take their time."""
     tier = config.option.markexpr
-    if tier not in TIERS or collection_path.suffix != ".py":
+    if tier not in TIERS or tier == "long" or collection_path.suffix != ".py":
         return None
     folder = next((FOLDERS[place] for place in collection_path.parents if place in FOLDERS), None)
     wanted = tier if tier in FOLDERS.values() else None

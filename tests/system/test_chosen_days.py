@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from pyspark.sql import SparkSession
 from shop import shop_config, write_shop
 
@@ -17,6 +18,8 @@ from crm_spark.models.churn.chosen_days import chosen_of, days_target
 from crm_spark.pipeline.days import DayPlan
 from crm_spark.pipeline.lifecycle import job_run
 from crm_spark.runtime.session import session_settings
+
+pytestmark = pytest.mark.long
 
 # A horizon of 21 days is in the shop's configuration.
 AUTO = ("models=[churn]", "churn.horizon_days=auto", "churn.active_days=auto")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from system.runs import found_by
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.long, pytest.mark.cluster]
 
 N_ROWS = 400
 

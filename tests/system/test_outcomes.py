@@ -38,6 +38,8 @@ from crm_spark.runtime.run import RunSummary
 from crm_spark.runtime.session import session_settings
 from crm_spark.tables.ops import CHECKS, METRICS
 
+pytestmark = pytest.mark.long
+
 HORIZON = timedelta(days=21)
 # A horizon apart, so that cut-offs have the same snapshots. Scored by a model that was trained
 # after it, then by its champion; the last is still open on DAY.

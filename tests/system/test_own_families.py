@@ -29,6 +29,8 @@ from crm_spark.jobs import (
 from crm_spark.lake.contract import content_checksum
 from crm_spark.lake.delta import Lake
 
+pytestmark = pytest.mark.long
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "adding_features.md"
 AS_OF = date(2024, 7, 1)
 OWN = ("n_orders_from_10", "orders_from_10_share")

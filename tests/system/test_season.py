@@ -18,6 +18,8 @@ from crm_spark.models.churn import season
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.tables.ops import METRICS, MODEL_DECISIONS
 
+pytestmark = pytest.mark.long
+
 DAY = date(2026, 3, 30)
 
 

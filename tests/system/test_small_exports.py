@@ -166,12 +166,14 @@ def alike(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return ran(spark, "identical_customers", tmp_path_factory.mktemp("alike"))
 
 
+@pytest.mark.long
 def test_customers_who_are_alike_have_the_same_scores(alike: Ran) -> None:
     rows = alike.rows(CUSTOMER_RFM)
     assert len(rows) == 80
     assert len({tuple(row[name] for name in SCORES) for row in rows}) == 1
 
 
+@pytest.mark.long
 def test_what_cannot_tell_customers_apart_says_why_and_the_code_is_3(alike: Ran) -> None:
     assert alike.error is not None and alike.error.exit_code == 3
     assert "0 churned, 80 did not" in alike.why("train_churn")
@@ -182,6 +184,7 @@ def test_what_cannot_tell_customers_apart_says_why_and_the_code_is_3(alike: Ran)
     assert (checks["learnable"].level, checks["learnable"].message) == ("error", segments)
 
 
+@pytest.mark.long
 def test_the_only_product_is_offered_to_everybody_as_the_only_one(alike: Ran) -> None:
     rows = alike.rows(PRODUCT_RECOMMENDATIONS)
     assert len({row["customer_id"] for row in rows}) == len(rows) == 80
@@ -194,6 +197,7 @@ def test_the_only_product_is_offered_to_everybody_as_the_only_one(alike: Ran) ->
     assert section.all("table") == []
 
 
+@pytest.mark.long
 def test_the_report_of_customers_who_are_alike_gives_the_reasons(alike: Ran) -> None:
     assert alike.status["write_report"] == "succeeded"
     assert_sound(alike.page)
@@ -203,6 +207,7 @@ def test_the_report_of_customers_who_are_alike_gives_the_reasons(alike: Ran) -> 
     assert "RFM does not tell them apart" in alike.page.section("rfm").text
 
 
+@pytest.mark.long
 def test_what_the_data_do_not_carry_is_not_tried_again_before_they_change(alike: Ran) -> None:
     second = again(alike)
     assert second.error is not None
@@ -219,6 +224,7 @@ def below(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return ran(spark, "negative_totals_emoji", tmp_path_factory.mktemp("below"))
 
 
+@pytest.mark.long
 def test_ten_customers_are_below_zero_and_everything_is_trained_and_scored(below: Ran) -> None:
     amounts = [amount for _, amount in below.export.customers().values()]
     assert (len(amounts), sum(amount < 0 for amount in amounts)) == (90, 10)
@@ -227,6 +233,7 @@ def test_ten_customers_are_below_zero_and_everything_is_trained_and_scored(below
     assert {"score_churn", "score_segments", "recommend_products"} <= set(below.status)
 
 
+@pytest.mark.long
 def test_no_score_is_none(below: Ran) -> None:
     tables: dict[Table, str] = {
         CUSTOMER_CHURN: "churn_probability",
@@ -243,6 +250,7 @@ def test_no_score_is_none(below: Ran) -> None:
     assert {row["spend_share"] for row in profiles} == {None}
 
 
+@pytest.mark.long
 def test_the_report_of_amounts_below_zero_has_amounts_and_no_shares(below: Ran) -> None:
     assert_sound(below.page)
     for section in ("rfm", "segments"):
@@ -252,6 +260,7 @@ def test_the_report_of_amounts_below_zero_has_amounts_and_no_shares(below: Ran) 
     assert at_risk and all(float(amount.replace(",", "")) > 0 for amount in at_risk)
 
 
+@pytest.mark.long
 def test_products_of_any_name_stand_as_text(below: Ran) -> None:
     said = {one.split(" (")[0] for one in texts(below.page, "li")}
     assert {"<b>bold</b>", "tea \N{TEACUP WITHOUT HANDLE}", '50% off, "new"', "café"} <= said

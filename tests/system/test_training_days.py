@@ -34,6 +34,8 @@ from crm_spark.runtime.run import RunSummary
 from crm_spark.tables.checks import CHECKS
 from crm_spark.tables.ops import MODEL_DECISIONS
 
+pytestmark = pytest.mark.long
+
 CHURN = find_model("churn")
 MONDAY, WEDNESDAY, THURSDAY = date(2024, 6, 24), date(2024, 6, 26), date(2024, 6, 27)
 NEXT_MONDAY = date(2024, 7, 1)

@@ -127,6 +127,7 @@ def test_50_customers_are_too_few_for_churn_and_few_for_segments(
     assert "50 customers are too few to learn who leaves" in judged.errors["churn"]
 
 
+@pytest.mark.long
 def test_three_weeks_of_history_carry_segments_alone(spark: SparkSession, tmp_path: Path) -> None:
     judged = _judge(spark, tmp_path, date(2024, 1, 22), n_days=21)
     assert judged.levels == {
@@ -141,6 +142,7 @@ def test_three_weeks_of_history_carry_segments_alone(spark: SparkSession, tmp_pa
     )
 
 
+@pytest.mark.long
 def test_where_nobody_leaves_churn_alone_cannot_be_learnt(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -153,6 +155,7 @@ def test_where_nobody_leaves_churn_alone_cannot_be_learnt(
     assert "0 churned, 420 did not" in judged.errors["churn"]
 
 
+@pytest.mark.long
 def test_a_month_without_data_makes_false_labels_and_doubtful_models(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -175,6 +178,7 @@ def test_with_30_percent_rejected_no_model_is_trained(spark: SparkSession, tmp_p
     assert "core.transactions_rejected" in judged.errors["segments"]
 
 
+@pytest.mark.long
 def test_a_quarter_of_the_lines_without_a_customer_is_a_warning(
     spark: SparkSession, tmp_path: Path
 ) -> None:

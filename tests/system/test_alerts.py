@@ -32,6 +32,8 @@ from crm_spark.pipeline.lifecycle import job_run
 from crm_spark.runtime.session import session_settings
 from crm_spark.tables.ops import METRICS
 
+pytestmark = pytest.mark.long
+
 FIRST, SECOND = date(2024, 6, 18), date(2024, 6, 27)
 LAPSE, SILENT, COOL_DOWN = 30, 15, 20
 SETTINGS = (

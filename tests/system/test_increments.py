@@ -181,6 +181,7 @@ def clean(spark: SparkSession, built: Loaded) -> dict[str, str]:
     return lakes.checksums(spark, config_of(built.root, built.source), lakes.BUILT)
 
 
+@pytest.mark.long
 def test_batches_in_any_order_give_the_tables_of_one_load(
     spark: SparkSession, tmp_path: Path, clean: dict[str, str]
 ) -> None:

@@ -357,6 +357,7 @@ def dead_after(n_writes: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         yield
 
 
+@pytest.mark.long
 def test_a_run_that_dies_after_any_write_is_undone_and_the_next_loads_what_it_would_have(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

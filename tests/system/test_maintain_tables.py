@@ -45,6 +45,7 @@ def _read(spark: SparkSession, config: Config, table: Table) -> DataFrame:
     return spark.read.format("delta").load(_path(config, table))
 
 
+@pytest.mark.long
 def test_only_the_newest_dates_and_what_training_needs_are_kept(
     spark: SparkSession, config: Config
 ) -> None:

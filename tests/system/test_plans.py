@@ -35,8 +35,8 @@ class Plan:
         return len(re.findall(r"[ -]Exchange \(\d+\)$", self._tree, re.MULTILINE))
 
     def n_scans(self, path: str) -> int:
-        """How often it reads files below a path that ends so."""
-        return len(re.findall(rf"^Location: .*{re.escape(path)}[],]", self.text, re.MULTILINE))
+        """How often it reads a file or a folder that ends so, or files of that folder."""
+        return len(re.findall(rf"^Location: .*{re.escape(path)}[],/]", self.text, re.MULTILINE))
 
     @property
     def _tree(self) -> str:

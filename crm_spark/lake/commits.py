@@ -51,6 +51,7 @@ class Commit:
 class Size:
     """How many files a version of a table has, and how long they are together."""
 
+    version: int
     n_files: int
     n_bytes: int
 
@@ -109,7 +110,7 @@ class CommitLog:
         if summary not in names:
             return None
         found = json.loads(HadoopFile(self._spark, f"{self.folder.path}/{summary}").text())
-        return Size(found["numFiles"], found["tableSizeBytes"])
+        return Size(newest, found["numFiles"], found["tableSizeBytes"])
 
     def commit(self, version: int) -> Commit:
         """Give the commit of a version that the log still has."""

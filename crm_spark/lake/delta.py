@@ -126,14 +126,14 @@ class Lake:
         if size is None or size.n_files > SMALL_FILES or size.n_bytes > SMALL_BYTES:
             return None
         try:
-            return self._small_table(table).frame()
+            return self._small_table(table, size.version).frame()
         except NotReadableError as reason:
             log.debug("%s is read by Delta: %s", table.name, reason)
             return None
 
-    def _small_table(self, table: Table) -> SmallTable:
+    def _small_table(self, table: Table, newest: int) -> SmallTable:
+        """Give a table as its log has it, which is read once for each newest version."""
         stored = self._stored.get(table.name)
-        newest = next(iter(self._guard.commits(table).versions()), None)
         if stored is None or stored.version != newest:
             stored = SmallTable.at(self.spark, self.path(table))
             self._take_version(table, stored.properties)
@@ -156,7 +156,8 @@ class Lake:
             return []
         schema = arrow_schema(table)
         try:
-            found = self._small_table(table).rows(schema)
+            newest = self._guard.commits(table).versions()[0]
+            found = self._small_table(table, newest).rows(schema)
         except NotReadableError as reason:
             log.debug("%s is read by Spark: %s", table.name, reason)
             found = self.read(table).select(schema.names).toArrow().cast(schema)

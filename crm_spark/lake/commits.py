@@ -48,12 +48,13 @@ class Commit:
 
 
 @dataclass(frozen=True)
-class Size:
-    """How many files a version of a table has, and how long they are together."""
+class Summary:
+    """What Delta leaves beside a commit: the table's files, their bytes, and its properties."""
 
     version: int
     n_files: int
     n_bytes: int
+    properties: Mapping[str, str]
 
 
 def user_metadata(run_id: str, dates: Sequence[date] = ()) -> str:
@@ -102,15 +103,16 @@ class CommitLog:
         """Give the versions that the log still has, the newest first."""
         return sorted(_numbers(self.folder.names("*.json"), _COMMIT_FILE), reverse=True)
 
-    def size(self) -> Size | None:
-        """Give the size of the newest version; None where Delta left no summary of it."""
+    def summary(self) -> Summary | None:
+        """Give the summary of the newest version; None where Delta left none."""
         names = self.folder.names()
         newest = max(_numbers(names, _COMMIT_FILE), default=-1)
         summary = f"{newest:020}.crc"
         if summary not in names:
             return None
         found = json.loads(HadoopFile(self._spark, f"{self.folder.path}/{summary}").text())
-        return Size(newest, found["numFiles"], found["tableSizeBytes"])
+        properties = found["metadata"].get("configuration") or {}
+        return Summary(newest, found["numFiles"], found["tableSizeBytes"], properties)
 
     def commit(self, version: int) -> Commit:
         """Give the commit of a version that the log still has."""

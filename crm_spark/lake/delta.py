@@ -122,11 +122,11 @@ class Lake:
         """
         if local_path(self._storage.root) is None:
             return None
-        size = self._guard.commits(table).size()
-        if size is None or size.n_files > SMALL_FILES or size.n_bytes > SMALL_BYTES:
+        newest = self._guard.commits(table).summary()
+        if newest is None or newest.n_files > SMALL_FILES or newest.n_bytes > SMALL_BYTES:
             return None
         try:
-            return self._small_table(table, size.version).frame()
+            return self._small_table(table, newest.version).frame()
         except NotReadableError as reason:
             log.debug("%s is read by Delta: %s", table.name, reason)
             return None
@@ -422,7 +422,9 @@ class Lake:
 
     def _require_version(self, table: Table) -> None:
         if table.name not in self._known_versions:
-            self._take_version(table, properties_of(self.spark, self.path(table)))
+            newest = self._guard.commits(table).summary()
+            asked = newest.properties if newest else properties_of(self.spark, self.path(table))
+            self._take_version(table, asked)
 
     def _take_version(self, table: Table, properties: Mapping[str, str]) -> None:
         require_version(properties, table, root=self.root)

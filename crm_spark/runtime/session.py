@@ -22,12 +22,12 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from crm_spark.errors import ConfigError, EnvironmentFault
+from crm_spark.runtime.delta_jars import DELTA_PACKAGE, fetched_jars
 from crm_spark.runtime.gateway import remember_classes
 from crm_spark.runtime.progress import log
 from crm_spark.runtime.run import Cost
 from crm_spark.runtime.stages import StageWatch
 
-DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
 DELTA_SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -178,9 +178,7 @@ def _start(name: str, properties: dict[str, str]) -> SparkSession:
         # Spark looks the machine's own name up before it reads any setting, and may not find it.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     settings = {**_self_started_settings(master), **properties, "spark.master": master}
-    packages = properties.get("spark.jars.packages", "")
-    if "delta-spark" not in packages and "spark.jars" not in properties:
-        settings["spark.jars.packages"] = ",".join(filter(None, [packages, DELTA_PACKAGE]))
+    settings |= _jar_settings(master, properties)
     for key, value in settings.items():
         builder = builder.config(key, value)
     with _spark_log_apart():
@@ -188,6 +186,24 @@ def _start(name: str, properties: dict[str, str]) -> SparkSession:
     if not master.startswith("local"):
         spark.sparkContext.addPyFile(_zip_of_this_package())
     return spark
+
+
+def _jar_settings(master: str, properties: Mapping[str, str]) -> dict[str, str]:
+    """Give the settings by which a session has Delta: as files that are here, or as a package.
+
+    A package is asked for anew at each start, and all of its jars are given to the session's own
+    executor one by one: five of the fifteen seconds that a start may take. Executors elsewhere need
+    that, and so do further packages.
+    """
+    packages = properties.get("spark.jars.packages", "")
+    if "delta-spark" in packages or "spark.jars" in properties:
+        return {}
+    is_one_process = re.fullmatch(r"local(\[.*\])?", master) is not None
+    jars = fetched_jars(properties.get("spark.jars.ivy")) if is_one_process else []
+    if packages or not jars:
+        return {"spark.jars.packages": ",".join(filter(None, [packages, DELTA_PACKAGE]))}
+    others = properties.get("spark.driver.extraClassPath")
+    return {"spark.driver.extraClassPath": os.pathsep.join(filter(None, [others, *jars]))}
 
 
 def _self_started_settings(master: str) -> dict[str, str]:

@@ -47,7 +47,7 @@ from crm_spark.lake.contract import Table
 from crm_spark.models.churn.tables import CUSTOMER_CHURN
 from crm_spark.models.recommender.tables import PRODUCT_RECOMMENDATIONS
 from crm_spark.models.segments.tables import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
-from crm_spark.runtime.session import DELTA_PACKAGE
+from crm_spark.runtime.delta_jars import DELTA_PACKAGE
 from crm_spark.tables.core import CUSTOMERS, PRODUCTS, TRANSACTIONS
 from crm_spark.tables.ops import JOB_RUNS
 

@@ -23,7 +23,7 @@ from command_line import (
     write_config,
 )
 
-from crm_spark.runtime.session import DELTA_PACKAGE
+from crm_spark.runtime.delta_jars import DELTA_PACKAGE
 
 
 def run_apart(*arguments: str, timeout: float = 120, **environment: str) -> Ended:

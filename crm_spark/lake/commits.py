@@ -29,7 +29,7 @@ CREATION = "CREATE TABLE"
 
 @dataclass(frozen=True)
 class Commit:
-    """One commit of a table: what did it, in which run, and whether it replaced the whole table.
+    """One commit of a table: what did it, and in which run.
 
     `dates` are the as-of dates that the write was for, none where it was for no date in particular.
     """
@@ -37,7 +37,6 @@ class Commit:
     version: int
     operation: str
     run_id: str | None
-    replaces_all: bool
     metrics: Mapping[str, str] = field(default_factory=dict)
     dates: tuple[date, ...] = ()
 
@@ -75,14 +74,11 @@ def _run_of(metadata: str | None) -> tuple[str | None, tuple[date, ...]]:
 
 def _commit_of(version: int, info: Mapping[str, Any]) -> Commit:
     """Read a commitInfo of Delta's protocol; what it lacks was not written by us."""
-    parameters = info.get("operationParameters") or {}
-    is_part = "predicate" in parameters
     run_id, dates = _run_of(info.get("userMetadata"))
     return Commit(
         version=version,
         operation=info.get("operation") or "",
         run_id=run_id,
-        replaces_all=parameters.get("mode") == "Overwrite" and not is_part,
         metrics=info.get("operationMetrics") or {},
         dates=dates,
     )

@@ -27,7 +27,7 @@ from crm_spark.lake.contract import (
 )
 from crm_spark.lake.driver_rows import arrow_schema, frame_of
 from crm_spark.lake.guard import Guard, busy, busy_on_conflict, is_guarded
-from crm_spark.lake.lock import local_path
+from crm_spark.lake.lock import is_alone_on, local_path
 from crm_spark.lake.maintenance import Maintained, maintain_files
 from crm_spark.lake.making import build_table, properties_of, register_table, require_version
 from crm_spark.lake.small_tables import NotReadableError, SmallTable
@@ -53,6 +53,11 @@ class Written:
     content_checksum: str
     measured: Mapping[str, Any] = field(default_factory=dict)
     by_date: Mapping[date, str] = field(default_factory=dict)
+
+
+def _writer(rows: DataFrame, mode: str, replace_where: str | None) -> DataFrameWriter:
+    writer = rows.write.mode(mode)
+    return writer.option("replaceWhere", replace_where) if replace_where else writer
 
 
 def _date_literals(dates: Sequence[date]) -> str:
@@ -346,17 +351,20 @@ class Lake:
         rows = table.conform(df)
         self._create(table)
         base = self._guard.base(table)
-        if replace_where and is_guarded(table) and base < 0:
+        if mode == "overwrite" and is_guarded(table) and base < 0:
             # There is nothing to replace yet, and Delta would look for it.
             mode, replace_where = "append", None
         columns = table.content_columns
         of_dates = dated_checksum_aggregates(columns, dates) if len(dates) > 1 else []
         counts = ObservedCounts(rows, *checksum_aggregates(columns), *of_dates, *measures)
-        writer = counts.rows.write.mode(mode)
-        if replace_where:
-            writer = writer.option("replaceWhere", replace_where)
-        self._save(table, writer, base, dates)
+        is_alone = is_alone_on(self.root)
+        self._save(table, _writer(counts.rows, mode, replace_where), base, dates, is_alone=is_alone)
         commit = self._guard.own_commit(table, base)
+        if commit is None and is_alone and is_guarded(table):
+            # No row to write and none to replace: Delta commits that only with its number.
+            none = self.spark.createDataFrame([], table.schema)
+            self._save(table, _writer(none, mode, replace_where), base, dates)
+            commit = self._guard.own_commit(table, base)
         if commit is None and is_guarded(table):
             raise busy(table)  # Delta passed over the write, and nothing was observed
         self._written.add(table.name)
@@ -376,9 +384,16 @@ class Lake:
         return Written(int(counted["n_rows"]), commit.version, checksum, measured, by_date)
 
     def _save(
-        self, table: Table, writer: DataFrameWriter, base: int, dates: Sequence[date] = ()
+        self,
+        table: Table,
+        writer: DataFrameWriter,
+        base: int,
+        dates: Sequence[date] = (),
+        *,
+        is_alone: bool = False,
     ) -> None:
-        options = {"mergeSchema": "true", **self._guard.options(table, base, dates)}
+        of_commit = self._guard.options(table, base, dates, is_alone=is_alone)
+        options = {"mergeSchema": "true", **of_commit}
         with busy_on_conflict(table):
             writer.format("delta").options(**options).save(self.path(table))
 

@@ -80,15 +80,18 @@ class Guard:
             raise busy(table)
         return commits.base(seen)
 
-    def options(self, table: Table, base: int, dates: Sequence[date]) -> dict[str, str]:
+    def options(
+        self, table: Table, base: int, dates: Sequence[date], *, is_alone: bool = False
+    ) -> dict[str, str]:
         """Give the options of a write: what its commit says, and that it follows on `base`.
 
         Delta's appends never conflict. A number of the transaction that has to rise with each
         makes Delta refuse the later of two that are under way, and pass over, in silence, one that
-        begins when the other has ended.
+        begins when the other has ended. To compare it Delta runs a job over the log: a run that is
+        alone on the lake does without.
         """
         options = {"userMetadata": user_metadata(self._run_id, dates)}
-        if is_guarded(table):
+        if is_guarded(table) and not is_alone:
             options |= {"txnAppId": f"crm_spark.{table.name}", "txnVersion": str(base + 1)}
         return options
 

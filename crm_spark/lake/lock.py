@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlparse
+
+import psutil
+from py4j.protocol import Py4JError
+from pyspark.sql import SparkSession
 
 from crm_spark.errors import BusyError, EnvironmentFault
 
-_locked_roots: set[str] = set()
+# File systems of one machine's own disks and memory. On others, such as those of networks and of
+# virtual machines' hosts, a lock may not be seen by every process that writes there.
+_OF_ONE_MACHINE = frozenset("apfs btrfs ext2 ext3 ext4 f2fs hfs overlay tmpfs xfs zfs".split())  # noqa: SIM905
+
+# The roots that whoever calls has locked, and whether its Java process holds a lock of its own.
+_locked: ContextVar[Mapping[str, bool]] = ContextVar("_locked", default={})  # noqa: B039
 
 
 @contextmanager
-def lake_lock(root: str, *, job: str) -> Iterator[None]:
-    """Let one process at a time work on a lake that is a local path.
+def lake_lock(spark: SparkSession, root: str, *, job: str) -> Iterator[None]:
+    """Let one run at a time work on a lake that is a local path.
 
     The kernel frees the lock when the process dies. Elsewhere Delta's own conflict detection
     decides. A run that already holds the lock may enter again. Raises BusyError.
     """
     local = local_path(root)
-    if local is None or str(local) in _locked_roots:
+    if local is None or str(local) in _locked.get():
         yield
         return
     try:
@@ -39,14 +50,55 @@ def lake_lock(root: str, *, job: str) -> Iterator[None]:
             raise BusyError(
                 f"{holder} is working on {root}: try again when it has ended"
             ) from error
-        handle.truncate(0)
-        handle.write(f"{job} (process {os.getpid()})")
-        handle.flush()
-        _locked_roots.add(str(local))
+        with _lock_of_java(spark, local) as is_alone:
+            handle.truncate(0)
+            handle.write(f"{job} (process {os.getpid()})")
+            handle.flush()
+            token = _locked.set({**_locked.get(), str(local): is_alone})
+            try:
+                yield
+            finally:
+                _locked.reset(token)
+
+
+def is_alone_on(root: str) -> bool:
+    """Tell whether no other run can write the lake until the caller has given up its lock."""
+    local = local_path(root)
+    return local is not None and _locked.get().get(str(local), False)
+
+
+@contextmanager
+def _lock_of_java(spark: SparkSession, local: Path) -> Iterator[bool]:
+    """Let Java hold a lock as well: of a run that was killed it may still be writing.
+
+    Gives False where locks do not keep all others out, or cannot be had. Raises BusyError.
+    """
+    if _file_system(local) not in _OF_ONE_MACHINE:
+        yield False
+        return
+    jvm: Any = spark._jvm
+    # A file of its own: to a network's file system both locks may be of one kind.
+    file = jvm.java.io.RandomAccessFile(str(local / ".lock_of_java"), "rw")
+    try:
         try:
-            yield
-        finally:
-            _locked_roots.discard(str(local))
+            lock = file.getChannel().tryLock()
+        except Py4JError:
+            yield False
+            return
+        if lock is None:
+            raise BusyError(
+                f"a run that was cut off is still ending on {local}: try again in a few seconds"
+            )
+        yield True
+    finally:
+        file.close()
+
+
+def _file_system(path: Path) -> str | None:
+    """Give the kind of file system that a folder lies on; None where that is not known."""
+    mounts = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
+    places = (str(folder) for folder in (path.resolve(), *path.resolve().parents))
+    return next((mounts[place] for place in places if place in mounts), None)
 
 
 def local_path(root: str) -> Path | None:

@@ -112,7 +112,7 @@ def job_run(
     summary = RunSummary(job=job, as_of=as_of, pipeline_run_id=current_pipeline.get())
     run = Run(spark, config, summary)
     try:
-        with lake_lock(run.lake.root, job=job):
+        with lake_lock(spark, run.lake.root, job=job):
             meter = CostMeter(spark)
             log.info("%s%s", job, f" as of {as_of}" if as_of else "")
             try:

@@ -65,7 +65,7 @@ def pipeline_run(
     summary.pipeline_run_id = summary.run_id
     run = Run(spark, config, summary)
     try:
-        with lake_lock(run.lake.root, job="run_pipeline"):
+        with lake_lock(spark, run.lake.root, job="run_pipeline"):
             if restart:
                 run.state.force()
             tokens = current_pipeline.set(summary.run_id), current_state.set(run.state)

@@ -177,7 +177,7 @@ def test_commits_of_other_programs_are_listed_as_such(spark: SparkSession, tmp_p
     lake = _lake(spark, tmp_path)
     lake.overwrite(RFM_CUT_POINTS, _cuts(spark, NEW, 1.0))
     (ours,) = lake.commits_since(RFM_CUT_POINTS, 0) or []
-    assert (ours.run_id, ours.operation, ours.replaces_all) == ("run", "WRITE", True)
+    assert (ours.run_id, ours.operation) == ("run", "WRITE")
     log = Path(lake.path(RFM_CUT_POINTS)) / "_delta_log"
     transaction = '{"txn":{"appId":"other","version":1}}\n'
     written = transaction + '{"commitInfo":{"operation":"UPDATE","userMetadata":"not ours"}}\n'

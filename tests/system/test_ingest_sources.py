@@ -862,5 +862,5 @@ def test_a_second_run_on_the_lake_is_told_who_is_in_the_way_and_changes_nothing(
     assert files_of_core(root) == before
     assert len(rerun[1].read("ops.job_runs")) == runs
     # The kernel frees the lock of a process that died.
-    with lake_lock(str(root), job="ingest_sources"):
+    with lake_lock(spark, str(root), job="ingest_sources"):
         assert "ingest_sources" in (root / ".lock").read_text()

@@ -1,4 +1,4 @@
-"""The candidates: rules of what was spent, and buy-till-you-die models times Gamma-Gamma."""
+"""The candidates: rules of what was spent, models of purchases and of spend, and means of them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from crm_spark.models.purchases import (
     fit_regular,
 )
 from crm_spark.models.value import machine
+from crm_spark.models.value.average import Average
 from crm_spark.models.value.buy_till_you_die import BuyTillYouDie, load_buy_till_you_die
 from crm_spark.models.value.model import Customers, Predictor
 from crm_spark.models.value.rules import CarriedForward, OwnRate, RfmCells, fit_rfm_cells
@@ -32,6 +33,7 @@ class Known:
 
     `spend` is Gamma-Gamma, where it can be had; `usual_amount` is the mean net spend of an order
     day; `now` are customers of the date, `closed` of cut-offs whose outcome was known on it.
+    `fitted` gives another candidate by its name, as the same date allows.
     """
 
     histories: Histories
@@ -39,6 +41,7 @@ class Known:
     usual_amount: float
     now: Customers
     closed: Sequence[Customers]
+    fitted: Callable[[str], Predictor]
 
 
 def spend_of(amounts: Amounts) -> SpendModel | None:
@@ -99,6 +102,19 @@ def _direct(name: str, kind: machine.Kind) -> ValueCandidate:
     return ValueCandidate(name, False, fitted, machine.load_direct)
 
 
+def _average(name: str, *members: str) -> ValueCandidate:
+    def load(spec: Mapping[str, Any]) -> Average:
+        stored = [(one["name"], one["spec"]) for one in spec["members"]]
+        return Average(tuple((each, candidate_named(each).load(of_it)) for each, of_it in stored))
+
+    return ValueCandidate(
+        name,
+        False,
+        lambda known, _: Average(tuple((each, known.fitted(each)) for each in members)),
+        load,
+    )
+
+
 # The trivial rules first. A further kind of model is a further line.
 CANDIDATES: tuple[ValueCandidate, ...] = (
     ValueCandidate(
@@ -126,4 +142,11 @@ CANDIDATES: tuple[ValueCandidate, ...] = (
     _three_parts("three_part_forest", "forest"),
     _direct("direct_trees", "trees"),
     _direct("direct_forest", "forest"),
+    _average("average", "carried_forward", "mbg_cnbd_k"),
+    _average("average_with_forest", "carried_forward", "mbg_cnbd_k", "three_part_forest"),
 )
+
+
+def candidate_named(name: str) -> ValueCandidate:
+    """Give the candidate of a name."""
+    return next(candidate for candidate in CANDIDATES if candidate.name == name)

@@ -13,7 +13,12 @@ from crm_spark.features.lines import MINOR_UNITS
 from crm_spark.models.purchases import Floats
 from crm_spark.models.resampling import resamples
 from crm_spark.models.rows import sampled_customers
-from crm_spark.models.value.candidates import Known, ValueCandidate, spend_of
+from crm_spark.models.value.candidates import (
+    Known,
+    ValueCandidate,
+    candidate_named,
+    spend_of,
+)
 from crm_spark.models.value.cells import amount_cells, history_cells
 from crm_spark.models.value.histories import ACTUAL_AMOUNT, AMOUNT, REPEATS
 from crm_spark.models.value.intervals import AlikeGroup, alike_groups
@@ -97,6 +102,7 @@ class ValueData:
                 self.counts(day).usual_amount,
                 self.customers(day),
                 [self.customers(one) for one in self._closed(day)],
+                lambda name: self._predictor(candidate_named(name), day),
             )
         return self._known[day]
 

@@ -39,7 +39,7 @@ from crm_spark.models.records import rows_hash
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.models.value import spend
 from crm_spark.models.value.buy_till_you_die import BuyTillYouDie
-from crm_spark.models.value.candidates import CANDIDATES, ValueCandidate
+from crm_spark.models.value.candidates import CANDIDATES, ValueCandidate, candidate_named
 from crm_spark.models.value.data import ValueData, closed_on
 from crm_spark.models.value.facts import read_value
 from crm_spark.models.value.histories import value_histories, with_outcomes
@@ -179,7 +179,7 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
             draws=data.draws(step.test),
             interval=fitted.interval(expected.amount),
         )
-        if not _candidate(fitted.kind).is_rule:
+        if not candidate_named(fitted.kind).is_rule:
             by_rules = [
                 _fitted(data, rule, step.test).undiscounted().predict(customers, horizon).amount
                 for rule in self.candidates(run.section)
@@ -214,7 +214,7 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
         for one in tested:
             with stage(run.spark, f"fit {one.name} on all that is known on {run.day}"):
                 try:
-                    fitted = _fitted(data, _candidate(one.name), run.day)
+                    fitted = _fitted(data, candidate_named(one.name), run.day)
                 except LeftOutError as error:
                     log.info("%s stays as it was tested: %s", one.name, error)
                     fitted = one.fitted
@@ -249,7 +249,7 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
     def load(self, stored: StoredVersion) -> ValueModel:
         """Put a model together again."""
         spec = stored.spec()
-        return ValueModel.of(spec, _candidate(spec["kind"]).load)
+        return ValueModel.of(spec, candidate_named(spec["kind"]).load)
 
     def score(self, run: ModelRun[ValueSection], fitted: ValueModel) -> Mapping[Table, DataFrame]:
         """Give what every customer is worth who has kept an order of before the date."""
@@ -315,10 +315,6 @@ def _validated(run: ModelRun[ValueSection], tested: TestedOn | None) -> DataFram
         return frame_of(run.spark, VALIDATION, [])
     rows = _with_outcomes(run, _histories(run, [tested.cutoff]), [tested.cutoff])
     return validation_rows(tested, run.keep(rows), run.section.horizons_days)
-
-
-def _candidate(name: str) -> ValueCandidate:
-    return next(candidate for candidate in CANDIDATES if candidate.name == name)
 
 
 def _fitted(data: ValueData, candidate: ValueCandidate, day: date) -> ValueModel:

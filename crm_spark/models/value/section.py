@@ -23,6 +23,8 @@ Challenger = Literal[
     "three_part_forest",
     "direct_trees",
     "direct_forest",
+    "average",
+    "average_with_forest",
 ]
 
 
@@ -54,7 +56,14 @@ class ValueSection(BaseModel):
 
     horizons_days: tuple[int, ...] = (28, 84, 364)
     # Which are tried; the rules always are.
-    candidates: tuple[Challenger, ...] = ("bg_nbd", "mbg_nbd", "mbg_cnbd_k", "three_part_forest")
+    candidates: tuple[Challenger, ...] = (
+        "bg_nbd",
+        "mbg_nbd",
+        "mbg_cnbd_k",
+        "three_part_forest",
+        "average",
+        "average_with_forest",
+    )
     grace_days: int = Field(default=0, ge=0, le=365)
     n_training_cutoffs: int = Field(default=3, ge=1, le=24)
     # What money of a year later is worth less, as a share: .1 makes 100 in a year 90.91 now.

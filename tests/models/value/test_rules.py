@@ -10,8 +10,14 @@ import numpy as np
 import pytest
 
 from crm_spark.models.purchases import Histories
-from crm_spark.models.value.candidates import CANDIDATES, Known, spend_of
-from crm_spark.models.value.model import Customers, TestedOn, ValueModel, mean_present_value
+from crm_spark.models.value.candidates import CANDIDATES, Known, candidate_named, spend_of
+from crm_spark.models.value.model import (
+    Customers,
+    Predictor,
+    TestedOn,
+    ValueModel,
+    mean_present_value,
+)
 from crm_spark.models.value.rules import CarriedForward, OwnRate, RfmCells, fit_rfm_cells
 from crm_spark.models.value.section import ValueSection
 from crm_spark.models.value.spend import Amounts
@@ -81,6 +87,9 @@ def test_money_of_a_year_later_is_worth_less_by_the_rate() -> None:
     assert discounted[2] == pytest.approx(plain[2] * mean_present_value(0.5, 84))
 
 
+PARAMS = ValueSection(horizons_days=(28, 84), discount_rate=0.1, most_regular_k=2)
+
+
 def known() -> Known:
     random = np.random.default_rng(1)
     n = 400
@@ -93,13 +102,16 @@ def known() -> Known:
     )
     is_repeater = x > 0
     spend = spend_of(Amounts.of(x[is_repeater], own[is_repeater]))
-    return Known(Histories.of(x, t_x, T), spend, 20.0, closed, [closed])
+
+    def fitted(name: str) -> Predictor:
+        return candidate_named(name).fit(known(), PARAMS)
+
+    return Known(Histories.of(x, t_x, T), spend, 20.0, closed, [closed], fitted)
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda one: one.name)
 def test_every_candidate_says_the_same_after_it_was_stored(candidate: object) -> None:
-    params = ValueSection(horizons_days=(28, 84), discount_rate=0.1, most_regular_k=2)
-    fitted = candidate.fit(known(), params)  # type: ignore[attr-defined]
+    fitted = candidate.fit(known(), PARAMS)  # type: ignore[attr-defined]
     model = ValueModel(candidate.name, fitted, (28, 84), 0.1)  # type: ignore[attr-defined]
     model = replace(model, tested=TestedOn(date(2024, 3, 1), fitted))
     spec = json.loads(json.dumps(model.spec()))

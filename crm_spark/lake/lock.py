@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +17,10 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from crm_spark.errors import BusyError, EnvironmentFault
+from crm_spark.runtime.progress import log
+
+# Java notices that its Python is gone at once, and ends what it is at.
+SECONDS_TO_END = 60.0
 
 # File systems of one machine's own disks and memory. On others, such as those of networks and of
 # virtual machines' hosts, a lock may not be seen by every process that writes there.
@@ -81,17 +86,26 @@ def _lock_of_java(spark: SparkSession, local: Path) -> Iterator[bool]:
     file = jvm.java.io.RandomAccessFile(str(local / ".lock_of_java"), "rw")
     try:
         try:
-            lock = file.getChannel().tryLock()
+            is_locked = _locked_in_time(file.getChannel(), local)
         except Py4JError:
             yield False
             return
-        if lock is None:
-            raise BusyError(
-                f"a run that was cut off is still ending on {local}: try again in a few seconds"
-            )
+        if not is_locked:
+            raise BusyError(f"a run that was cut off is still ending on {local}: try again later")
         yield True
     finally:
         file.close()
+
+
+def _locked_in_time(channel: Any, local: Path) -> bool:
+    """Lock a file of Java's, as soon as a process that is about to end has given it up."""
+    until = time.monotonic() + SECONDS_TO_END
+    while channel.tryLock() is None:
+        if time.monotonic() > until:
+            return False
+        log.info("waiting for what is left of a run on %s that was cut off", local)
+        time.sleep(min(2.0, SECONDS_TO_END))
+    return True
 
 
 def _file_system(path: Path) -> str | None:

@@ -87,7 +87,7 @@ def test_another_thread_of_the_process_is_another_run(spark: SparkSession, tmp_p
 
 
 @contextmanager
-def _another_java(file: Path, source: Path) -> Iterator[None]:
+def _another_java(file: Path, source: Path) -> Iterator[subprocess.Popen[str]]:
     source.write_text(HOLD_THE_LOCK, encoding="utf-8")
     java = Path(os.environ["JAVA_HOME"]) / "bin" / "java" if "JAVA_HOME" in os.environ else "java"
     command = [str(java), str(source), str(file)]
@@ -96,14 +96,15 @@ def _another_java(file: Path, source: Path) -> Iterator[None]:
         assert holder.stdout is not None
         assert holder.stdout.readline().strip() == "held"
         try:
-            yield
+            yield holder
         finally:
             holder.kill()
 
 
 def test_the_java_of_a_killed_run_keeps_others_out_until_it_has_ended(
-    spark: SparkSession, tmp_path: Path
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(lock, "SECONDS_TO_END", 0.1)
     root = tmp_path / "lake"
     root.mkdir()
     with (
@@ -114,6 +115,16 @@ def test_the_java_of_a_killed_run_keeps_others_out_until_it_has_ended(
         pass
     with lake_lock(spark, str(root), job="run_pipeline"):
         assert is_alone_on(str(root))
+
+
+def test_a_run_waits_for_what_is_left_of_a_killed_one(spark: SparkSession, tmp_path: Path) -> None:
+    root = tmp_path / "lake"
+    root.mkdir()
+    with _another_java(root / ".lock_of_java", tmp_path / "Hold.java") as holder:
+        threading.Timer(1.0, holder.kill).start()
+        with lake_lock(spark, str(root), job="run_pipeline"):
+            assert holder.poll() is not None
+            assert is_alone_on(str(root))
 
 
 def test_where_locks_may_not_keep_others_out_commits_are_numbered(

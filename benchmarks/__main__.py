@@ -26,6 +26,7 @@ from benchmarks import (
     pipeline,
     recommender,
     small,
+    small_tables,
     value,
 )
 from benchmarks.measure import Row, machine
@@ -55,6 +56,7 @@ def _each_size(
 
 SECTIONS: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {
     "small": lambda place, given: small.measured(place, repeats=given.repeats),
+    "small_tables": lambda _, given: small_tables.measured(repeats=given.repeats),
     "ingest": _each_size(ingest.measured),
     "increment": _each_size(increment.measured, is_repeated=False),
     "day": _each_size(day.measured, is_repeated=False),
@@ -148,8 +150,12 @@ def _line(row: Row) -> str:
 def _spread(seconds: Sequence[float]) -> str:
     """Give the median with least and most, where there are several."""
     if len(seconds) < 2:
-        return "".join(f"{one:.1f}" for one in seconds)
-    return f"{median(seconds):.1f} ({min(seconds):.1f} to {max(seconds):.1f})"
+        return "".join(map(_short, seconds))
+    return f"{_short(median(seconds))} ({_short(min(seconds))} to {_short(max(seconds))})"
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2f}"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,14 +50,19 @@ class Choice:
 
 
 def best_rule_or_challenger(tested: Sequence[Tested[Any]], criteria: Sequence[Criterion]) -> Choice:
-    """Make the best challenger the champion only where it beats the best rule by every criterion.
+    """Make the best challenger that beats the best rule the champion; without one the rule stays.
 
-    The best are those with the best value of the first criterion, ties by the following ones. With
-    a value that is not known a candidate counts as the worst, and the rule stays.
+    To beat it is to be better by the first criterion and no worse by any other. The best are those
+    with the best value of the first criterion, ties by the following ones. With a value that is not
+    known a candidate counts as the worst.
     """
 
     def place(one: Tested[Any]) -> tuple[float, ...]:
         return tuple(criterion.key(one) for criterion in criteria)
+
+    def beats(one: Tested[Any], other: Tested[Any]) -> bool:
+        (first, *others), (least, *limits) = place(one), place(other)
+        return first > least and all(map(operator.ge, others, limits))
 
     rules = [one for one in tested if one.is_rule]
     challengers = [one for one in tested if not one.is_rule]
@@ -66,15 +72,15 @@ def best_rule_or_challenger(tested: Sequence[Tested[Any]], criteria: Sequence[Cr
     if not challengers:
         figures = ", ".join(criterion.shown(rule) for criterion in criteria)
         return Choice(rule.name, (rule.name,), f"the only kind there is: {rule.name} {figures}")
-    challenger = max(challengers, key=place)
-    wins = all(criterion.key(challenger) > criterion.key(rule) for criterion in criteria)
-    outcome = "beats" if wins else "does not beat"
+    winners = [one for one in challengers if beats(one, rule)]
+    challenger = max(winners or challengers, key=place)
+    outcome = "beats" if winners else "does not beat"
     figures = "; ".join(
         f"{one.name} {', '.join(criterion.shown(one) for criterion in criteria)}"
         for one in (challenger, rule)
     )
     return Choice(
-        champion=challenger.name if wins else rule.name,
+        champion=challenger.name if winners else rule.name,
         registered=(rule.name, challenger.name),
         why=f"the {challenger.name} {outcome} the best rule: {figures}",
     )
@@ -85,9 +91,8 @@ def better_for_sure(
 ) -> Choice:
     """Make the best challenger the champion where it is better, and the gain not chance.
 
-    It has to beat the best rule by every criterion, and the 95 % interval of its metric `gain` over
-    the best rule, on the same rows for both, has to lie above 0: else the rule
-    scores.
+    It has to beat the best rule, and the 95 % interval of its metric `gain` over the best rule, on
+    the same rows for both, has to lie above 0: else the rule scores.
     """
     choice = best_rule_or_challenger(tested, criteria)
     rule, *challengers = choice.registered

@@ -33,15 +33,32 @@ def test_a_tie_a_loss_and_an_unknown_figure_leave_the_rule(error: float | None) 
     assert "does not beat" in choice.why
 
 
-def test_the_best_of_several_challengers_stands_against_the_rule() -> None:
+def test_the_best_of_those_that_beat_the_rule_scores() -> None:
     rule = candidate("mean", is_rule=True, rank=0.6, error=2.0)
-    challengers = [
+    behind_in_error = candidate("trees", rank=0.8, error=2.5)
+    better = [candidate("boosting", rank=0.7, error=1.0), candidate("lines", rank=0.65, error=0.5)]
+    choice = best_rule_or_challenger([rule, behind_in_error, *better], [RANK, ERROR])
+    assert (choice.champion, choice.registered) == ("boosting", ("mean", "boosting"))
+
+
+def test_where_none_beats_the_rule_the_best_stands_beside_it() -> None:
+    rule = candidate("mean", is_rule=True, rank=0.6, error=2.0)
+    behind = [
         candidate("trees", rank=0.8, error=2.5),
-        candidate("boosting", rank=0.7, error=1.0),
+        candidate("boosting", rank=0.7, error=2.1),
+        candidate("lines", rank=0.5, error=1.0),
     ]
-    choice = best_rule_or_challenger([rule, *challengers], [RANK, ERROR])
-    assert choice.registered == ("mean", "trees")
-    assert choice.champion == "mean", "it has to be better in everything"
+    choice = best_rule_or_challenger([rule, *behind], [RANK, ERROR])
+    assert (choice.champion, choice.registered) == ("mean", ("mean", "trees"))
+
+
+@pytest.mark.parametrize(("rank", "champion"), [(0.6, "mean"), (0.61, "trees")])
+def test_a_tie_is_enough_but_for_the_first_criterion(rank: float, champion: str) -> None:
+    rule = candidate("mean", is_rule=True, rank=0.6, error=2.0)
+    choice = best_rule_or_challenger(
+        [rule, candidate("trees", rank=rank, error=2.0)], [RANK, ERROR]
+    )
+    assert choice.champion == champion
 
 
 def test_a_rule_without_a_challenger_scores() -> None:

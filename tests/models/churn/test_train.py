@@ -684,7 +684,8 @@ def choose(*challengers: Tested[ChurnModel]) -> Choice:
     ("forest_metrics", "champion"),
     [
         ((0.80, 0.15), FOREST),
-        ((0.80, 0.20), "recency"),  # no better probabilities
+        ((0.80, 0.20), FOREST),  # probabilities no worse
+        ((0.80, 0.21), "recency"),
         ((0.80, 0.25), "recency"),
         ((0.70, 0.15), "recency"),  # no better ranking
         ((0.60, 0.15), "recency"),

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import date
 from statistics import median
 
@@ -60,14 +61,11 @@ def _found(spark: SparkSession, root: str) -> dict[str, dict[str, float]]:
     rows = spark.range(N_ROWS).select(*[F.lit(value).alias(name) for name, value in pairs])
 
     def commit(*, is_alone: bool) -> None:
-        if is_alone:
-            with lake_lock(spark, root, job="benchmark"):
-                lake.overwrite(RFM_CUT_POINTS, rows)
-        else:
+        with lake_lock(spark, root, job="benchmark") if is_alone else nullcontext():
             lake.overwrite(RFM_CUT_POINTS, rows)
 
     def query(read: Callable[[], DataFrame]) -> None:
-        assert read().agg(F.count(F.lit(1))).collect()[0][0] == N_ROWS
+        assert read().count() == N_ROWS
 
     def by_delta() -> DataFrame:
         return spark.read.format("delta").load(lake.path(RFM_CUT_POINTS))

@@ -8,7 +8,8 @@ from pathlib import Path
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
 # Of some thirty jars that come with the package, Spark has most itself, in newer versions, and the
 # others serve catalogues of tables that are no folders.
-_NEEDED = ("io.delta_delta-spark_4.2_2.13-4.4.0.jar", "io.delta_delta-storage-4.4.0.jar")
+_GROUP, _SPARK, _VERSION = DELTA_PACKAGE.split(":")
+_NEEDED = [f"{_GROUP}_{artifact}-{_VERSION}.jar" for artifact in (_SPARK, "delta-storage")]
 # Where Spark 4.2 keeps what it fetched, unless spark.jars.ivy names another folder.
 _DEFAULT_FOLDER = "~/.ivy2.5.2"
 
@@ -16,7 +17,7 @@ _DEFAULT_FOLDER = "~/.ivy2.5.2"
 def fetched_jars(folder: str | None = None) -> list[str]:
     """Give the jars that a driver needs, from the `folder` of spark.jars.ivy.
 
-    None where one of them is not there, or not whole: then Spark has to fetch the package.
+    An empty list where one of them is not there, or not whole: Spark has to fetch the package.
     """
     jars = [Path(folder or _DEFAULT_FOLDER).expanduser() / "jars" / name for name in _NEEDED]
     # A jar is read from its end: what a killed copy left has none.

@@ -12,8 +12,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from lake.cut_points import cut_point
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from crm_spark.errors import BusyError
 from crm_spark.features.rfm_tables import RFM_CUT_POINTS
@@ -131,19 +131,17 @@ def test_where_locks_may_not_keep_others_out_commits_are_numbered(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with lake_lock(spark, str(tmp_path / "own"), job="score_rfm"):
-        _lake(spark, tmp_path / "own").append(RFM_CUT_POINTS, _cuts(spark))
+        _lake(spark, tmp_path / "own").append(
+            RFM_CUT_POINTS, cut_point(spark, date(2024, 1, 31), 2.0)
+        )
     monkeypatch.setattr(lock, "_file_system", lambda _: "nfs4")
     with lake_lock(spark, str(tmp_path / "shared"), job="score_rfm"):
         assert not is_alone_on(str(tmp_path / "shared"))
-        _lake(spark, tmp_path / "shared").append(RFM_CUT_POINTS, _cuts(spark))
+        _lake(spark, tmp_path / "shared").append(
+            RFM_CUT_POINTS, cut_point(spark, date(2024, 1, 31), 2.0)
+        )
     numbered = [_transactions(tmp_path / name) for name in ("own", "shared")]
     assert numbered == [[], ["crm_spark.scores.rfm_cut_points"]]
-
-
-def _cuts(spark: SparkSession) -> DataFrame:
-    values = (date(2024, 1, 31), "n_orders", 1, 2.0, "run")
-    pairs = zip(RFM_CUT_POINTS.schema.names, values, strict=True)
-    return spark.range(1).select(*[F.lit(value).alias(name) for name, value in pairs])
 
 
 def test_a_write_of_no_rows_over_none_is_a_commit_of_its_run(

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lake.cut_points import cut_point
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from crm_spark.errors import BusyError
@@ -22,13 +22,6 @@ from crm_spark.tables.ops import REJECTIONS
 
 OLD, NEW = date(2024, 1, 1), date(2024, 1, 8)
 Write = Callable[[Lake, DataFrame], object]
-
-
-def _cuts(spark: SparkSession, day: date, value: float, position: int = 1) -> DataFrame:
-    """Give one row, made without a Python worker."""
-    values = (day, "n_orders", position, value, "run")
-    pairs = zip(RFM_CUT_POINTS.schema.names, values, strict=True)
-    return spark.range(1).select(*[F.lit(value).alias(name) for name, value in pairs])
 
 
 def _lake(spark: SparkSession, root: Path, run_id: str) -> Lake:
@@ -54,18 +47,18 @@ each_write = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_the_run_that_looked_before_anothers_write_changes_nothing(
     spark: SparkSession, tmp_path: Path, write: Write
 ) -> None:
-    _lake(spark, tmp_path, "before").append(RFM_CUT_POINTS, _cuts(spark, OLD, 1.0))
+    _lake(spark, tmp_path, "before").append(RFM_CUT_POINTS, cut_point(spark, OLD, 1.0))
     winner, loser = (_lake(spark, tmp_path, run_id) for run_id in ("winner", "loser"))
     assert _values(loser) == _values(winner) == [(OLD, 1, 1.0)]
-    write(winner, _cuts(spark, NEW, 2.0))
+    write(winner, cut_point(spark, NEW, 2.0))
     standing, version = _values(winner), winner.version(RFM_CUT_POINTS)
     with pytest.raises(BusyError, match=r"another run wrote scores.rfm_cut_points"):
-        write(loser, _cuts(spark, NEW, 3.0))
+        write(loser, cut_point(spark, NEW, 3.0))
     assert _values(winner) == standing
     assert winner.version(RFM_CUT_POINTS) == version
     # The winner goes on, and so does a run that begins now.
-    winner.append(RFM_CUT_POINTS, _cuts(spark, NEW, 4.0, position=2))
-    _lake(spark, tmp_path, "next").append(RFM_CUT_POINTS, _cuts(spark, NEW, 5.0, position=3))
+    winner.append(RFM_CUT_POINTS, cut_point(spark, NEW, 4.0, position=2))
+    _lake(spark, tmp_path, "next").append(RFM_CUT_POINTS, cut_point(spark, NEW, 5.0, position=3))
     assert _values(winner) == sorted([*standing, (NEW, 2, 4.0), (NEW, 3, 5.0)])
 
 
@@ -86,10 +79,10 @@ def test_a_write_between_the_look_and_the_commit_is_not_written_over(
     spark: SparkSession, tmp_path: Path, write: Write
 ) -> None:
     winner, loser = (_lake(spark, tmp_path, run_id) for run_id in ("winner", "loser"))
-    winner.append(RFM_CUT_POINTS, _cuts(spark, OLD, 1.0))
-    _write_in_between(loser._guard, "base", lambda: write(winner, _cuts(spark, NEW, 2.0)))
+    winner.append(RFM_CUT_POINTS, cut_point(spark, OLD, 1.0))
+    _write_in_between(loser._guard, "base", lambda: write(winner, cut_point(spark, NEW, 2.0)))
     with pytest.raises(BusyError, match=r"another run wrote scores.rfm_cut_points"):
-        write(loser, _cuts(spark, NEW, 3.0))
+        write(loser, cut_point(spark, NEW, 3.0))
     expected = {
         WRITES["delete dates"]: [],
         WRITES["overwrite"]: [(NEW, 1, 2.0)],
@@ -101,10 +94,10 @@ def test_of_two_first_writes_one_stands_alone(spark: SparkSession, tmp_path: Pat
     winner, loser = (_lake(spark, tmp_path, run_id) for run_id in ("winner", "loser"))
     assert not loser.exists(RFM_CUT_POINTS)
     _write_in_between(
-        loser._guard, "base", lambda: winner.append(RFM_CUT_POINTS, _cuts(spark, NEW, 2.0))
+        loser._guard, "base", lambda: winner.append(RFM_CUT_POINTS, cut_point(spark, NEW, 2.0))
     )
     with pytest.raises(BusyError):
-        loser.append(RFM_CUT_POINTS, _cuts(spark, NEW, 3.0))
+        loser.append(RFM_CUT_POINTS, cut_point(spark, NEW, 3.0))
     assert _values(winner) == [(NEW, 1, 2.0)]
 
 
@@ -113,9 +106,9 @@ def test_a_first_write_that_fails_leaves_the_rows_of_a_run_that_wrote_meanwhile(
 ) -> None:
     winner, loser = (_lake(spark, tmp_path, run_id) for run_id in ("winner", "loser"))
     _write_in_between(
-        loser, "_create", lambda: winner.append(RFM_CUT_POINTS, _cuts(spark, NEW, 2.0))
+        loser, "_create", lambda: winner.append(RFM_CUT_POINTS, cut_point(spark, NEW, 2.0))
     )
-    beyond = _cuts(spark, NEW, 1.0, position=5)
+    beyond = cut_point(spark, NEW, 1.0, position=5)
     with pytest.raises(Exception):  # noqa: B017 - whichever fault is seen first
         loser.append(RFM_CUT_POINTS, beyond)
     assert _values(_lake(spark, tmp_path, "next")) == [(NEW, 1, 2.0)]
@@ -126,31 +119,31 @@ def test_a_table_whose_first_write_failed_does_not_exist_and_is_written_by_the_n
 ) -> None:
     lake = _lake(spark, tmp_path, "failed")
     with pytest.raises(Exception, match="position_range"):
-        lake.append(RFM_CUT_POINTS, _cuts(spark, NEW, 1.0, position=5))
+        lake.append(RFM_CUT_POINTS, cut_point(spark, NEW, 1.0, position=5))
     for run in (lake, _lake(spark, tmp_path, "next")):
         assert not run.exists(RFM_CUT_POINTS)
-    _lake(spark, tmp_path, "next").append(RFM_CUT_POINTS, _cuts(spark, NEW, 1.0))
+    _lake(spark, tmp_path, "next").append(RFM_CUT_POINTS, cut_point(spark, NEW, 1.0))
     assert _values(_lake(spark, tmp_path, "reader")) == [(NEW, 1, 1.0)]
     with pytest.raises(BusyError):
-        lake.append(RFM_CUT_POINTS, _cuts(spark, NEW, 2.0))
+        lake.append(RFM_CUT_POINTS, cut_point(spark, NEW, 2.0))
 
 
 def test_upkeep_stops_no_run(spark: SparkSession, tmp_path: Path) -> None:
     first, other = (_lake(spark, tmp_path, run_id) for run_id in ("first", "other"))
     for position in (1, 2):
-        first.append(RFM_CUT_POINTS, _cuts(spark, OLD, 1.0, position))
+        first.append(RFM_CUT_POINTS, cut_point(spark, OLD, 1.0, position))
     assert len(_values(other)) == 2
     later = StorageSection(root=str(tmp_path / "lake"), keep_versions_days=60)
     assert Lake(spark, later, "upkeep").maintain(RFM_CUT_POINTS).files_after == 1
-    other.replace_dates(RFM_CUT_POINTS, _cuts(spark, NEW, 3.0), [NEW])
+    other.replace_dates(RFM_CUT_POINTS, cut_point(spark, NEW, 3.0), [NEW])
     with pytest.raises(BusyError):
-        first.append(RFM_CUT_POINTS, _cuts(spark, NEW, 4.0, position=3))
+        first.append(RFM_CUT_POINTS, cut_point(spark, NEW, 4.0, position=3))
     assert _values(other) == [(OLD, 1, 1.0), (OLD, 2, 1.0), (NEW, 1, 3.0)]
 
 
 def test_a_write_without_rows_is_a_commit_of_its_run(spark: SparkSession, tmp_path: Path) -> None:
     lake = _lake(spark, tmp_path, "empty")
-    written = lake.replace_dates(RFM_CUT_POINTS, _cuts(spark, NEW, 1.0).limit(0), [NEW])
+    written = lake.replace_dates(RFM_CUT_POINTS, cut_point(spark, NEW, 1.0).limit(0), [NEW])
     assert written.rows == 0
     (commit,) = lake.commits_since(RFM_CUT_POINTS, 0) or []
     assert (commit.version, commit.run_id, commit.dates) == (written.version, "empty", (NEW,))
@@ -175,10 +168,10 @@ def test_runs_add_to_the_logs_of_ops_beside_one_another(
 
 def test_commits_name_the_dates_that_they_are_for(spark: SparkSession, tmp_path: Path) -> None:
     lake = _lake(spark, tmp_path, "run")
-    rows = _cuts(spark, OLD, 1.0)
+    rows = cut_point(spark, OLD, 1.0)
     lake.append(RFM_CUT_POINTS, rows)
     lake.replace_dates(RFM_CUT_POINTS, rows, [NEW, OLD])
-    lake.merge(RFM_CUT_POINTS, _cuts(spark, OLD, 2.0), rows.limit(0), dates=[OLD])
+    lake.merge(RFM_CUT_POINTS, cut_point(spark, OLD, 2.0), rows.limit(0), dates=[OLD])
     lake.delete_dates(RFM_CUT_POINTS, [OLD])
     commits = lake.commits_since(RFM_CUT_POINTS, 0)
     assert commits is not None
@@ -197,7 +190,7 @@ def test_a_merge_takes_columns_that_the_contract_has_gained(
     weight = Column("weight", T.DoubleType(), "How much it counts.")
     wider = replace(RFM_CUT_POINTS, columns=(*RFM_CUT_POINTS.columns, note, weight))
     lake = _lake(spark, tmp_path, "run")
-    kept = [_cuts(spark, OLD, 1.0, position) for position in (1, 2, 3)]
+    kept = [cut_point(spark, OLD, 1.0, position) for position in (1, 2, 3)]
     for rows in kept:
         lake.append(RFM_CUT_POINTS, rows)
     new = [

@@ -13,12 +13,7 @@ from crm_spark.features.lines import MINOR_UNITS
 from crm_spark.models.purchases import Floats
 from crm_spark.models.resampling import resamples
 from crm_spark.models.rows import sampled_customers
-from crm_spark.models.value.candidates import (
-    Known,
-    ValueCandidate,
-    candidate_named,
-    spend_of,
-)
+from crm_spark.models.value.candidates import Known, ValueCandidate, candidate_named, spend_of
 from crm_spark.models.value.cells import amount_cells, history_cells
 from crm_spark.models.value.histories import ACTUAL_AMOUNT, AMOUNT, REPEATS
 from crm_spark.models.value.intervals import AlikeGroup, alike_groups

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from crm_spark.models.purchases import Histories
-from crm_spark.models.value.candidates import CANDIDATES, Known, candidate_named, spend_of
+from crm_spark.models.value.candidates import (
+    CANDIDATES,
+    Known,
+    ValueCandidate,
+    candidate_named,
+    spend_of,
+)
 from crm_spark.models.value.model import (
     Customers,
     Predictor,
@@ -110,12 +116,12 @@ def known() -> Known:
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda one: one.name)
-def test_every_candidate_says_the_same_after_it_was_stored(candidate: object) -> None:
-    fitted = candidate.fit(known(), PARAMS)  # type: ignore[attr-defined]
-    model = ValueModel(candidate.name, fitted, (28, 84), 0.1)  # type: ignore[attr-defined]
+def test_every_candidate_says_the_same_after_it_was_stored(candidate: ValueCandidate) -> None:
+    fitted = candidate.fit(known(), PARAMS)
+    model = ValueModel(candidate.name, fitted, (28, 84), 0.1)
     model = replace(model, tested=TestedOn(date(2024, 3, 1), fitted))
     spec = json.loads(json.dumps(model.spec()))
-    loaded = ValueModel.of(spec, candidate.load)  # type: ignore[attr-defined]
+    loaded = ValueModel.of(spec, candidate.load)
     assert loaded.tested is not None
     assert loaded.tested.cutoff == date(2024, 3, 1)
     (closed,) = known().closed

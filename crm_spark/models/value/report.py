@@ -30,9 +30,9 @@ WORDS = {
     "three_part_trees": "boosted trees in three parts",
     "three_part_forest": "forests in three parts",
     "direct_trees": "boosted trees of spend",
-    "direct_forest": "a forest of spend",
-    "average": "the mean of MBG/CNBD-k and what was spent in as many days before",
-    "average_with_forest": "the mean of MBG/CNBD-k, forests and what was spent before",
+    "direct_forest": "forest of spend",
+    "average": "mean of MBG/CNBD-k and what was spent in as many days before",
+    "average_with_forest": "mean of MBG/CNBD-k, forests and what was spent before",
 }
 
 # How the words for a trivial rule begin.

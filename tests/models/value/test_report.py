@@ -7,10 +7,12 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from crm_spark.models.candidate_report import why_in_words
 from crm_spark.models.decisions import Decision
 from crm_spark.models.records import MetricRow
+from crm_spark.models.value.candidates import CANDIDATES
 from crm_spark.models.value.facts import N_STEPS, AtRisk, Scored, Tier, ValueFacts, Worth
-from crm_spark.models.value.report import grade, show_value
+from crm_spark.models.value.report import WORDS, grade, show_value
 from crm_spark.models.value.section import ScoreWeights
 from crm_spark.report.blocks import Picture, Text, TextTable
 from crm_spark.report.section import ReportSection
@@ -216,3 +218,11 @@ def test_a_part_that_nobody_has_has_no_column_and_one_part_alone_is_no_score() -
     (table,) = shown(maintain=3.0)
     assert table.columns == ["Customer", "Score", "Expected spend", "Spend at risk"]
     assert shown() == []
+
+
+@pytest.mark.parametrize("kind", [one.name for one in CANDIDATES if not one.is_rule])
+def test_why_a_kind_scores_reads_as_a_sentence(kind: str) -> None:
+    why = f"the {kind} beats the best rule: {kind} root mean squared error 1.0000"
+    said = why_in_words(replace(DECISION, kind=kind, why=why), WORDS)
+    assert said.startswith(f"The {WORDS[kind]} beats the best rule: ")
+    assert not said.startswith(("The the ", "The a ", "The an "))

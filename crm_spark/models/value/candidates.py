@@ -142,7 +142,7 @@ CANDIDATES: tuple[ValueCandidate, ...] = (
     _three_parts("three_part_forest", "forest"),
     _direct("direct_trees", "trees"),
     _direct("direct_forest", "forest"),
-    _average("average", "carried_forward", "mbg_cnbd_k"),
+    _average("average_of_two", "carried_forward", "mbg_cnbd_k"),
     _average("average_with_forest", "carried_forward", "mbg_cnbd_k", "three_part_forest"),
 )
 

@@ -31,7 +31,7 @@ WORDS = {
     "three_part_forest": "forests in three parts",
     "direct_trees": "boosted trees of spend",
     "direct_forest": "forest of spend",
-    "average": "mean of MBG/CNBD-k and what was spent in as many days before",
+    "average_of_two": "mean of MBG/CNBD-k and what was spent in as many days before",
     "average_with_forest": "mean of MBG/CNBD-k, forests and what was spent before",
 }
 

@@ -23,7 +23,7 @@ Challenger = Literal[
     "three_part_forest",
     "direct_trees",
     "direct_forest",
-    "average",
+    "average_of_two",
     "average_with_forest",
 ]
 
@@ -61,7 +61,7 @@ class ValueSection(BaseModel):
         "mbg_nbd",
         "mbg_cnbd_k",
         "three_part_forest",
-        "average",
+        "average_of_two",
         "average_with_forest",
     )
     grace_days: int = Field(default=0, ge=0, le=365)

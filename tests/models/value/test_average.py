@@ -57,7 +57,7 @@ def test_orders_are_the_mean_of_the_members_that_know_them() -> None:
 
 
 def test_each_member_is_stored_under_its_name() -> None:
-    candidate = candidate_named("average")
+    candidate = candidate_named("average_of_two")
     members = {"carried_forward": {}, "own_rate": {"least_days": 7}}
     stored = {"members": [{"name": name, "spec": spec} for name, spec in members.items()]}
     loaded = candidate.load(stored)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from crm_spark.errors import CrmSparkError
-from crm_spark.models.results import Tested
+from crm_spark.models.results import Measured, Tested
 
 CHOSE_ITSELF = "the figures quoted chose it, too, for want of an earlier closed cut-off"
 
@@ -89,29 +89,39 @@ def best_rule_or_challenger(tested: Sequence[Tested[Any]], criteria: Sequence[Cr
 def better_for_sure(
     tested: Sequence[Tested[Any]], criteria: Sequence[Criterion], *, gain: str
 ) -> Choice:
-    """Make the best challenger the champion where it is better, and the gain not chance.
+    """Make the best challenger the champion that is better, and whose gain is not chance.
 
     It has to beat the best rule, and the 95 % interval of its metric `gain` over the best rule, on
-    the same rows for both, has to lie above 0: else the rule scores.
+    the same rows for both, has to lie above 0. Where there is no such challenger the rule scores.
     """
-    choice = best_rule_or_challenger(tested, criteria)
-    rule, *challengers = choice.registered
-    if not challengers:
+
+    def measured(name: str) -> Measured | None:
+        metrics = next(one.metrics for one in tested if one.name == name)
+        return next((one for one in metrics if one.name == gain), None)
+
+    def is_sure(name: str) -> bool:
+        found = measured(name)
+        return found is not None and found.low is not None and found.low > 0
+
+    sure = [one for one in tested if one.is_rule or is_sure(one.name)]
+    choice = best_rule_or_challenger(sure, criteria)
+    rule = choice.registered[0]
+    if choice.champion == rule:  # the best of all challengers stands beside it
+        choice = best_rule_or_challenger(tested, criteria)
+    if len(choice.registered) == 1:
         return choice
-    challenger = next(one for one in tested if one.name == challengers[0])
-    measured = next((one for one in challenger.metrics if one.name == gain), None)
-    if measured is None or None in (measured.value, measured.low, measured.high):
-        gained, is_sure = "gain unknown", False
-    else:
-        assert measured.low is not None
-        ends = f"{_figure(measured.low)} to {_figure(measured.high)}"
-        gained = f"gain {_figure(measured.value)}, 95 % interval {ends}"
-        is_sure = measured.low > 0
     why = choice.why
-    if choice.champion != rule and not is_sure:
+    if choice.champion != rule and not is_sure(choice.champion):
         why = why.replace(" beats ", " does not surely beat ", 1)
-    champion = choice.champion if is_sure else rule
-    return Choice(champion, choice.registered, f"{why}; {gained}")
+        choice = replace(choice, champion=rule)
+    return replace(choice, why=f"{why}; {_gained(measured(choice.registered[1]))}")
+
+
+def _gained(measured: Measured | None) -> str:
+    if measured is None or None in (measured.value, measured.low, measured.high):
+        return "gain unknown"
+    ends = f"{_figure(measured.low)} to {_figure(measured.high)}"
+    return f"gain {_figure(measured.value)}, 95 % interval {ends}"
 
 
 def _figure(value: float | None) -> str:

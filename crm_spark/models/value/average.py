@@ -8,21 +8,22 @@ do better (Clemen 1989, "Combining forecasts", International Journal of Forecast
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from crm_spark.models.purchases import Floats
+from crm_spark.models.value.buy_till_you_die import BuyTillYouDie
 from crm_spark.models.value.model import Customers, Predicted, Predictor
 
 
 @dataclass(frozen=True)
 class Average:
-    """Candidates by name, as fitted, and the mean of them.
+    """Candidates by name, as fitted, and the mean of what they expect to be spent.
 
-    Orders and probabilities are the means of those members that know them.
+    Orders and probabilities are those of the member that models when customers order: it knows them
+    of any horizon, where others know them of one, and a mean of some members over 28 days and of
+    others over 84 could give the longer one the lower probability.
     """
 
     members: tuple[tuple[str, Predictor], ...]
@@ -36,17 +37,20 @@ class Average:
             for _, member in self.members
         ]
         amount = np.mean([one.amount for one in found], axis=0)
-        return Predicted(
-            amount,
-            _mean_of_known(one.order_days for one in found),
-            _mean_of_known(one.order_probability for one in found),
-        )
+        process = order_process(self)
+        for (_, member), of_it in zip(self.members, found, strict=True):
+            if member is process:
+                return Predicted(amount, of_it.order_days, of_it.order_probability)
+        return Predicted(amount)
 
     def spec(self) -> dict[str, Any]:
         """See Predictor."""
         return {"members": [{"name": name, "spec": one.spec()} for name, one in self.members]}
 
 
-def _mean_of_known(values: Iterable[Floats | None]) -> Floats | None:
-    known = [one for one in values if one is not None]
-    return np.asarray(np.mean(known, axis=0)) if known else None
+def order_process(predictor: Predictor) -> BuyTillYouDie | None:
+    """Give the model of when customers order: a predictor itself or a mean's member, else None."""
+    members = (
+        [one for _, one in predictor.members] if isinstance(predictor, Average) else [predictor]
+    )
+    return next((one for one in members if isinstance(one, BuyTillYouDie)), None)

@@ -50,9 +50,11 @@ class BuyTillYouDie:
         return Predicted(amount, until.n_orders, until.order_probability)
 
     def amount_per_order_day(self, customers: Customers) -> Floats:
-        """Give the net spend to expect of a day with an order."""
-        is_known = customers.repeat_amount > 0
-        x, spent = (np.where(is_known, one, 0.0) for one in (customers.x, customers.repeat_amount))
+        """Give the net spend to expect of a day with an order.
+
+        Repeat days whose money all came back, or was never asked for, are days of nothing.
+        """
+        x, spent = customers.x, np.maximum(customers.repeat_amount, 0.0)
         if self.spend is None:
             return np.asarray((spent + self.usual_amount) / (x + 1))
         return expected_amount(self.spend, x, np.divide(spent, x, out=spent.copy(), where=x > 0))

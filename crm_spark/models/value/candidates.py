@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from crm_spark.errors import DataError
 from crm_spark.models.purchases import (
     BG_NBD,
     MBG_NBD,
@@ -31,12 +32,14 @@ FEWEST_REPEATERS = 30
 class Known:
     """What a candidate may know on a date: all histories, counted, and what came of earlier ones.
 
+    `n_days` are the days from anybody's first order to the date.
     `spend` is Gamma-Gamma, where it can be had; `usual_amount` is the mean net spend of an order
     day; `now` are customers of the date, `closed` of cut-offs whose outcome was known on it.
     `fitted` gives another candidate by its name, as the same date allows.
     """
 
     histories: Histories
+    n_days: int
     spend: SpendModel | None
     usual_amount: float
     now: Customers
@@ -118,7 +121,10 @@ def _average(name: str, *members: str) -> ValueCandidate:
 # The trivial rules first. A further kind of model is a further line.
 CANDIDATES: tuple[ValueCandidate, ...] = (
     ValueCandidate(
-        "carried_forward", True, lambda *_: CarriedForward(), lambda _: CarriedForward()
+        "carried_forward",
+        True,
+        lambda known, _: CarriedForward(known.n_days),
+        lambda spec: CarriedForward(**spec),
     ),
     ValueCandidate(
         "own_rate",
@@ -148,5 +154,11 @@ CANDIDATES: tuple[ValueCandidate, ...] = (
 
 
 def candidate_named(name: str) -> ValueCandidate:
-    """Give the candidate of a name."""
-    return next(candidate for candidate in CANDIDATES if candidate.name == name)
+    """Give the candidate of a name. Raises DataError where this version has none such."""
+    for candidate in CANDIDATES:
+        if candidate.name == name:
+            return candidate
+    raise DataError(
+        f"a stored version of value is of the kind {name!r}, which this version of crm_spark does "
+        f"not have: it has {', '.join(one.name for one in CANDIDATES)}; run train_value again"
+    )

@@ -15,7 +15,7 @@ from crm_spark.models.resampling import resamples
 from crm_spark.models.rows import sampled_customers
 from crm_spark.models.value.candidates import Known, ValueCandidate, candidate_named, spend_of
 from crm_spark.models.value.cells import amount_cells, history_cells
-from crm_spark.models.value.histories import ACTUAL_AMOUNT, AMOUNT, REPEATS
+from crm_spark.models.value.histories import ACTUAL_AMOUNT, AMOUNT, REPEATS, TENURE
 from crm_spark.models.value.intervals import AlikeGroup, alike_groups
 from crm_spark.models.value.model import Customers, Predictor, ValueModel
 from crm_spark.models.value.section import ValueSection, closed_after
@@ -28,7 +28,7 @@ MOST_TESTED = 50_000
 class CustomerCounts:
     """Customers of a cut-off, those with a second order day, and those who then spent anything.
 
-    `usual_amount` is the mean net spend of an order day.
+    `usual_amount` is the mean net spend of an order day, `n_days` the days since anybody's first.
     """
 
     n: int = 0
@@ -36,6 +36,7 @@ class CustomerCounts:
     n_with_amount: int = 0
     n_spenders: int = 0
     usual_amount: float = 0.0
+    n_days: int = 0
 
 
 class ValueData:
@@ -66,6 +67,7 @@ class ValueData:
                 (F.greatest(minor, F.lit(0)) / MINOR_UNITS / F.sum(F.col(REPEATS) + 1)).alias(
                     "usual_amount"
                 ),
+                (F.max(TENURE) + 1).alias("n_days"),
             )
             for row in counted.collect():  # a row a date
                 day_counted, *values = row
@@ -93,6 +95,7 @@ class ValueData:
         if day not in self._known:
             self._known[day] = Known(
                 history_cells(self.rows, day),
+                self.counts(day).n_days,
                 spend_of(amount_cells(self.rows, day)),
                 self.counts(day).usual_amount,
                 self.customers(day),

@@ -78,7 +78,7 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
     name = "value"
     section = ValueSection
     section_name = "value"
-    generation = 6
+    generation = 7
     training_in_words = (
         "Fit what customers will order and spend, test it beside trivial rules, and name the "
         "champion."

@@ -61,7 +61,8 @@ def value_metrics(
     ]
     if interval is not None:
         low, high = interval
-        inside = float(((actual >= low - 0.005) & (actual <= high + 0.005)).mean())
+        spent = np.maximum(actual, 0.0)  # as the interval is of
+        inside = float(((spent >= low - 0.005) & (spent <= high + 0.005)).mean())
         found.append(Measured("coverage_80_percent", inside, n, *wilson_interval(inside, n)))
     return found + _by_tenths(expected, actual, error)
 

@@ -157,7 +157,9 @@ class ValueModel:
             load(spec["predictor"]),
             tuple(spec["horizons_days"]),
             spec["discount_rate"],
-            tuple(AlikeGroup(**group) for group in spec["groups"]),
+            tuple(
+                AlikeGroup(group["mean"], group["low"], group["high"]) for group in spec["groups"]
+            ),
             tested and TestedOn(date.fromisoformat(tested["cutoff"]), load(tested["predictor"])),
         )
 

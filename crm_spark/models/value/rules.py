@@ -17,17 +17,24 @@ N_PARTS = 5
 
 @dataclass(frozen=True)
 class CarriedForward:
-    """A customer spends what they spent in as many days before the cut-off."""
+    """A customer spends what they spent in as many days before the cut-off.
+
+    Of a horizon longer than the `known_days` of any order in proportion; None: known for long.
+    """
+
+    known_days: int | None = None
 
     def predict(
         self, customers: Customers, horizon_days: int, *, discount_rate: float = 0.0
     ) -> Predicted:
         """See Predictor."""
-        return _at_present(customers.recent[horizon_days], horizon_days, discount_rate)
+        known = min(horizon_days, self.known_days or horizon_days)
+        amount = customers.recent[horizon_days] * (horizon_days / known)
+        return _at_present(amount, horizon_days, discount_rate)
 
     def spec(self) -> dict[str, Any]:
         """See Predictor."""
-        return {}
+        return asdict(self)
 
 
 @dataclass(frozen=True)

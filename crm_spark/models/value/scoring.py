@@ -12,10 +12,9 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.ranks import add_ranks
 from crm_spark.models.purchases import Floats
-from crm_spark.models.value.average import Average
-from crm_spark.models.value.buy_till_you_die import BuyTillYouDie
+from crm_spark.models.value.average import order_process
 from crm_spark.models.value.histories import ACTUAL_AMOUNT, LOG_GAPS, recent_amount
-from crm_spark.models.value.model import Customers, Predictor, TestedOn, ValueModel
+from crm_spark.models.value.model import Customers, TestedOn, ValueModel
 
 # Shares of customers, the best first, as the field cuts them.
 TIERS = {
@@ -155,20 +154,12 @@ def _predicted(model: ValueModel, customers: Customers) -> Iterator[Floats | Non
     for one in by_horizon:
         yield from (one.amount, one.order_days, one.order_probability)
     yield from _interval(model, customers, by_horizon[0].amount)
-    process = _order_process(model.predictor)
+    process = order_process(model.predictor)
     if process is not None:
         yield process.alive_probability(customers)
         yield process.amount_per_order_day(customers)
     else:
         yield from (None, None)
-
-
-def _order_process(predictor: Predictor) -> BuyTillYouDie | None:
-    """Give the model of who is lost for good: the predictor, or the member of a mean; else None."""
-    members = (
-        [one for _, one in predictor.members] if isinstance(predictor, Average) else [predictor]
-    )
-    return next((one for one in members if isinstance(one, BuyTillYouDie)), None)
 
 
 def _interval(

@@ -84,6 +84,30 @@ def test_a_challenger_that_is_worse_in_anything_does_not_win_whatever_its_gain(
     assert "the pooled_regression does not beat the best rule: " in choice.why
 
 
+def test_the_best_of_those_that_gain_for_sure_wins_though_another_may_be_better() -> None:
+    tried = [
+        candidate("trees", 0.6, 0.2, gain=(-0.01, 0.4)),
+        candidate("regression", 0.5, 0.25, gain=(0.01, 0.2)),
+        candidate("smaller", 0.45, 0.25, gain=(0.02, 0.1)),
+    ]
+    choice = better_for_sure([*RULES, *tried], CRITERIA, gain=GAIN)
+    assert (choice.champion, choice.registered) == ("regression", ("decayed_counts", "regression"))
+    assert "the regression beats the best rule: " in choice.why
+    assert choice.why.endswith("gain 0.1000, 95 % interval 0.0100 to 0.2000")
+
+
+def test_where_none_gains_for_sure_the_one_that_may_be_best_stands_beside_the_rule() -> None:
+    tried = [
+        candidate("regression", 0.5, 0.25, gain=(-0.02, 0.2)),
+        candidate("trees", 0.6, 0.2, gain=(-0.01, 0.4)),
+        # For sure more of one, and worse in the other.
+        candidate("unsteady", 0.7, 0.4, gain=(0.1, 0.3)),
+    ]
+    choice = better_for_sure([*RULES, *tried], CRITERIA, gain=GAIN)
+    assert (choice.champion, choice.registered) == ("decayed_counts", ("decayed_counts", "trees"))
+    assert "the trees does not surely beat the best rule: " in choice.why
+
+
 def test_a_rule_alone_scores() -> None:
     choice = better_for_sure(RULES, CRITERIA, gain=GAIN)
     assert (choice.champion, choice.registered) == ("decayed_counts", ("decayed_counts",))

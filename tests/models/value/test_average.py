@@ -1,4 +1,4 @@
-"""Means of candidates: of amounts over all members, of orders over those that know them."""
+"""Means of candidates: of amounts over all members, of orders what the model of orders says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crm_spark.models.value.average import Average
+from crm_spark.models.purchases import MBG_NBD, PurchaseModel
+from crm_spark.models.value.average import Average, order_process
+from crm_spark.models.value.buy_till_you_die import BuyTillYouDie
 from crm_spark.models.value.candidates import candidate_named
 from crm_spark.models.value.model import Customers, Predicted
 
@@ -46,19 +48,25 @@ def test_amounts_are_the_mean_of_all_members_at_the_horizon_and_rate_asked_for()
     assert later.amount == pytest.approx([70.0, 70.0])
 
 
-def test_orders_are_the_mean_of_the_members_that_know_them() -> None:
-    members = (("rule", _Says(1.0)), ("one", _Says(1.0, 2.0, 0.4)), ("two", _Says(1.0, 6.0)))
-    found = Average(members).predict(TWO_CUSTOMERS, 28)
-    assert found.order_days is not None and found.order_probability is not None
-    assert found.order_days == pytest.approx([4.0, 4.0])
-    assert found.order_probability == pytest.approx([0.4, 0.4])
-    of_a_rule = Average(members[:1]).predict(TWO_CUSTOMERS, 28)
-    assert (of_a_rule.order_days, of_a_rule.order_probability) == (None, None)
+def test_orders_are_those_of_the_model_of_orders_whatever_others_say_of_one_horizon() -> None:
+    of_orders = BuyTillYouDie(PurchaseModel(MBG_NBD, 0.8, 5.0, 0.7, 3.0), None, 20.0)
+    members = (("rule", _Says(1.0)), ("forest", _Says(1.0, 6.0, 0.99)), ("model", of_orders))
+    average = Average(members)
+    assert order_process(average) is of_orders
+    chances = []
+    for days in (7, 28, 84):
+        found, alone = (one.predict(TWO_CUSTOMERS, days) for one in (average, of_orders))
+        assert found.order_days is not None and found.order_probability is not None
+        assert found.order_days.tolist() == alone.order_days.tolist()  # type: ignore[union-attr]
+        chances.append(found.order_probability[0])
+    assert chances == sorted(chances)
+    without = Average(members[:2]).predict(TWO_CUSTOMERS, 28)
+    assert (without.order_days, without.order_probability) == (None, None)
 
 
 def test_each_member_is_stored_under_its_name() -> None:
     candidate = candidate_named("average_of_two")
-    members = {"carried_forward": {}, "own_rate": {"least_days": 7}}
+    members = {"carried_forward": {"known_days": 90}, "own_rate": {"least_days": 7}}
     stored = {"members": [{"name": name, "spec": spec} for name, spec in members.items()]}
     loaded = candidate.load(stored)
     assert json.loads(json.dumps(loaded.spec())) == stored

@@ -8,11 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.features.orders import customer_orders
+from crm_spark.models.purchases import MBG_NBD, fit
 from crm_spark.models.value import cells
 from crm_spark.models.value.candidates import CANDIDATES
 from crm_spark.models.value.cells import amount_cells, history_cells
@@ -168,6 +170,30 @@ def test_where_too_many_histories_differ_neighbours_are_put_together(
         assert (found.n * found.x).sum() == pytest.approx(x.sum())
         assert (found.n * found.t_x * 7).sum() == pytest.approx(span.sum())
         assert (found.n * found.T * 7).sum() == pytest.approx(tenure.sum())
+
+
+@pytest.mark.parametrize(("steps", "off"), [(20.0, 0.001), (10.0, 0.005)])
+def test_of_weekly_buyers_put_together_parameters_stay_what_they_are(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch, steps: float, off: float
+) -> None:
+    # Rates differ little and times much: steps of some days once moved r by a hundredth and more.
+    drawn = np.random.default_rng(4)
+    n = 12_000
+    tenure = drawn.integers(1, 700, n)
+    stays = np.minimum(tenure, np.ceil(drawn.exponential(400, n)))
+    x = drawn.poisson(stays / 7 * drawn.gamma(5, 1 / 5, n))
+    span = np.where(x > 0, np.maximum(stays - drawn.integers(0, 8, n), 1), 0)
+    frame = pd.DataFrame({"x": x, "span": span.astype(int), "tenure": tenure})
+    rows = spark.createDataFrame(frame).selectExpr(
+        "date '2017-09-01' as as_of_date", "cast(x as int) as n_repeat_days",
+        "cast(span as int) as repeat_span_days", "cast(tenure as int) as tenure_days",
+        "0.0D as log_gap_sum",
+    )  # fmt: skip
+    monkeypatch.setattr(cells, "TIME_STEPS", (steps,))
+    exact, coarse = (history_cells(rows, CUTOFF, most=most) for most in (n, 1))
+    assert len(coarse.n) < 0.9 * len(exact.n)
+    found, right = (fit(MBG_NBD, one) for one in (coarse, exact))
+    assert found.parameters == pytest.approx(right.parameters, rel=off)
 
 
 def test_mean_amounts_of_repeat_days_are_counted_within_a_hundredth(histories: DataFrame) -> None:

@@ -9,7 +9,9 @@ from datetime import date
 import numpy as np
 import pytest
 
+from crm_spark.errors import DataError
 from crm_spark.models.purchases import Histories
+from crm_spark.models.value.buy_till_you_die import BuyTillYouDie
 from crm_spark.models.value.candidates import (
     CANDIDATES,
     Known,
@@ -47,6 +49,32 @@ THREE = customers(
 def test_carried_forward_is_what_was_spent_in_as_many_days_and_never_below_zero() -> None:
     assert CarriedForward().predict(THREE, 28).amount.tolist() == [2.5, 0, 150]
     assert CarriedForward().predict(THREE, 84).amount.tolist() == [5, 0, 300]
+
+
+def test_carried_forward_beyond_all_that_is_known_is_in_proportion() -> None:
+    # Half of 84 days are known: twice as much comes in them.
+    assert CarriedForward(42).predict(THREE, 84).amount.tolist() == [10, 0, 600]
+    assert CarriedForward(42).predict(THREE, 28).amount.tolist() == [2.5, 0, 150]
+    assert known().n_days == 211
+    fitted = candidate_named("carried_forward").fit(known(), PARAMS)
+    assert fitted.spec() == {"known_days": 211}
+
+
+def test_repeat_days_of_no_money_are_worth_less_than_those_of_little() -> None:
+    fitted = candidate_named("mbg_nbd").fit(known(), PARAMS)
+    assert isinstance(fitted, BuyTillYouDie)
+    x = np.full(4, 20.0)
+    of_repeats = np.array([-60.0, 0.0, 0.2, 400.0])
+    four = Customers(x, x, x, of_repeats, of_repeats, {28: x})
+    for one in (fitted, replace(fitted, spend=None)):
+        amount = one.amount_per_order_day(four)
+        assert amount[0] == amount[1] < amount[2] < amount[3]
+        assert amount[1] < 0.15 * amount[3]
+
+
+def test_a_kind_that_this_version_does_not_have_is_named() -> None:
+    with pytest.raises(DataError, match=r"kind 'pareto', which .* run train_value again"):
+        candidate_named("pareto")
 
 
 def test_a_customer_of_a_few_days_has_no_rate_of_their_own_yet() -> None:
@@ -112,7 +140,7 @@ def known() -> Known:
     def fitted(name: str) -> Predictor:
         return candidate_named(name).fit(known(), PARAMS)
 
-    return Known(Histories.of(x, t_x, T), spend, 20.0, closed, [closed], fitted)
+    return Known(Histories.of(x, t_x, T), 211, spend, 20.0, closed, [closed], fitted)
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda one: one.name)

@@ -69,12 +69,17 @@ def made_purchases(place: Path, n: int) -> Path:
         found = simulated(
             n, **TRUTH, k=1, drops_at_first=False, weeks=days / 7, later_weeks=0.0, seed=2
         )
-        table = {
-            "as_of_date": DAY,
-            REPEATS: found["x"].astype(np.int32),
-            SPAN: np.ceil(found["t_x"] * 7).astype(np.int32),
-            TENURE: days.astype(np.int32),
-            LOG_GAPS: 0.0,
-        }
-        pd.DataFrame(table).to_parquet(target, index=False)
+        in_days(found).to_parquet(target, index=False)
     return target
+
+
+def in_days(found: pd.DataFrame) -> pd.DataFrame:
+    """Give simulated() in days, as the columns of value_histories() that cells are made of."""
+    table = {
+        "as_of_date": DAY,
+        REPEATS: found["x"].astype(np.int32),
+        SPAN: np.ceil(found["t_x"] * 7).astype(np.int32),
+        TENURE: np.rint(found["T"] * 7).astype(np.int32),
+        LOG_GAPS: found["log_gaps"],
+    }
+    return pd.DataFrame(table)

@@ -1,19 +1,21 @@
-"""Buy-till-you-die models on a large scale: their errors, their parameters, and regular buyers.
+"""Buy-till-you-die models on a large scale: errors, parameters, regular buyers, cells.
 
-scripts/prove value --times 100 --seed 17; no Spark.
+scripts/prove value --times 100 --seed 17; only the last of them takes Spark.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from models.value.cdnow import calibration
 
-from benchmarks.made_purchases import simulated
+from benchmarks.made_purchases import DAY, in_days, simulated
 from crm_spark.models.purchases import (
     BG_NBD,
     MBG_NBD,
@@ -26,6 +28,8 @@ from crm_spark.models.purchases import (
     fit_regular,
     intervals_of,
 )
+from crm_spark.models.value import cells
+from crm_spark.runtime.session import open_session
 
 # Kind, r, alpha, a, b: CDNOW's own, weekly shoppers who stay long, and buyers who leave soon.
 SETTINGS: tuple[tuple[Kind, tuple[float, float, float, float]], ...] = (
@@ -36,6 +40,11 @@ SETTINGS: tuple[tuple[Kind, tuple[float, float, float, float]], ...] = (
 N_CUSTOMERS = 5000
 FEWEST_COVERED = 0.90
 MOST_OFF = 0.10
+# Customers whose histories are put together, in steps of the logarithm, and how far parameters may
+# be off by it.
+ALIKE = {"weekly buyers": (4.0, 3.0, 0.4, 8.0), "rare ones": (0.5, 6.0, 0.8, 2.4)}
+N_ALIKE, MOST_WEEKS = 400_000, 104
+MOST_OFF_BY_STEPS = {40.0: 0.001, 20.0: 0.002, 10.0: 0.01}
 
 
 def drawn(
@@ -122,8 +131,35 @@ def regular_buyers(times: int, seed: int) -> list[str]:
     return [] if of_regular < of_bg / 2 and n_right == times else ["regular buyers"]
 
 
+def put_together(seed: int) -> list[str]:
+    """Compare parameters of histories near each other put together with those of each by itself."""
+    weeks = np.random.default_rng(seed).integers(1, MOST_WEEKS * 7, N_ALIKE) / 7
+    faults, ladder = [], cells.TIME_STEPS
+    with tempfile.TemporaryDirectory() as folder, open_session("prove") as spark:
+        for who, truth in ALIKE.items():
+            rows = drawn(MBG_NBD, truth, N_ALIKE, weeks=weeks, later=0.0, seed=seed)
+            file = Path(folder) / f"{who}.parquet"
+            in_days(rows).to_parquet(file, index=False)
+            histories = spark.read.parquet(str(file))
+            exact = cells.history_cells(histories, DAY, most=N_ALIKE)
+            right = np.array(fit(MBG_NBD, exact).parameters)
+            print(f"{N_ALIKE:,} {who}: {len(exact.n):,} histories differ", flush=True)
+            for steps, most_off in MOST_OFF_BY_STEPS.items():
+                cells.TIME_STEPS = (steps,)
+                alike = cells.history_cells(histories, DAY, most=1)
+                off = np.array(fit(MBG_NBD, alike).parameters) / right - 1
+                shown = ", ".join(
+                    f"{name} {one:+.2%}" for name, one in zip(PARAMETERS, off, strict=True)
+                )
+                print(f"  {steps:g} steps, {len(alike.n):,} cells: {shown}", flush=True)
+                if np.abs(off).max() > most_off:
+                    faults.append(f"{who} in {steps:g} steps: {shown}")
+            cells.TIME_STEPS = ladder
+    return faults
+
+
 def main() -> None:
-    """Prove all three, and end with 1 where one does not hold."""
+    """Prove all four, and end with 1 where one does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=100)
     parser.add_argument("--seed", type=int, default=17)
@@ -132,6 +168,7 @@ def main() -> None:
         *recovered(given.times, given.seed),
         *bootstrapped(5 * given.times, given.seed),
         *regular_buyers(max(1, given.times // 10), given.seed),
+        *put_together(given.seed),
     ]
     print("; ".join(faults) or "all of it holds")
     sys.exit(bool(faults))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from pyspark.sql import DataFrame
@@ -42,13 +42,11 @@ class CustomerCounts:
 class ValueData:
     """Rows of value_histories() with their outcomes, and what candidates make of them, once each.
 
-    `closed` gives, of a date, the cut-offs whose outcome was known on it, the latest first.
+    `dates` are the cut-offs of `rows` with an outcome.
     """
 
-    def __init__(
-        self, rows: DataFrame, params: ValueSection, closed: Callable[[date], Sequence[date]]
-    ) -> None:
-        self.rows, self._params, self._closed = rows, params, closed
+    def __init__(self, rows: DataFrame, params: ValueSection, dates: Sequence[date]) -> None:
+        self.rows, self._params, self._dates = rows, params, dates
         self._counts: dict[date, CustomerCounts] = {}
         self._known: dict[date, Known] = {}
         self._customers: dict[date, Customers] = {}
@@ -110,30 +108,51 @@ class ValueData:
         Raises ValueError where the date does not do for it.
         """
         closed = self._closed(day)
+        horizon = self._params.horizon_days
         return ValueModel(
             candidate.name,
             self._predictor(candidate, day),
             self._params.horizons_days,
             self._params.discount_rate,
-            self._groups(candidate, closed[0]) if closed else (),
+            {horizon: self._groups(candidate, closed[0], horizon)} if closed else {},
         )
 
-    def _groups(self, candidate: ValueCandidate, day: date) -> tuple[AlikeGroup, ...]:
+    def with_all_intervals(self, model: ValueModel, day: date) -> ValueModel:
+        """Add how far a model was off over longer horizons, where one had closed by the date.
+
+        On the newest such cut-off, by the same candidate as that allowed it.
+        """
+        groups = dict(model.groups)
+        for days in self._params.horizons_days[1:]:
+            closed = [one for one in self._dates if one + closed_after(self._params, days) <= day]
+            if closed:
+                candidate = candidate_named(model.kind)
+                groups[days] = self._groups(candidate, max(closed), days)
+        return replace(model, groups=groups)
+
+    def _groups(
+        self, candidate: ValueCandidate, day: date, horizon_days: int
+    ) -> tuple[AlikeGroup, ...]:
         """Give how far the candidate was off on a closed cut-off; none where there was no such."""
         try:
             predictor = self._predictor(candidate, day)
         except ValueError:
             return ()
         customers = self.customers(day)
-        assert customers.actual_amount is not None, "the cut-off has closed"
-        expected = predictor.predict(customers, self._params.horizon_days).amount
-        return alike_groups(expected, customers.actual_amount)
+        is_first = horizon_days == self._params.horizon_days
+        actual = customers.actual_amount if is_first else customers.later.get(horizon_days)
+        if actual is None:
+            return ()
+        return alike_groups(predictor.predict(customers, horizon_days).amount, actual)
 
     def _predictor(self, candidate: ValueCandidate, day: date) -> Predictor:
         key = (candidate.name, day)
         if key not in self._fitted:
             self._fitted[key] = candidate.fit(self.known(day), self._params)
         return self._fitted[key]
+
+    def _closed(self, day: date) -> list[date]:
+        return closed_on(self._dates, day, self._params)
 
     def _of(self, day: date) -> DataFrame:
         return self.rows.where(F.col("as_of_date") == F.lit(day))

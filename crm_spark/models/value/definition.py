@@ -40,9 +40,13 @@ from crm_spark.models.usability.facts import DataFacts
 from crm_spark.models.value import spend
 from crm_spark.models.value.buy_till_you_die import BuyTillYouDie
 from crm_spark.models.value.candidates import CANDIDATES, ValueCandidate, candidate_named
-from crm_spark.models.value.data import ValueData, closed_on
+from crm_spark.models.value.data import ValueData
 from crm_spark.models.value.facts import read_value
-from crm_spark.models.value.histories import value_histories, with_outcomes
+from crm_spark.models.value.histories import (
+    value_histories,
+    with_later_amount,
+    with_outcomes,
+)
 from crm_spark.models.value.machine import TooFewError
 from crm_spark.models.value.metrics import (
     GAIN,
@@ -126,7 +130,11 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
         """Give the histories of all cut-offs and of the date itself, with what came after."""
         params = run.section
         rows = _with_outcomes(run, _histories(run, sorted({run.day, *plan.dates})), plan.dates)
-        return ValueData(run.keep(rows), params, lambda day: closed_on(plan.dates, day, params))
+        for days in params.horizons_days[1:]:
+            closed = [one for one in plan.dates if one + closed_after(params, days) <= run.day]
+            if closed:
+                rows = _with_later_amount(run, rows, closed, days)
+        return ValueData(run.keep(rows), params, plan.dates)
 
     def content(self, run: ModelRun[ValueSection], plan: Plan, data: ValueData) -> Sequence[object]:
         """Give the cut-offs, the date, and the hash of histories and outcomes."""
@@ -177,7 +185,7 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
             expected.amount,
             customers.actual_amount,
             draws=data.draws(step.test),
-            interval=fitted.interval(expected.amount),
+            interval=fitted.interval(expected.amount, horizon),
         )
         if not candidate_named(fitted.kind).is_rule:
             by_rules = [
@@ -215,6 +223,7 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
             with stage(run.spark, f"fit {one.name} on all that is known on {run.day}"):
                 try:
                     fitted = _fitted(data, candidate_named(one.name), run.day)
+                    fitted = data.with_all_intervals(fitted, run.day)
                 except LeftOutError as error:
                     log.info("%s stays as it was tested: %s", one.name, error)
                     fitted = one.fitted
@@ -289,6 +298,21 @@ def _with_outcomes(
     window = {"horizon_days": params.horizon_days, "grace_days": params.grace_days}
     return with_outcomes(
         histories,
+        orders,
+        run.lake.read(TRANSACTIONS),
+        dates=dates,
+        changes=count_changes(orders, dates=closings(dates, **window)),
+        **window,
+    )
+
+
+def _with_later_amount(
+    run: ModelRun[ValueSection], rows: DataFrame, dates: Sequence[date], horizon_days: int
+) -> DataFrame:
+    orders = run.lake.read(CUSTOMER_ORDERS)
+    window = {"horizon_days": horizon_days, "grace_days": run.section.grace_days}
+    return with_later_amount(
+        rows,
         orders,
         run.lake.read(TRANSACTIONS),
         dates=dates,

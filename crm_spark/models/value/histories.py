@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from pyspark.sql import Column, DataFrame
@@ -22,6 +22,11 @@ DAYS_A_WEEK = 7.0
 def recent_amount(horizon_days: int) -> str:
     """Give the column of the net spend in the last so many days before the cut-off."""
     return f"recent_amount_{horizon_days}d"
+
+
+def later_amount(horizon_days: int) -> str:
+    """Give the column of the net spend that came in a horizon other than the first."""
+    return f"actual_amount_{horizon_days}d"
 
 
 def value_histories(
@@ -96,26 +101,58 @@ def with_outcomes(
     Adds actual_amount and actual_order_days, 0 without an order, to the rows of `dates`; null for
     those of other dates. Orders that count, and `changes`, as in orders_in_horizon().
     """
-    came = (
-        orders_in_horizon(
-            orders,
-            lines,
-            dates=dates,
-            horizon_days=horizon_days,
-            grace_days=grace_days,
-            changes=changes,
-        )
-        .groupBy("customer_id", "as_of_date")
-        .agg(
-            _money(F.sum("kept_amount_minor")).alias("_amount"),
-            F.countDistinct("order_date").cast(T.IntegerType()).alias("_days"),
-        )
+    ordered = orders_in_horizon(
+        orders,
+        lines,
+        dates=dates,
+        horizon_days=horizon_days,
+        grace_days=grace_days,
+        changes=changes,
     )
+    came = {
+        ACTUAL_AMOUNT: _money(F.sum("kept_amount_minor")),
+        ACTUAL_DAYS: F.countDistinct("order_date").cast(T.IntegerType()),
+    }
+    return _with_what_came(histories, ordered, came, dates)
+
+
+def with_later_amount(
+    histories: DataFrame,
+    orders: DataFrame,
+    lines: DataFrame,
+    *,
+    dates: Sequence[date],
+    horizon_days: int,
+    grace_days: int,
+    changes: OrderChanges | None = None,
+) -> DataFrame:
+    """Add actual_amount_<h>d: what customers spent in a horizon other than the first.
+
+    0 without an order, to the rows of `dates`; null for those of other dates, on which it had not
+    closed. The rest as in with_outcomes().
+    """
+    ordered = orders_in_horizon(
+        orders,
+        lines,
+        dates=dates,
+        horizon_days=horizon_days,
+        grace_days=grace_days,
+        changes=changes,
+    )
+    came = {later_amount(horizon_days): _money(F.sum("kept_amount_minor"))}
+    return _with_what_came(histories, ordered, came, dates)
+
+
+def _with_what_came(
+    histories: DataFrame, ordered: DataFrame, came: Mapping[str, Column], dates: Sequence[date]
+) -> DataFrame:
+    """Add sums over the orders of a horizon: 0 without any, null on other dates than these."""
+    keys = ["customer_id", "as_of_date"]
+    sums = ordered.groupBy(*keys).agg(*[sum_.alias(f"_{name}") for name, sum_ in came.items()])
     is_closed = F.col("as_of_date").isin(sorted(set(dates)))
-    return histories.join(came, ["customer_id", "as_of_date"], "left").select(
+    return histories.join(sums, keys, "left").select(
         *histories.columns,
-        F.when(is_closed, F.coalesce("_amount", F.lit(0.0))).alias(ACTUAL_AMOUNT),
-        F.when(is_closed, F.coalesce("_days", F.lit(0))).alias(ACTUAL_DAYS),
+        *[F.when(is_closed, F.coalesce(f"_{name}", F.lit(0))).alias(name) for name in came],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any, ClassVar, Protocol
 
@@ -20,6 +20,7 @@ from crm_spark.models.value.histories import (
     REPEATS,
     SPAN,
     TENURE,
+    later_amount,
     recent_amount,
 )
 from crm_spark.models.value.intervals import AlikeGroup, interval_of
@@ -33,7 +34,8 @@ class Customers:
 
     Times are in weeks: x order days after the first, t_x from the first to the last of them, T to
     the cut-off. `amount` is the net spend so far, `repeat_amount` that of the repeat days, `recent`
-    that of the last days, by their number.
+    that of the last days, by their number. `later` is what came in horizons other than the first,
+    by their days, where these have closed.
     """
 
     x: Floats
@@ -44,6 +46,7 @@ class Customers:
     recent: Mapping[int, Floats]
     actual_amount: Floats | None = None
     actual_order_days: Floats | None = None
+    later: Mapping[int, Floats] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: pd.DataFrame, horizons_days: tuple[int, ...]) -> Customers:
@@ -53,6 +56,11 @@ class Customers:
             return rows[name].to_numpy(float)
 
         is_closed = ACTUAL_AMOUNT in rows
+        later = {
+            days: column(name)
+            for days in horizons_days
+            if (name := later_amount(days)) in rows and rows[name].notna().all()
+        }
         return cls(
             column(REPEATS),
             column(SPAN) / DAYS_A_WEEK,
@@ -62,6 +70,7 @@ class Customers:
             {days: column(recent_amount(days)) for days in horizons_days},
             column(ACTUAL_AMOUNT) if is_closed else None,
             column(ACTUAL_DAYS) if is_closed else None,
+            later,
         )
 
     def __len__(self) -> int:
@@ -107,25 +116,27 @@ class TestedOn:
 
 @dataclass(frozen=True)
 class ValueModel:
-    """A predictor with its name and settings, and how far it was off when it was last tested.
+    """A predictor with its name and settings, and how far it was off on closed cut-offs.
 
-    `tested` is the same kind as it was tested; None before it is.
+    `groups` are those of each horizon that has closed, by its days. `tested` is the same kind as it
+    was tested; None before it is.
     """
 
     kind: str
     predictor: Predictor
     horizons_days: tuple[int, ...]
     discount_rate: float = 0.0
-    groups: tuple[AlikeGroup, ...] = ()
+    groups: Mapping[int, tuple[AlikeGroup, ...]] = field(default_factory=dict)
     tested: TestedOn | None = None
 
     def predict(self, customers: Customers, horizon_days: int) -> Predicted:
         """Give what is expected in a horizon."""
         return self.predictor.predict(customers, horizon_days, discount_rate=self.discount_rate)
 
-    def interval(self, amount: Floats) -> tuple[Floats, Floats] | None:
-        """Give the 80 % interval of undiscounted amounts of the first horizon; None: not known."""
-        return interval_of(self.groups, amount) if self.groups else None
+    def interval(self, amount: Floats, horizon_days: int) -> tuple[Floats, Floats] | None:
+        """Give the 80 % interval of undiscounted amounts of a horizon; None: not known."""
+        groups = self.groups.get(horizon_days)
+        return interval_of(groups, amount) if groups else None
 
     def undiscounted(self) -> ValueModel:
         """Give the same model of amounts as they come."""
@@ -138,7 +149,10 @@ class ValueModel:
             "predictor": self.predictor.spec(),
             "horizons_days": list(self.horizons_days),
             "discount_rate": self.discount_rate,
-            "groups": [asdict(group) for group in self.groups],
+            "groups": {
+                str(days): [asdict(group) for group in groups]
+                for days, groups in self.groups.items()
+            },
             "tested": self.tested
             and {
                 "cutoff": self.tested.cutoff.isoformat(),
@@ -157,9 +171,10 @@ class ValueModel:
             load(spec["predictor"]),
             tuple(spec["horizons_days"]),
             spec["discount_rate"],
-            tuple(
-                AlikeGroup(group["mean"], group["low"], group["high"]) for group in spec["groups"]
-            ),
+            {
+                int(days): tuple(AlikeGroup(**group) for group in groups)
+                for days, groups in spec["groups"].items()
+            },
             tested and TestedOn(date.fromisoformat(tested["cutoff"]), load(tested["predictor"])),
         )
 

@@ -27,13 +27,14 @@ TIERS = {
 REST = "rest"
 # The churn model's scores: models do not know one another, but may read earlier ones' tables.
 CHURN_SCORES, OFFERS = "scores.customer_churn", "scores.product_recommendations"
-_OF_ALL = (
+_OF_ALL = ("alive_probability", "amount_per_order_day")
+_OF_HORIZON = (
+    "expected_amount",
+    "expected_order_days",
+    "order_probability",
     "expected_amount_low",
     "expected_amount_high",
-    "alive_probability",
-    "amount_per_order_day",
 )
-_OF_HORIZON = ("expected_amount", "expected_order_days", "order_probability")
 
 
 def score_customers(model: ValueModel, histories: DataFrame) -> DataFrame:
@@ -150,10 +151,10 @@ def _predictor(
 
 def _predicted(model: ValueModel, customers: Customers) -> Iterator[Floats | None]:
     """Give the values of _names(), in their order."""
-    by_horizon = [model.predict(customers, days) for days in model.horizons_days]
-    for one in by_horizon:
+    for days in model.horizons_days:
+        one = model.predict(customers, days)
         yield from (one.amount, one.order_days, one.order_probability)
-    yield from _interval(model, customers, by_horizon[0].amount)
+        yield from _interval(model, customers, days, one.amount)
     process = order_process(model.predictor)
     if process is not None:
         yield process.alive_probability(customers)
@@ -163,11 +164,13 @@ def _predicted(model: ValueModel, customers: Customers) -> Iterator[Floats | Non
 
 
 def _interval(
-    model: ValueModel, customers: Customers, amount: Floats
+    model: ValueModel, customers: Customers, horizon_days: int, amount: Floats
 ) -> tuple[Floats | None, Floats | None]:
     """Give the interval of amounts at their present value: groups are of amounts as they come."""
-    found = model.undiscounted().predict(customers, model.horizons_days[0]).amount
-    ends = model.interval(found)
+    if horizon_days not in model.groups:
+        return None, None
+    found = model.undiscounted().predict(customers, horizon_days).amount
+    ends = model.interval(found, horizon_days)
     if ends is None:
         return None, None
     present = np.divide(amount, found, out=np.ones(len(found)), where=found > 0)

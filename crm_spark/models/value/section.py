@@ -90,9 +90,9 @@ class ValueSection(BaseModel):
         return self.horizons_days[0]
 
 
-def closed_after(params: ValueSection) -> timedelta:
-    """Give how long after a cut-off its outcome is known."""
-    return timedelta(days=params.horizon_days + params.grace_days)
+def closed_after(params: ValueSection, horizon_days: int | None = None) -> timedelta:
+    """Give how long after a cut-off its outcome is known, that of the first horizon by default."""
+    return timedelta(days=(horizon_days or params.horizon_days) + params.grace_days)
 
 
 def cutoffs_for_test(params: ValueSection, test: date, first_order: date) -> Cutoffs:

@@ -14,6 +14,8 @@ HORIZON = T.StructType(
         T.StructField("expected_amount", T.DoubleType()),
         T.StructField("expected_order_days", T.DoubleType()),
         T.StructField("order_probability", T.DoubleType()),
+        T.StructField("expected_amount_low", T.DoubleType()),
+        T.StructField("expected_amount_high", T.DoubleType()),
     ]
 )
 
@@ -112,8 +114,9 @@ CUSTOMER_VALUE = Table(
         Column(
             "by_horizon",
             T.ArrayType(HORIZON),
-            "Spend, order days and probability for each of value.horizons_days; only the first is "
-            "tested",
+            "Spend, order days, probability and the 80 % interval for each of value.horizons_days; "
+            "only the first is tested, and a longer one has an interval where one has closed since "
+            "a cut-off",
         ),
         IS_BACKFILLED,
         *SCORED_BY,

@@ -19,7 +19,7 @@ from crm_spark.models.value import cells
 from crm_spark.models.value.candidates import CANDIDATES
 from crm_spark.models.value.cells import amount_cells, history_cells
 from crm_spark.models.value.data import ValueData, closed_on
-from crm_spark.models.value.histories import value_histories, with_outcomes
+from crm_spark.models.value.histories import value_histories, with_later_amount, with_outcomes
 from crm_spark.models.value.section import ValueSection
 from crm_spark.tables.core import TRANSACTIONS
 
@@ -127,6 +127,21 @@ def test_what_came_counts_from_the_cut_off_to_the_last_day_of_the_horizon(
     assert rows["regular", EARLIER]["actual_amount"] is None  # it was not asked for
 
 
+def test_what_came_in_a_longer_horizon_stands_where_that_has_closed(
+    lines: DataFrame, histories: DataFrame
+) -> None:
+    orders = customer_orders(lines)
+    found = with_later_amount(
+        histories, orders, lines, dates=[EARLIER], horizon_days=60, grace_days=0
+    ).collect()
+    later = {(row["customer_id"], row["as_of_date"]): row["actual_amount_60d"] for row in found}
+    # 10 August, 1, 28 and 29 September; what came back on the 10th had not by 1 August.
+    assert later["regular", EARLIER] == 40 + 80 + 160 + 320
+    assert later["gave back later", EARLIER] == 0
+    assert {amount for (_, day), amount in later.items() if day == CUTOFF} == {None}
+    assert all(set(row.asDict()) == {*histories.columns, "actual_amount_60d"} for row in found)
+
+
 def test_what_was_taken_back_after_the_cut_off_was_not_known_on_it(
     rows: dict[tuple[str, date], dict[str, Any]],
 ) -> None:
@@ -211,10 +226,24 @@ def test_mean_amounts_of_repeat_days_are_counted_within_a_hundredth(histories: D
 
 @pytest.fixture(scope="module")
 def data(spark: SparkSession) -> ValueData:
-    """Give 120 customers on three cut-offs, who then spend 1, 2 and 4 each."""
+    """Give 120 customers on three cut-offs, who then spend 1, 2 and 4; first, 3 in 84 days."""
     days = {FIRST: 1.0, SECOND: 2.0, TESTED: 4.0}
     rows = [
-        (str(i), day, i % 3, 10 * (i % 3), 40, 30.0, 10.0 * (i % 3), 5.0, 0.0, amount, 1)
+        (
+            str(i),
+            day,
+            i % 3,
+            10 * (i % 3),
+            40,
+            30.0,
+            10.0 * (i % 3),
+            5.0,
+            9.0,
+            0.0,
+            amount,
+            1,
+            3.0 if day == FIRST else None,
+        )
         for day, amount in days.items()
         for i in range(120)
     ]
@@ -222,10 +251,11 @@ def data(spark: SparkSession) -> ValueData:
         rows,
         "customer_id string, as_of_date date, n_repeat_days int, repeat_span_days int, "
         "tenure_days int, net_amount double, repeat_amount double, recent_amount_28d double, "
-        "log_gap_sum double, actual_amount double, actual_order_days int",
+        "recent_amount_84d double, log_gap_sum double, actual_amount double, "
+        "actual_order_days int, actual_amount_84d double",
     ).persist()
-    params = ValueSection(horizons_days=(28,), n_training_cutoffs=2)
-    return ValueData(frame, params, lambda day: closed_on(tuple(days), day, params))
+    params = ValueSection(horizons_days=(28, 84), n_training_cutoffs=2)
+    return ValueData(frame, params, tuple(days))
 
 
 FIRST, SECOND, TESTED = date(2024, 3, 4), date(2024, 4, 1), date(2024, 4, 29)
@@ -251,8 +281,22 @@ def test_the_means_of_cells_are_of_cut_offs_before_the_tested_one(data: ValueDat
 def test_intervals_are_of_the_newest_closed_cut_off(data: ValueData) -> None:
     candidate = next(one for one in CANDIDATES if one.name == "carried_forward")
     fitted = data.fitted(candidate, TESTED)
-    assert {(group.mean, group.low, group.high) for group in fitted.groups} == {(5.0, 2.0, 2.0)}
-    assert data.fitted(candidate, FIRST).groups == ()
+    (groups,) = fitted.groups.values()
+    assert {(group.mean, group.low, group.high) for group in groups} == {(5.0, 2.0, 2.0)}
+    assert data.fitted(candidate, FIRST).groups == {}
+
+
+def test_a_longer_horizon_has_intervals_from_the_day_on_that_it_closes(data: ValueData) -> None:
+    candidate = next(one for one in CANDIDATES if one.name == "carried_forward")
+    fitted = data.fitted(candidate, TESTED)
+    closes = FIRST + timedelta(days=84)
+    assert set(data.with_all_intervals(fitted, closes - timedelta(days=1)).groups) == {28}
+    found = data.with_all_intervals(fitted, closes).groups
+    assert found[28] == fitted.groups[28]
+    # 9 in the 84 days before, of which anybody's first order left 41: in proportion.
+    assert {(round(one.mean, 6), one.low, one.high) for one in found[84]} == {
+        (round(9 * 84 / 41, 6), 3.0, 3.0)
+    }
 
 
 def test_customers_are_counted_by_cut_off(data: ValueData) -> None:

@@ -19,6 +19,7 @@ from crm_spark.models.value.candidates import (
     candidate_named,
     spend_of,
 )
+from crm_spark.models.value.intervals import AlikeGroup
 from crm_spark.models.value.model import (
     Customers,
     Predictor,
@@ -147,9 +148,11 @@ def known() -> Known:
 def test_every_candidate_says_the_same_after_it_was_stored(candidate: ValueCandidate) -> None:
     fitted = candidate.fit(known(), PARAMS)
     model = ValueModel(candidate.name, fitted, (28, 84), 0.1)
-    model = replace(model, tested=TestedOn(date(2024, 3, 1), fitted))
+    groups = {28: (AlikeGroup(5.0, 0.0, 9.0),), 84: (AlikeGroup(15.0, 1.0, 20.0),)}
+    model = replace(model, tested=TestedOn(date(2024, 3, 1), fitted), groups=groups)
     spec = json.loads(json.dumps(model.spec()))
     loaded = ValueModel.of(spec, candidate.load)
+    assert loaded.groups == groups
     assert loaded.tested is not None
     assert loaded.tested.cutoff == date(2024, 3, 1)
     (closed,) = known().closed

@@ -20,6 +20,7 @@ from crm_spark.models.value.histories import (
     TENURE,
     recent_amount,
 )
+from crm_spark.models.value.intervals import AlikeGroup
 from crm_spark.models.value.machine import ThreeParts, fit_three_parts
 from crm_spark.models.value.model import Customers, TestedOn, ValueModel
 from crm_spark.models.value.scoring import score_customers, validation_rows
@@ -85,6 +86,22 @@ def test_a_forest_scores_every_horizon(
         assert [one["horizon_days"] for one in row] == [28, 84]
         assert [one["expected_amount"] for one in row] == pytest.approx([amount, 3 * amount])
         assert row[1]["order_probability"] is None
+
+
+def test_each_horizon_has_the_interval_of_its_own_groups(
+    rows: DataFrame, customers: Customers, forest: ThreeParts
+) -> None:
+    histories = rows.drop(ACTUAL_AMOUNT, ACTUAL_DAYS)
+    first, second = (AlikeGroup(1e9, 1.0, 2.0),), (AlikeGroup(1e9, 3.0, 4.0),)
+    for groups, longer in (({28: first, 84: second}, (3.0, 4.0)), ({28: first}, (None, None))):
+        model = ValueModel("three_part_forest", forest, HORIZONS, groups=groups)
+        row = score_customers(model, histories).first()
+        assert row is not None
+        ends = [
+            (one["expected_amount_low"], one["expected_amount_high"]) for one in row["by_horizon"]
+        ]
+        assert ends == [(1.0, 2.0), longer]
+        assert (row["expected_amount_low"], row["expected_amount_high"]) == (1.0, 2.0)
 
 
 def test_what_was_expected_on_the_test_is_that_of_the_model_that_was_tested(

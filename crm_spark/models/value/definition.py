@@ -49,6 +49,7 @@ from crm_spark.models.value.histories import (
 )
 from crm_spark.models.value.machine import TooFewError
 from crm_spark.models.value.metrics import (
+    CAPPED_ERROR,
     GAIN,
     MEAN_ABSOLUTE_ERROR,
     ROOT_MEAN_SQUARED_ERROR,
@@ -95,7 +96,10 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
     # of the median, and so of saying 0 wherever most customers do not order.
     criteria = (
         Criterion(
-            ROOT_MEAN_SQUARED_ERROR, "root mean squared error", is_higher_better=False, worst=1e18
+            CAPPED_ERROR,
+            "root mean squared error up to the 99th percentile",
+            is_higher_better=False,
+            worst=1e18,
         ),
         Criterion(TOP_TENTH_FOUND, "share of the best tenth found"),
     )
@@ -103,8 +107,8 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
     walk_metrics = (
         MEAN_ABSOLUTE_ERROR,
         ROOT_MEAN_SQUARED_ERROR,
+        CAPPED_ERROR,
         "total_ratio",
-        "gini",
         TOP_TENTH_FOUND,
         "coverage_80_percent",
     )

@@ -17,8 +17,11 @@ N_DECILES = 10
 MEAN_ABSOLUTE_ERROR = "mean_absolute_error"
 ROOT_MEAN_SQUARED_ERROR = "root_mean_squared_error"
 TOP_TENTH_FOUND = "top_tenth_found"
-# Of a challenger: the best rule's root mean squared error less its own, on the same customers.
-GAIN = "root_mean_squared_error_gain"
+# Where a handful spend a hundred times what others do, squared errors are theirs alone: which
+# candidate is best, and by how much, is chance. Spend counts up to this share of spenders.
+CAPPED_ERROR, CAP_SHARE = "capped_root_mean_squared_error", 0.99
+# Of a challenger: the best rule's capped error less its own, on the same customers.
+GAIN = "capped_root_mean_squared_error_gain"
 
 
 def value_metrics(
@@ -32,6 +35,7 @@ def value_metrics(
 
     expected_total and actual_total in money, total_ratio (the one by the other);
     mean_absolute_error and root_mean_squared_error a customer, with intervals by `draws`;
+    capped_root_mean_squared_error, where spend counts up to the 99th percentile of spenders;
     spearman (rank correlation); gini (of the actual spend along the expected, by that along itself:
     1 is the right order, 0 a random one); top_tenth_found (of the tenth who spent most, or of all
     who spent where these are fewer, the share that is among the tenth expected to; between equal
@@ -49,12 +53,8 @@ def value_metrics(
         Measured("actual_total", came, n),
         _resampled("total_ratio", total / came if came > 0 else None, ratios, n),
         _resampled(MEAN_ABSOLUTE_ERROR, float(error.mean()), draws @ error, n),
-        _resampled(
-            ROOT_MEAN_SQUARED_ERROR,
-            float(np.sqrt((error**2).mean())),
-            np.sqrt(draws @ error**2),
-            n,
-        ),
+        _root_mean(ROOT_MEAN_SQUARED_ERROR, error**2, draws),
+        _root_mean(CAPPED_ERROR, _capped_squares(expected, actual), draws),
         Measured("spearman", _spearman(expected, actual), n),
         Measured("gini", _normalised_gini(expected, actual), n),
         _top_tenth(expected, actual),
@@ -70,12 +70,13 @@ def value_metrics(
 def error_gain(
     expected: Floats, by_rules: Sequence[Floats], actual: Floats, *, draws: Floats
 ) -> Measured:
-    """Give how much smaller a challenger's root mean squared error is than the best rule's.
+    """Give how much smaller a challenger's capped error is than that of the best rule.
 
     In money a customer, with its interval from the same resamples of customers for both.
     """
-    squares = (expected - actual) ** 2
-    best = min(((by_rule - actual) ** 2 for by_rule in by_rules), key=lambda one: float(one.mean()))
+    squares = _capped_squares(expected, actual)
+    of_rules = (_capped_squares(by_rule, actual) for by_rule in by_rules)
+    best = min(of_rules, key=lambda one: float(one.mean()))
     value = float(np.sqrt(best.mean()) - np.sqrt(squares.mean()))
     return _resampled(GAIN, value, np.sqrt(draws @ best) - np.sqrt(draws @ squares), len(actual))
 
@@ -87,6 +88,18 @@ def order_metrics(expected: Floats, actual: Floats) -> list[Measured]:
         Measured("expected_order_days", float(expected.sum()), n),
         Measured("actual_order_days", float(actual.sum()), n),
     ]
+
+
+def _capped_squares(expected: Floats, actual: Floats) -> Floats:
+    """Give the squared errors of what counts: spend up to the cap, if anybody spent anything."""
+    spent = actual[actual > 0]
+    cap = np.quantile(spent, CAP_SHARE) if len(spent) else np.inf
+    return np.asarray((np.minimum(expected, cap) - np.minimum(actual, cap)) ** 2)
+
+
+def _root_mean(name: str, squares: Floats, draws: Floats) -> Measured:
+    value, of_draws = float(np.sqrt(squares.mean())), np.sqrt(draws @ squares)
+    return _resampled(name, value, of_draws, len(squares))
 
 
 def _resampled(name: str, value: float | None, draws: Floats | None, n: int) -> Measured:

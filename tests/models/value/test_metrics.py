@@ -152,13 +152,42 @@ def test_too_few_customers_have_no_intervals() -> None:
     assert alike_groups(np.ones(49), np.ones(49)) == ()
 
 
+def test_one_customer_of_a_thousand_does_not_decide_who_is_better() -> None:
+    draw = np.random.default_rng(8)
+    actual = draw.gamma(1.0, 100.0, size=1000)
+    near, far = actual + draw.normal(0, 20, size=1000), actual + draw.normal(0, 60, size=1000)
+    # Of the one who spends most by far the worse rule happens to know more.
+    actual[0], near[0], far[0] = 90_000.0, 2_000.0, 30_000.0
+    draws = resamples(1000, seed=1)
+    errors = [
+        {one.name: one.value for one in value_metrics(expected, actual, draws=draws)}
+        for expected in (near, far)
+    ]
+    assert errors[0]["root_mean_squared_error"] > errors[1]["root_mean_squared_error"]
+    capped = [one["capped_root_mean_squared_error"] for one in errors]
+    assert capped == pytest.approx([20, 60], rel=0.1)
+    gained = error_gain(near, [far], actual, draws=draws)
+    assert gained.value == pytest.approx(capped[1] - capped[0])
+    assert gained.low is not None and gained.low > 30
+
+
+def test_where_nobody_spent_errors_are_capped_by_nothing() -> None:
+    found = value_metrics(np.full(4, 5.0), np.zeros(4), draws=np.full((1, 4), 0.25))
+    errors = {one.name: one.value for one in found}
+    assert errors["capped_root_mean_squared_error"] == errors["root_mean_squared_error"] == 5
+
+
 def test_a_gain_is_over_the_rule_with_the_least_error_on_the_same_customers() -> None:
     draw = np.random.default_rng(4)
     actual = draw.gamma(1.0, 50.0, size=400)
     good, fair, bad = (actual + draw.normal(0, spread, 400) for spread in (10.0, 20.0, 60.0))
     draws = resamples(400, seed=1)
     gained = error_gain(good, [bad, fair], actual, draws=draws)
-    errors = [float(np.sqrt(((one - actual) ** 2).mean())) for one in (good, fair)]
+    most = np.quantile(actual, 0.99)
+    errors = [
+        float(np.sqrt(((np.minimum(one, most) - np.minimum(actual, most)) ** 2).mean()))
+        for one in (good, fair)
+    ]
     assert gained.value == pytest.approx(errors[1] - errors[0])
     assert gained.low is not None
     assert gained.high is not None

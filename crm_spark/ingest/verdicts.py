@@ -154,11 +154,18 @@ def _rejected_file(found: Found, file: str, why: str, needed: str) -> Verdict:
 def _hidden(found: Found) -> list[Verdict]:
     source, verdicts = found.source.name, []
     for name in (_name(found, file) for file in found.listing.hidden):
-        message = (
-            f"{source}: the file {name} is left out, as names that begin with _ or . are of no "
-            "data: rename it to load it"
-        )
-        what, needed = "a name that begins with _ or .", "another name, if it holds data"
+        if name.endswith("/"):
+            message = (
+                f"{source}: the folder {name} is left out, as only files of the folder itself are "
+                "read: to load those below it, too, give options: {recursiveFileLookup: true}"
+            )
+            what, needed = "a folder within the folder", "recursiveFileLookup, if it holds data"
+        else:
+            message = (
+                f"{source}: the file {name} is left out, as names that begin with _ or . are of no "
+                "data: rename it to load it"
+            )
+            what, needed = "a name that begins with _ or .", "another name, if it holds data"
         subject = f"{source}: {name}"
         verdicts.append(Verdict(HIDDEN_FILE, subject, what, needed, "warning", message))
     return verdicts
@@ -202,4 +209,4 @@ def _name(found: Found, file: str) -> str:
     """Give a file's name below the folder of its source."""
     place = comparable(file)
     base = next((base for base in found.listing.bases if place.startswith(base)), None)
-    return place.removeprefix(base) if base else place.rpartition("/")[2]
+    return place.removeprefix(base or f"{place.rstrip('/').rpartition('/')[0]}/")

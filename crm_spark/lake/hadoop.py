@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
+
+_DIRECTORY = re.compile(r"\{path=(.*?); isDirectory=true;", re.DOTALL)
 
 
 @lru_cache
@@ -83,6 +86,16 @@ class HadoopFile:
         to_sequence = self._java("scala.collection.immutable.ArraySeq").unsafeWrapArray
         paths = str(to_sequence(to_paths(found)).mkString("\0")).split("\0")
         return [path.rpartition("/")[2] for path in paths if path]
+
+    def folders(self) -> list[str]:
+        """Give the names of the directories in a directory; none where there is none."""
+        if not self.is_directory():
+            return []
+        # One text, as for names(): a status begins with its path and whether it is a directory.
+        to_sequence = self._java("scala.collection.immutable.ArraySeq").unsafeWrapArray
+        found = str(to_sequence(self._filesystem.listStatus(self._path)).mkString("\0")).split("\0")
+        paths = [one[1] for text in found if (one := _DIRECTORY.search(text))]
+        return [path.rpartition("/")[2] for path in paths]
 
     def remove(self) -> None:
         """Delete the path and all below it, and its folder where that is empty then."""

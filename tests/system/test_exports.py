@@ -5,6 +5,7 @@ The right values are those of the cases' expected.md.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -164,6 +165,45 @@ def test_a_document_of_json_is_refused_with_the_option_that_reads_it(
     )
     export.ingest()
     assert sorted(values(export.rows("amount"), "amount")) == [10, 12.5]
+
+
+def test_json_documents_that_follow_each_other_are_refused_with_what_to_do(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "json_pretty_array", tmp_path)
+    (file,) = (export.folder / "input").iterdir()
+    documents = json.loads(file.read_text())
+    assert len(documents) > 1
+    file.write_text("".join(map(json.dumps, documents)))
+    assert "one a line (jq -c . FILE)" in export.refused(DataError)
+    config = export.folder / export.config_name
+    options = "format: json\n    options: {multiLine: true}\n"
+    config.write_text(config.read_text().replace("format: json\n", options))
+    file.write_text("\n".join(json.dumps(one, indent=1) for one in documents))
+    assert "leave multiLine out" in export.refused(DataError)
+    file.write_text(json.dumps(documents[0], indent=1))
+    assert export.ingest().rows_written == 1
+
+
+def test_folders_within_the_folder_are_named_with_the_option_that_reads_them(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "underscore_file", tmp_path)
+    config = export.folder / export.config_name
+    config.write_text(config.read_text().replace("path: input/*.csv", "path: input"))
+    within = export.folder / "input" / "of 2018"
+    within.mkdir()
+    (export.folder / "input" / "_orders_2.csv").rename(within / "orders_2.csv")
+    assert export.check().files_skipped == ["of 2018/"]
+    one = export.ingest().rows_written
+    (check,) = export.checks()
+    assert (check.level, check.subject) == ("warning", "transactions: of 2018/")
+    assert "options: {recursiveFileLookup: true}" in check.message
+    config.write_text(
+        config.read_text().replace("{header: true", "{header: true, recursiveFileLookup: true")
+    )
+    both = export.ingest(rebuild=True)
+    assert (both.files_skipped, both.rows_written > one) == ([], True)
 
 
 def test_windows_encodings_are_read(spark: SparkSession, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # What programs and people write where a sale has no customer.
 PLACEHOLDERS = (
     *("-1", "nan", "null", "none", "nil", "\\N", "n/a", "#n/a", "na", "<na>", "undefined"),
+    *("(null)", "[null]", "<null>", "(none)", "(not set)", "not set"),
+    *("#nv", "#ref!", "#value!", "#name?", "#num!", "#null!"),
     *("unknown", "guest", "anonymous", "-", "?"),
 )
 # May stand for no customer, but some number theirs from 0 on: kept, and told.

@@ -61,7 +61,7 @@ def _faults_of(df: DataFrame, key: str, text: str, wanted: T.DataType | None) ->
         if isinstance(kind, T.BinaryType) and not isinstance(wanted, T.StringType):
             return [f"is binary: write cast({text} as string)"]
         df.select(F.expr(text).cast(wanted))
-    return pattern_faults(text)
+    return pattern_faults(text, str(df.sparkSession.conf.get("spark.sql.session.timeZone")))
 
 
 # A constant in their place makes one of all customers, orders or days, or keeps all rows or none.

@@ -15,8 +15,9 @@ from crm_spark.ingest.mapping.exponents import LARGEST_EXACT, LOST, written_out
 from crm_spark.ingest.mapping.fields import Field, SourceColumn
 from crm_spark.lake.contract import Column as TableColumn
 
-# As programs write whole numbers that have become floating point.
-_POINT_ZERO = r"^-?[0-9]+\.0$"
+# As programs write whole numbers that have become floating point, or have decimals in a database.
+# Three zeros may be thousands: 17.000 stays what it is.
+_POINT_ZERO = r"^-?[0-9]+(\.0|\.00|\.0{4,}|,0)$"
 _NO_NUMBER = r"(?i)^[+-]?(nan|inf|infinity)$"
 # Beyond these a floating number does not tell neighbouring whole numbers apart.
 _LARGEST_EXACT = {T.FloatType: 2**24, T.DoubleType: LARGEST_EXACT}
@@ -100,5 +101,5 @@ def _largest_exact(kinds: Sequence[T.DataType], text: str) -> int | None:
 
 
 def _without_decimals(text: Column) -> Column:
-    is_point_zero = F.endswith(text, F.lit(".0")) & text.rlike(_POINT_ZERO)
-    return F.when(is_point_zero, F.substring_index(text, ".", 1)).otherwise(text)
+    is_point_zero = F.endswith(text, F.lit("0")) & text.rlike(_POINT_ZERO)
+    return F.when(is_point_zero, F.regexp_extract(text, "^-?[0-9]+", 0)).otherwise(text)

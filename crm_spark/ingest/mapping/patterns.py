@@ -16,14 +16,27 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _LITERAL_PART = re.compile(r"'[^']*'")
+_UTC = {"UTC", "GMT", "Z", "Etc/UTC", "Etc/GMT", "+00:00"}
+# Who moves a time from one zone to another has seen to what its Z is.
+_MOVES = re.compile("utc_timestamp|convert_timezone", re.IGNORECASE)
 _WEEK_LETTERS = "EeuwWF"
 _YEAR_OF_WEEKS = "Y is the year of weeks: write yyyy"
 
 
-def pattern_faults(expression: str) -> list[str]:
-    """Give what each pattern of an expression reads otherwise than it looks, and what to write."""
+def pattern_faults(expression: str, time_zone: str = "UTC") -> list[str]:
+    """Give what each pattern of an expression reads otherwise than it looks, and what to write.
+
+    `time_zone` is the one that times without an offset are taken in.
+    """
     patterns = list(dict.fromkeys(_patterns(expression)))
     faults = [f"the pattern {one!r}: {fault}" for one in patterns if (fault := _fault(one))]
+    if time_zone not in _UTC and not _MOVES.search(expression):
+        faults += [
+            f"the pattern {one!r}: Z in quotes is a letter that is passed over, and the time is "
+            f"taken in {time_zone}: write X in its place, without quotes, or no pattern at all"
+            for one in patterns
+            if "'Z'" in one and set(_letters(one)) & set("HhKk")
+        ]
     return faults or _swapped(expression, patterns)
 
 

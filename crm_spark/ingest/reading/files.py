@@ -91,6 +91,8 @@ def list_files(spark: SparkSession, section: PlaceSection) -> Listing:
         for file in _files_of(spark, section, path, base):
             found.setdefault(file.uri, file)
         hidden.update(_hidden_files(spark, path))
+        if not section.options.get("recursiveFileLookup"):
+            hidden.update(_folders_passed_over(spark, path))
     files = tuple(sorted(found.values(), key=lambda file: file.uri))
     broken = {comparable(file.uri): _COLON for file in files if _has_impossible_name(file)}
     return Listing(files, tuple(sorted(hidden)), broken)
@@ -170,6 +172,17 @@ def _hidden_files(spark: SparkSession, path: str) -> list[str]:
         if not _NOTES_OF_PROGRAMS.fullmatch(name)
     ]
     return [place for place in places if not HadoopFile(spark, place).is_directory()]
+
+
+def _folders_passed_over(spark: SparkSession, path: str) -> list[str]:
+    """Give the folders of a folder whose files are not read, as their names are no columns.
+
+    Where all are named so (store=007) they are columns, and none is passed over.
+    """
+    if _GLOB.search(path):
+        return []
+    names = [name for name in HadoopFile(spark, path).folders() if not name.startswith(_HIDDEN)]
+    return [f"{path.rstrip('/')}/{name}/" for name in names if "=" not in name]
 
 
 def is_below(spark: SparkSession, section: PlaceSection, file: str) -> bool:

@@ -5,6 +5,7 @@ Files are never read by the columns of another: those of one layout are read tog
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -29,11 +30,22 @@ from crm_spark.ingest.reading.place import Place
 from crm_spark.ingest.reading.reader import file_reader, paths_of
 from crm_spark.ingest.reading.schema import ddl_of, parsed
 from crm_spark.ingest.reading.shapes import all_columns, differs_from_text, valueless
+from crm_spark.lake.hadoop import HadoopFile
 
 _NO_JSON_LINES = (
     "none of its lines is JSON by itself: where the file is one document, or one array, over many "
     "lines, give options: {multiLine: true}"
 )
+_MORE_IN_A_FILE = (
+    "documents follow each other in it, of which multiLine reads the first alone: write one a line "
+    "(jq -c . FILE) and leave multiLine out, or all of them as one array"
+)
+_MORE_IN_A_LINE = (
+    "documents follow each other in one line, of which the first alone is read: write one a line "
+    "(jq -c . FILE)"
+)
+# So many bytes of a file tell whether more than one document stands where one is read.
+_JSON_HEAD = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -175,11 +187,36 @@ def _inferred(
             reject_files(broken, {file.uri: why})
             continue
         layout = _layout(schema, file)
-        if place.section.format == "json" and schema.fields and not layout.ddl:
-            reject_files(broken, {file.uri: _NO_JSON_LINES})
-            continue
+        if place.section.format == "json":
+            if schema.fields and not layout.ddl:
+                reject_files(broken, {file.uri: _NO_JSON_LINES})
+                continue
+            if fault := _documents_beyond_the_first(spark, place, file):
+                reject_files(broken, {file.uri: fault})
+                continue
         layouts[file.uri] = layout
     return layouts
+
+
+def _documents_beyond_the_first(spark: SparkSession, place: Place, file: SourceFile) -> str | None:
+    """Say so where JSON documents follow each other where Spark reads the first alone, in silence.
+
+    Told from the beginning of the file; a first document that is longer is taken for the only one.
+    """
+    head = HadoopFile(spark, file.uri, is_uri=True).parts([0], _JSON_HEAD)[0]
+    text = head.decode("utf-8-sig", errors="replace")
+    is_one = is_option_true(place.section.options, "multiLine")
+    # The last line may be cut off.
+    documents = [text] if is_one else text.splitlines()[: -1 if len(head) == _JSON_HEAD else None]
+    for one in documents:
+        start = one.lstrip()
+        try:
+            _, end = json.JSONDecoder().raw_decode(start)
+        except ValueError:
+            continue
+        if start[end:].strip():
+            return _MORE_IN_A_FILE if is_one else _MORE_IN_A_LINE
+    return None
 
 
 def _layout(

@@ -78,6 +78,16 @@ CASES: list[tuple[dict[str, Any], CleaningSection, list[str]]] = [
     ),
     ({"customer_id": "-1"}, CleaningSection(placeholders=()), []),
     (
+        {"customer_id": "(NULL)"},
+        CleaningSection(),
+        ["customer_id is missing: (NULL) stands for none (cleaning.placeholders)"],
+    ),
+    (
+        {"customer_id": "#REF!"},
+        CleaningSection(),
+        ["customer_id is missing: #REF! stands for none (cleaning.placeholders)"],
+    ),
+    (
         {"product_id": "caf\ufffd"},
         CleaningSection(),
         ["product_id holds characters that could not be decoded: is the encoding right?"],

@@ -35,7 +35,13 @@ NO_BREAK, ZERO_WIDTH, MARK = "\u00a0", "\u200b", "\ufeff"
         ("string", "1,7850E+04", "id", "17850"),
         ("string", "1.7850e+04", "id", "17850"),
         ("string", "-1.00E+0", "id", "-1"),
+        ("string", "17850.00", "id", "17850"),
+        ("string", "17850.0000000000", "id", "17850"),
+        ("string", "17850,0", "id", "17850"),
         # Others, that no number may make the same.
+        ("string", "17.000", "id", "17.000"),
+        ("string", "17,000", "id", "17,000"),
+        ("string", "17850.10", "id", "17850.10"),
         ("string", "017850", "id", "017850"),
         ("string", "85123E4", "id", "85123E4"),
         ("string", "1.5", "id", "1.5"),

@@ -52,6 +52,18 @@ def test_a_pattern_that_reads_what_it_looks_like_is_none(pattern: str) -> None:
     assert pattern_faults(f"to_timestamp(day, '{pattern}')") == []
 
 
+def test_a_z_in_quotes_is_a_fault_where_times_are_taken_in_another_zone() -> None:
+    text = "to_timestamp(day, \"yyyy-MM-dd'T'HH:mm:ss'Z'\")"
+    (fault,) = pattern_faults(text, "America/New_York")
+    assert "taken in America/New_York" in fault
+    assert "write X in its place" in fault
+    assert pattern_faults(text, "UTC") == []
+    moved = f"to_utc_timestamp({text}, 'America/New_York')"
+    assert pattern_faults(moved, "America/New_York") == []
+    for right in ("yyyy-MM-dd'T'HH:mm:ssX", "yyyy-MM-dd'Z'", "'Zone' HH:mm"):
+        assert pattern_faults(f'to_timestamp(day, "{right}")', "America/New_York") == []
+
+
 @pytest.mark.parametrize(
     "expression",
     [

@@ -4,7 +4,7 @@ There are as many of them as histories differ, and at most so many: beyond that,
 other are put together, each cell standing at the mean of its customers. What parts them then is
 what the likelihood hangs on: of who is lost the order days and the time to the last one, of who is
 not the time since, and both by their ratio. Parameters are off by a thousandth with 20 steps of the
-logarithm, by half a hundredth with 10 (docs/value.md).
+logarithm, by half a hundredth with 10 (scripts/prove value).
 """
 
 from __future__ import annotations

@@ -51,9 +51,11 @@ def grade(
 def grade_of_champion(figures: Mapping[str, MetricRow], *, is_rule: bool) -> str:
     """Give a champion's grade with its reason, by its quoted figures; nothing without them."""
     error, limit = figures.get(CALIBRATION_ERROR), figures.get(CALIBRATION_LIMIT)
-    if error is None or limit is None or error.value is None or limit.value is None:
+    if error is None or error.value is None:
         return ""
-    is_calibrated = error.value <= limit.value
+    # Without a limit there was no cut-off to calibrate on.
+    most = limit.value if limit else None
+    is_calibrated = most is not None and error.value <= most
     if is_rule:
         use = "its probabilities can be used" if is_calibrated else "use its ranking alone"
         return f"Grade C: a rule scores; {use}"

@@ -15,7 +15,7 @@ from crm_spark.models.classifiers.classifier import Classifier, load_classifier
 from crm_spark.models.tree_shap import CoveredTree
 
 # Raise it with every change that can change a fitted model, or how it is stored.
-GENERATION = 9
+GENERATION = 10
 
 
 @dataclass(frozen=True)

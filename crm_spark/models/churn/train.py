@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -35,16 +36,27 @@ def fit_candidate(
     features: Sequence[Feature] | None = None,
 ) -> Fitted:
     """Fit one candidate on the training cut-offs and test it on the later one."""
-    used = usable_features(learnt_rows(frame, cutoffs)) if features is None else features
+    if features is None:
+        features = usable_features(learnt_rows(frame, cutoffs, closed_after(params)))
+    used = features
     return step_of(frame, cutoffs, params, used).fitted(candidate_named(name))
 
 
-def learnt_rows(frame: DataFrame, cutoffs: Cutoffs) -> DataFrame:
-    """Give the rows of the training cut-offs but for that to calibrate on, where there is one."""
-    kept_back = cutoffs.calibration if len(cutoffs.training) > 1 else None
-    return frame.where(
-        F.col("as_of_date").isin([day for day in cutoffs.training if day != kept_back])
-    )
+def learnt_dates(cutoffs: Cutoffs, closes_after: timedelta) -> list[date]:
+    """Give the training cut-offs to learn from, in order: those that had closed to calibrate on.
+
+    A later one shares days with the outcomes on which probabilities are calibrated: they would look
+    better there than they are. Where none had closed all but that to calibrate on are learnt from,
+    and a single one is learnt from itself.
+    """
+    earlier = sorted(cutoffs.training)[:-1]
+    closed = [day for day in earlier if day + closes_after <= cutoffs.calibration]
+    return closed or earlier or list(cutoffs.training)
+
+
+def learnt_rows(frame: DataFrame, cutoffs: Cutoffs, closes_after: timedelta) -> DataFrame:
+    """Give the rows of the cut-offs that are learnt from."""
+    return frame.where(F.col("as_of_date").isin(learnt_dates(cutoffs, closes_after)))
 
 
 def step_of(
@@ -54,7 +66,7 @@ def step_of(
     features: Sequence[Feature],
     season: Season | None = None,
 ) -> Step:
-    """Give a step of walking forward: it learns from all training cut-offs but the latest.
+    """Give a step of walking forward: it learns from the training cut-offs closed by the latest.
 
     That calibrates, and a season moves the level from there to the test. With a single training
     cut-off there is nothing later to calibrate on.
@@ -63,9 +75,9 @@ def step_of(
     use = F.when(day == cutoffs.test, TEST)
     if len(cutoffs.training) > 1:
         use = use.when(day == cutoffs.calibration, CALIBRATION)
-    days = ", ".join(day.isoformat() for day in sorted(cutoffs.training)[:-1])
+    days = ", ".join(day.isoformat() for day in learnt_dates(cutoffs, closed_after(params)))
     return Step(
-        learnt_rows(frame, cutoffs),
+        learnt_rows(frame, cutoffs, closed_after(params)),
         frame.withColumn(USE, use).where(F.col(USE).isNotNull()),
         params,
         features,

@@ -84,14 +84,20 @@ def choose_calibrated(tested: Sequence[Tested[Any]], criteria: Sequence[Criterio
     error, of_rule = (one.value(CALIBRATION_ERROR) or 0.0 for one in (champion, rule))
     if not _is_calibrated(rule) and of_rule >= error:
         return choice
+    limit = champion.value(CALIBRATION_LIMIT)
+    passes = (
+        "and there was no cut-off to calibrate them on"
+        if limit is None
+        else f"more than the {limit:.4f} that may pass"
+    )
     why = (
         f"the {champion.name} is not calibrated: its probabilities are off by {error:.4f}, "
-        f"more than the {champion.value(CALIBRATION_LIMIT):.4f} that may pass; {choice.why}"
+        f"{passes}; {choice.why}"
     )
     return Choice(rule.name, choice.registered, why)
 
 
 def _is_calibrated(tested: Tested[Any]) -> bool:
-    """Whether the calibration error is within its limit, as far as both are known."""
+    """Whether the calibration error is within its limit; not where nothing could calibrate."""
     error, limit = tested.value(CALIBRATION_ERROR), tested.value(CALIBRATION_LIMIT)
-    return error is None or limit is None or error <= limit
+    return error is None or (limit is not None and error <= limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
@@ -42,7 +43,7 @@ from crm_spark.models.choice import Choice
 from crm_spark.models.churn.candidates import CANDIDATES, RULES, candidate_named, candidates_of
 from crm_spark.models.churn.definition import Churn, Ready
 from crm_spark.models.churn.model import ChurnModel, load_model
-from crm_spark.models.churn.train import fit_candidate, usable_features
+from crm_spark.models.churn.train import fit_candidate, learnt_dates, usable_features
 from crm_spark.models.classifiers import step
 from crm_spark.models.classifiers.classifier import (
     PROBABILITY,
@@ -758,6 +759,34 @@ def test_a_model_does_not_stand_back_for_a_rule_that_is_off_by_more() -> None:
     rule = candidate("recency", 0.70, 0.20, error=0.06, limit=0.02)
     model = candidate(FOREST, 0.80, 0.15, error=0.021, limit=0.02)
     assert Churn().choose(PARAMS, [rule, model]).champion == FOREST
+
+
+def test_what_nothing_could_calibrate_stands_back_for_a_rule_that_is_off_by_less() -> None:
+    model = candidate(FOREST, 0.80, 0.15, error=0.09, limit=None)
+    near, far = (candidate("recency", 0.70, 0.20, error=error, limit=None) for error in (0.07, 0.1))
+    choice = Churn().choose(PARAMS, [near, model])
+    assert choice.champion == "recency"
+    assert "off by 0.0900, and there was no cut-off to calibrate them on; " in choice.why
+    assert Churn().choose(PARAMS, [far, model]).champion == FOREST
+
+
+@pytest.mark.parametrize(
+    ("days_before", "closes_after", "learnt"),
+    [
+        ((28, 56, 84), 28, (84, 56)),
+        ((28, 56, 84), 31, (84,)),  # three days of grace: the one before had not closed
+        ((21, 35, 49), 21, (49,)),
+        ((90, 97, 104), 90, (104, 97)),  # none had: all but the latest
+        ((28,), 28, (28,)),
+    ],
+)
+def test_no_outcome_of_what_is_learnt_from_lies_where_probabilities_are_calibrated(
+    days_before: tuple[int, ...], closes_after: int, learnt: tuple[int, ...]
+) -> None:
+    test = date(2024, 6, 1)
+    cutoffs = Cutoffs(test, tuple(test - timedelta(days=days) for days in days_before))
+    found = learnt_dates(cutoffs, timedelta(days=closes_after))
+    assert found == [test - timedelta(days=days) for days in learnt]
 
 
 def test_a_calibrated_model_goes_before_a_better_one_that_is_not() -> None:

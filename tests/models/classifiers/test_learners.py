@@ -28,6 +28,7 @@ from pyspark.sql import functions as F
 
 from crm_spark.features.families import FEATURES
 from crm_spark.models.churn.candidates import candidate_named
+from crm_spark.models.churn.section import closed_after
 from crm_spark.models.churn.train import learnt_rows, step_of
 from crm_spark.models.classifiers.classifier import (
     RAW_SCORE,
@@ -170,7 +171,7 @@ def test_the_same_rows_spread_otherwise_make_the_same_classifier(
     spread = frame.repartition(5, "n_orders").sortWithinPartitions(F.desc("tenure_days"))
     fit = learner_named(name).fit
     assert fit is not None
-    again = fit(learnt_rows(spread, CUTOFFS), USED, SETTINGS)
+    again = fit(learnt_rows(spread, CUTOFFS, closed_after(SETTINGS)), USED, SETTINGS)
     before = raw_scores(fitted[name].model, frame)
     # Sums of what is no whole number arrive in another order on a cluster.
     assert raw_scores(again, frame).to_numpy() == pytest.approx(before.to_numpy(), abs=1e-9)
@@ -191,7 +192,7 @@ def test_xgboost_on_spark_grows_the_trees_of_the_driver(frame: DataFrame) -> Non
     pytest.importorskip("xgboost")
     fit = learner_named(XGBOOST).fit
     assert fit is not None
-    learnt = learnt_rows(frame, CUTOFFS)
+    learnt = learnt_rows(frame, CUTOFFS, closed_after(SETTINGS))
     on_spark = SETTINGS.model_copy(
         update={"xgboost": SETTINGS.xgboost.model_copy(update={"n_workers": 1})}
     )

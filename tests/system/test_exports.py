@@ -5,6 +5,7 @@ The right values are those of the cases' expected.md.
 
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -204,6 +205,29 @@ def test_folders_within_the_folder_are_named_with_the_option_that_reads_them(
     )
     both = export.ingest(rebuild=True)
     assert (both.files_skipped, both.rows_written > one) == ([], True)
+
+
+def test_one_file_unlike_the_others_is_told_how_it_could_be_read(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "underscore_file", tmp_path)
+    folder = export.folder / "input"
+    (folder / "_orders_2.csv").unlink()
+    text = (folder / "orders_1.csv").read_text()
+    (folder / "orders_2.csv").write_text(text.replace(",", ";"))
+    (folder / "orders_3.csv").write_text(f"Orders of May\n\n{text}")
+    (folder / "orders_4.csv").write_bytes(gzip.compress(text.encode()))
+    (folder / "orders_5.csv").write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(500))
+    (folder / "orders_6.csv").write_text('[{"customer": "c1", "invoice": "i1"}]')
+    counts = export.ingest()
+    assert counts.rows_written > 0
+    said = {row.subject.rpartition("_")[2]: row.message for row in export.checks()}
+    assert "it has none of the mapped columns: columns are parted by" in said["2.csv"]
+    assert "give options: {sep: ';'} to a source of its own" in said["2.csv"]
+    assert "give skip_lines: 2 to a source of its own" in said["3.csv"]
+    assert "packed by gzip and no CSV: end its name in .gz" in said["4.csv"]
+    assert "an old workbook of Excel and no CSV: export it as CSV" in said["5.csv"]
+    assert "JSON and no CSV: give format: json" in said["6.csv"]
 
 
 def test_windows_encodings_are_read(spark: SparkSession, tmp_path: Path) -> None:

@@ -213,7 +213,23 @@ def look_into(
         names = found.layouts[part.uris[0]].schema.names
         if help_of_header := header_help(spark, source, part.uris[0], names):
             return [help_of_header]
-    reject_files(found.broken, fit.rejected)
+    reject_files(
+        found.broken, {uri: _with_help(spark, found, uri, why) for uri, why in fit.rejected.items()}
+    )
     found.absent.update({found.layouts[uri]: columns for uri, columns in fit.absent.items()})
     found.reshaped.update({found.layouts[uri]: columns for uri, columns in fit.reshaped.items()})
     return list(fit.faults)
+
+
+def _with_help(spark: SparkSession, found: Found, uri: str, why: str) -> str:
+    """Give why a file is rejected: by which options it could be read, where that can be seen."""
+    if found.source.section.format != "csv":
+        return why
+    help_of_header = header_help(spark, found.source, uri, found.layouts[uri].schema.names)
+    if help_of_header is None:
+        return why
+    _, _, what = help_of_header.partition(": ")
+    return (
+        f"it has none of the mapped columns: {what} to a source of its own, or export it as the "
+        "others are"
+    )

@@ -28,14 +28,24 @@ from crm_spark.lake.hadoop import HadoopFile
 # Excel's own first line, which says its separator.
 _NOTE_OF_EXCEL = re.compile(r'"?sep=.?"?[,;]*', re.IGNORECASE)
 _MARK = 1 << 24
+_EXPORT = "export it as CSV"
+# How the first bytes of other kinds of file read as text, what they are, and what to do.
 _OTHER_KINDS = {
-    "pk\x03\x04": "a workbook of Excel, or another packed file,",
-    "\ufffd\ufffd\x11\ufffd": "an old workbook of Excel",
-    "%pdf": "a PDF",
-    "<html": "a web page",
-    "<!doctype": "a web page",
-    "<table": "a web page",
-    "par1": "a parquet file",
+    "pk\x03\x04": ("a workbook of Excel, or another packed file,", _EXPORT),
+    # D0 CF 11 E0 A1 B1; in UTF-8 the last three bytes are one character.
+    "\ufffd\ufffd\x11\ufffd": ("an old workbook of Excel", _EXPORT),
+    "\ufffd\ufffd\x11\u0871": ("an old workbook of Excel", _EXPORT),
+    "\xd0\xcf\x11\xe0": ("an old workbook of Excel", _EXPORT),
+    "\x1f\ufffd": ("packed by gzip", "end its name in .gz"),
+    "\x1f\x8b": ("packed by gzip", "end its name in .gz"),
+    "%pdf": ("a PDF", _EXPORT),
+    "<html": ("a web page", _EXPORT),
+    "<!doctype": ("a web page", _EXPORT),
+    "<table": ("a web page", _EXPORT),
+    "<?xml": ("XML", _EXPORT),
+    "par1": ("a parquet file", "give format: parquet to a source of its own"),
+    '[{"': ("JSON", "give format: json to a source of its own"),
+    '{"': ("JSON", "give format: json to a source of its own"),
 }
 
 
@@ -135,9 +145,9 @@ class CsvHeaders:
     def _require_text(self, cells: Sequence[str | None]) -> None:
         """Refuse files that are no text, whatever their name says."""
         start = (cells[0] or "") if cells else ""
-        for mark, what in _OTHER_KINDS.items():
+        for mark, (what, todo) in _OTHER_KINDS.items():
             if start.lower().startswith(mark):
-                raise ValueError(f"it is {what} and no CSV: export it as CSV")
+                raise ValueError(f"it is {what} and no CSV: {todo}")
 
     def _require_encoding(self, cells: Sequence[str | None]) -> None:
         """Refuse UTF-16 that is read as something else: every other character is none."""

@@ -17,6 +17,9 @@ from crm_spark.words import are, counted, verb
 REJECTED_FILE, HIDDEN_FILE, ABSENT_COLUMN = "rejected_file", "hidden_file", "absent_column"
 CHANGED_COLUMNS = "changed_columns"
 BIGGEST_CUSTOMER, MIXED_CURRENCIES = "biggest_customer", "mixed_currencies"
+LINE_IDS = "line_ids"
+# Ids of lines move to another order with a correction, which is rare.
+MOST_ORDERS_A_LINE = 1.2
 OVERLAPPING_FILES, DOUBTFUL_CUSTOMER = "overlapping_files", "doubtful_customer"
 THREE_DECIMALS, ROUNDED_AMOUNTS = "three_decimals", "rounded_amounts"
 
@@ -38,6 +41,7 @@ def row_verdicts(source: Source, rows: Noticed, currencies: tuple[str, ...]) -> 
         *_doubtful_customer(source.name, rows),
         *_currencies(source.name, currencies),
         *_overlap(source.name, rows),
+        *_line_ids(source, rows),
         *_decimals(source, rows),
     ]
 
@@ -93,6 +97,21 @@ def _overlap(name: str, rows: Noticed) -> list[Verdict]:
     )
     needed = f"below {_percent(SMALLEST_OVERLAP)}"
     return [Verdict(OVERLAPPING_FILES, name, found, needed, "warning", message)]
+
+
+def _line_ids(source: Source, rows: Noticed) -> list[Verdict]:
+    """Judge whether ids of lines are used again in other orders, as numbers within an order are."""
+    if rows.n_order_lines <= rows.n_line_ids * MOST_ORDERS_A_LINE:
+        return []
+    name, columns = source.name, source.section.columns
+    found = f"{rows.n_line_ids:,} ids of lines in {rows.n_order_lines:,} lines of orders, about"
+    message = (
+        f"{name}: {found}. Rows that share a line_id are versions of one line, of which the latest "
+        "alone counts. If it is the number of a line within its order, map line_id: "
+        f"concat_ws('-', {columns['order_id']}, {columns['line_id']}), and ingest with --rebuild"
+    )
+    needed = "ids that no other order uses"
+    return [Verdict(LINE_IDS, name, found, needed, "error", message)]
 
 
 def _decimals(source: Source, rows: Noticed) -> list[Verdict]:

@@ -207,6 +207,30 @@ def test_folders_within_the_folder_are_named_with_the_option_that_reads_them(
     assert (both.files_skipped, both.rows_written > one) == ([], True)
 
 
+def test_numbers_of_lines_that_begin_again_in_each_order_are_told(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    export = Export.of(spark, "underscore_file", tmp_path)
+    folder = export.folder / "input"
+    (folder / "_orders_2.csv").unlink()
+    rows = [f"c{i},i{i},2019-03-{i + 1:02d} 10:00:00,a,1,10,{n}" for i in range(9) for n in (1, 2)]
+    text = "\n".join(["customer,invoice,day,item,qty,total,pos", *rows])
+    (folder / "orders_1.csv").write_text(text)
+    config = export.folder / export.config_name
+    mapped = config.read_text()
+    for line_id, told in (("pos", 1), ("concat_ws('-', invoice, pos)", 0)):
+        added = f"      line_id: {line_id}\n      quantity: qty\n"
+        config.write_text(mapped.replace("      quantity: qty\n", added))
+        export.ingest(rebuild=True)
+        checks = [one for one in export.checks() if one.check == "line_ids"]
+        assert [one.level for one in checks] == ["error"] * told
+        if told:
+            assert "2 ids of lines in 18 lines of orders" in checks[0].message
+            assert "map line_id: concat_ws('-', invoice, pos)" in checks[0].message
+        else:
+            assert len(export.customers()) == 9
+
+
 def test_one_file_unlike_the_others_is_told_how_it_could_be_read(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -18,6 +18,9 @@ from crm_spark.tables.core import TRANSACTIONS
 # Facts of the core table's row: the first and the last currency by name.
 FIRST_CURRENCY, LAST_CURRENCY = "first_currency", "last_currency"
 
+# Different ids are counted within so much.
+_COUNTED_WITHIN = 0.02
+
 
 @dataclass(frozen=True)
 class Noticed:
@@ -26,7 +29,9 @@ class Noticed:
     `n_of_biggest`: rows of the customer that has most, by a sketch that is right for large shares.
     `n_doubtful`: rows of a customer who may stand for none. `currencies`: the first and last by
     name, where amounts are not converted. `n_repeated`: rows that are kept, and are the same in
-    every mapped column as a row of another file. `decimals`: those of amounts.
+    every mapped column as a row of another file. `decimals`: those of amounts. `n_line_ids` and
+    `n_order_lines`: about how many ids of lines there are, and pairs of an order and such an id,
+    where line_id is mapped.
     """
 
     n_usable: int = 0
@@ -35,6 +40,8 @@ class Noticed:
     currencies: tuple[str, ...] = ()
     n_repeated: int = 0
     decimals: Decimals = field(default_factory=Decimals)
+    n_line_ids: int = 0
+    n_order_lines: int = 0
 
     def with_currencies_of(self, facts: Mapping[str, str]) -> tuple[str, ...]:
         """Give first and last currency of these rows and of what was loaded before."""
@@ -61,6 +68,12 @@ def noticed_aggregates(source: Source) -> list[Column]:
         F.count_if(customer == DOUBTFUL).alias("n_doubtful"),
         *decimal_aggregates(),
     ]
+    if "line_id" in source.section.columns:
+        line, pair = F.col("line_id"), F.xxhash64("order_id", "line_id")
+        aggregates += [
+            F.approx_count_distinct(F.when(is_usable(), one), _COUNTED_WITHIN).alias(name)
+            for name, one in (("n_line_ids", line), ("n_order_lines", pair))
+        ]
     if source.currencies is None and "currency" in source.section.columns:
         currency = F.when(is_usable(), F.col("currency"))
         aggregates += [
@@ -83,4 +96,6 @@ def noticed(aggregates: Mapping[str, Any], *, n_usable: int, n_repeated: int) ->
         tuple(currencies),
         n_repeated,
         Decimals.of(aggregates),
+        aggregates.get("n_line_ids", 0),
+        aggregates.get("n_order_lines", 0),
     )

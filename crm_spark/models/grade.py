@@ -48,14 +48,21 @@ def grade(
     return Grade("B", f"{compared}: {use}, but the gain may be small")
 
 
-def grade_of_champion(figures: Mapping[str, MetricRow], *, is_rule: bool) -> str:
-    """Give a champion's grade with its reason, by its quoted figures; nothing without them."""
+def is_within_limit(figures: Mapping[str, MetricRow]) -> bool | None:
+    """Whether a candidate's probabilities pass the gate, by its quoted figures; None: not known."""
     error, limit = figures.get(CALIBRATION_ERROR), figures.get(CALIBRATION_LIMIT)
     if error is None or error.value is None:
-        return ""
+        return None
     # Without a limit there was no cut-off to calibrate on.
     most = limit.value if limit else None
-    is_calibrated = most is not None and error.value <= most
+    return most is not None and error.value <= most
+
+
+def grade_of_champion(figures: Mapping[str, MetricRow], *, is_rule: bool) -> str:
+    """Give a champion's grade with its reason, by its quoted figures; nothing without them."""
+    is_calibrated = is_within_limit(figures)
+    if is_calibrated is None:
+        return ""
     if is_rule:
         use = "its probabilities can be used" if is_calibrated else "use its ranking alone"
         return f"Grade C: a rule scores; {use}"

@@ -261,6 +261,7 @@ def churn_metrics(model: str, auc: float | None) -> list[Row]:
         metric(model, "average_precision", 0.4387, around=0.05),
         metric(model, "brier", 0.0929, around=0.01),
         metric(model, "calibration_error", 0.0131),
+        metric(model, "calibration_limit", 0.02),
         metric(model, "lift_at_10_percent", 3.5759),
     ]
     for place in range(1, 11):

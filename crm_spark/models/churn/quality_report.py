@@ -12,7 +12,7 @@ from crm_spark.models.churn.candidates import CANDIDATES, RULES
 from crm_spark.models.churn.facts import ChurnFacts, WalkedAuc
 from crm_spark.models.churn.subgroups import fault_of, groups_of_figures, selection_leaks
 from crm_spark.models.classifiers.report import FIGURES, verdict_on_champion
-from crm_spark.models.grade import grade_of_champion
+from crm_spark.models.grade import grade_of_champion, is_within_limit
 from crm_spark.models.records import MetricRow
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable
@@ -58,9 +58,19 @@ def grade_of(facts: ChurnFacts) -> str:
     """Give the champion's grade with its reason, by the figures quoted; nothing without them."""
     if facts.decision is None:
         return ""
-    kind = facts.decision.kind
-    of_kind = {row.metric: row for row in facts.metrics if row.model_name == kind}
-    return grade_of_champion(of_kind, is_rule=kind in RULES)
+    return grade_of_champion(_of_champion(facts), is_rule=facts.decision.kind in RULES)
+
+
+def caveat(facts: ChurnFacts) -> str:
+    """Say what not to do with probabilities that do not pass the gate; nothing of others."""
+    if is_within_limit(_of_champion(facts)) is not False:
+        return ""
+    return "the probabilities are not calibrated: take the order of customers, and no sums"
+
+
+def _of_champion(facts: ChurnFacts) -> dict[str, MetricRow]:
+    kind = facts.decision.kind if facts.decision else None
+    return {row.metric: row for row in facts.metrics if row.model_name == kind}
 
 
 def _drawn(facts: ChurnFacts, models: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from crm_spark.models.churn.alerts_report import alert_lines, alerts_section
 from crm_spark.models.churn.facts import MODEL, ChurnFacts, FirstToCall, Reason
 from crm_spark.models.churn.meaning_report import meaning_section
 from crm_spark.models.churn.outcomes_report import outcomes_section
-from crm_spark.models.churn.quality_report import grade_of, quality_section
+from crm_spark.models.churn.quality_report import caveat, grade_of, quality_section
 from crm_spark.models.churn.season import shift_in_words
 from crm_spark.models.classifiers.report import (
     FIGURES,
@@ -51,7 +51,7 @@ def _tiles(facts: ChurnFacts) -> tuple[Tile, ...]:
         return ()
     scores = facts.scores
     active, days = counted(scores.n, "active customer"), counted(scores.horizon_days, "day")
-    note = f"of {active}, in {days}"
+    note = "; ".join(filter(None, [f"of {active}, in {days}", caveat(facts)]))
     return (Tile("Expected to leave", f"{scores.expected:,.0f}", note),)
 
 
@@ -66,6 +66,7 @@ def _score_lines(facts: ChurnFacts) -> tuple[str, ...]:
         f"{counted(scores.horizon_days, 'day')}",
         f"  the tenth most at risk: {scores.top:.0%} on average   "
         f"(model {MODEL} version {scores.version})",
+        *([f"  {caveat(facts)}"] if caveat(facts) else []),
         *_season_lines(facts),
     )
 
@@ -104,6 +105,7 @@ def _scores_section(facts: ChurnFacts, day: date, style: ReportSection) -> Secti
             f"risk ({counted(churn.n_top, 'customer')}) leaves with a probability of "
             f"{churn.top:.0%} on average."
         ),
+        *([Text(f"{told[:1].upper()}{told[1:]}.")] if (told := caveat(facts)) else []),
         *([Text(shift_in_words(facts.shift))] if facts.shift else []),
         Picture(
             charts.bars(

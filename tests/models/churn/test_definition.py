@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -30,6 +30,7 @@ from crm_spark.models.churn.section import ChurnSection
 from crm_spark.models.classifiers.classifier import Classifier, Input
 from crm_spark.models.classifiers.importance import Importance
 from crm_spark.models.cutoffs import Cutoffs, Plan
+from crm_spark.models.decisions import Decision
 from crm_spark.models.records import MetricRow
 from crm_spark.models.results import Measured, Tested
 from crm_spark.report.blocks import Text
@@ -121,6 +122,31 @@ def test_a_step_is_prepared_with_its_season_and_a_version_depends_on_it(
         # What has no season has the key that it had before there were any.
         expected = [] if known.used is None else [SEASON.spec()]
         assert list(content) == ["features", "labels", Plan(step), *expected]
+
+
+@pytest.mark.parametrize(
+    ("error", "limit", "is_said"),
+    [(0.05, 0.02, True), (0.05, None, True), (0.01, 0.02, False), (None, None, False)],
+)
+def test_where_probabilities_are_not_calibrated_their_sum_is_not_left_to_stand_alone(
+    error: float | None, limit: float | None, is_said: bool
+) -> None:
+    day = date(2024, 6, 3)
+    decided = datetime(2024, 6, 3, tzinfo=UTC)
+    decision = Decision(
+        "crm_spark_churn", "3", "forest", day, True, "it is better", False, "key", "a", decided, "b"
+    )
+    figures = {"calibration_error": error, "calibration_limit": limit, "auc": 0.8}
+    metrics = [MetricRow("forest", day, name, value, 90) for name, value in figures.items()]
+    scores = ChurnScores(90, 20.0, 28, 0.5, 9, (9,) * 10, "3")
+    facts = ChurnFacts(scores=scores, metrics=tuple(metrics), decision=decision)
+    shown = show_churn(facts, date(2024, 7, 1), ReportSection())
+    texts = [one.text for one in shown.sections[0].blocks if isinstance(one, Text)]
+    told = "probabilities are not calibrated: take the order of customers, and no sums"
+    assert any(told in text for text in texts) == is_said
+    assert any(told in line for line in shown.lines) == is_said
+    assert (told in shown.tiles[0].note) == is_said
+    assert all(len(line) <= 100 for line in shown.lines)
 
 
 def test_report_and_console_say_what_the_season_adds() -> None:

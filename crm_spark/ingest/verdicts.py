@@ -104,7 +104,8 @@ def _line_ids(source: Source, rows: Noticed) -> list[Verdict]:
     if rows.n_order_lines <= rows.n_line_ids * MOST_ORDERS_A_LINE:
         return []
     name, columns = source.name, source.section.columns
-    found = f"{rows.n_line_ids:,} ids of lines in {rows.n_order_lines:,} lines of orders, about"
+    ids = counted(rows.n_line_ids, "id of a line", "ids of lines")
+    found = f"about {ids} in {counted(rows.n_order_lines, 'line of an order', 'lines of orders')}"
     message = (
         f"{name}: {found}. Rows that share a line_id are versions of one line, of which the latest "
         "alone counts. If it is the number of a line within its order, map line_id: "

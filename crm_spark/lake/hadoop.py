@@ -81,21 +81,25 @@ class HadoopFile:
             return []
         matches = self._java("org.apache.hadoop.fs.GlobFilter")(pattern)
         found = self._filesystem.listStatus(self._path, matches)
-        # One text: to ask for each file would take a call to the JVM, and a log has thousands.
-        to_paths = self._java("org.apache.hadoop.fs.FileUtil").stat2Paths
-        to_sequence = self._java("scala.collection.immutable.ArraySeq").unsafeWrapArray
-        paths = str(to_sequence(to_paths(found)).mkString("\0")).split("\0")
+        paths = self._texts(self._java("org.apache.hadoop.fs.FileUtil").stat2Paths(found))
         return [path.rpartition("/")[2] for path in paths if path]
 
     def folders(self) -> list[str]:
         """Give the names of the directories in a directory; none where there is none."""
         if not self.is_directory():
             return []
-        # One text, as for names(): a status begins with its path and whether it is a directory.
-        to_sequence = self._java("scala.collection.immutable.ArraySeq").unsafeWrapArray
-        found = str(to_sequence(self._filesystem.listStatus(self._path)).mkString("\0")).split("\0")
-        paths = [one[1] for text in found if (one := _DIRECTORY.search(text))]
+        # A status begins with its path and whether it is a directory.
+        statuses = self._texts(self._filesystem.listStatus(self._path))
+        paths = [found[1] for text in statuses if (found := _DIRECTORY.search(text))]
         return [path.rpartition("/")[2] for path in paths]
+
+    def _texts(self, array: Any) -> list[str]:
+        """Give the elements of an array of the JVM as text.
+
+        In one: to ask for each would take a call to the JVM, and a log has thousands.
+        """
+        to_sequence = self._java("scala.collection.immutable.ArraySeq").unsafeWrapArray
+        return str(to_sequence(array).mkString("\0")).split("\0")
 
     def remove(self) -> None:
         """Delete the path and all below it, and its folder where that is empty then."""

@@ -47,6 +47,11 @@ class CalibrationGate:
         )
 
 
+def is_within_limit(error: float | None, limit: float | None) -> bool | None:
+    """Whether probabilities pass the gate; None without an error. No limit: nothing calibrated."""
+    return None if error is None else limit is not None and error <= limit
+
+
 def gate(counts: ScoreCounts, *, seed: int) -> CalibrationGate:
     """Hold the calibration error against its limit; ValueError as `perfect_calibration_error`.
 

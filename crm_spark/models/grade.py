@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from crm_spark.models.calibration_gate import CALIBRATION_ERROR, CALIBRATION_LIMIT
+from crm_spark.models.calibration_gate import (
+    CALIBRATION_ERROR,
+    CALIBRATION_LIMIT,
+    is_within_limit,
+)
 from crm_spark.models.classifiers.figures import AUC_GAIN
 from crm_spark.models.records import MetricRow
 
@@ -48,28 +52,24 @@ def grade(
     return Grade("B", f"{compared}: {use}, but the gain may be small")
 
 
-def is_within_limit(figures: Mapping[str, MetricRow]) -> bool | None:
+def is_calibrated(figures: Mapping[str, MetricRow]) -> bool | None:
     """Whether a candidate's probabilities pass the gate, by its quoted figures; None: not known."""
-    error, limit = figures.get(CALIBRATION_ERROR), figures.get(CALIBRATION_LIMIT)
-    if error is None or error.value is None:
-        return None
-    # Without a limit there was no cut-off to calibrate on.
-    most = limit.value if limit else None
-    return most is not None and error.value <= most
+    error, limit = (figures.get(name) for name in (CALIBRATION_ERROR, CALIBRATION_LIMIT))
+    return is_within_limit(error.value if error else None, limit.value if limit else None)
 
 
 def grade_of_champion(figures: Mapping[str, MetricRow], *, is_rule: bool) -> str:
     """Give a champion's grade with its reason, by its quoted figures; nothing without them."""
-    is_calibrated = is_within_limit(figures)
-    if is_calibrated is None:
+    passes = is_calibrated(figures)
+    if passes is None:
         return ""
     if is_rule:
-        use = "its probabilities can be used" if is_calibrated else "use its ranking alone"
+        use = "its probabilities can be used" if passes else "use its ranking alone"
         return f"Grade C: a rule scores; {use}"
     gain = figures.get(AUC_GAIN)
     given = grade(
         *((gain.value, gain.low, gain.high) if gain else (None, None, None)),
-        is_calibrated=is_calibrated,
+        is_calibrated=passes,
     )
     return f"Grade {given.letter}: {given.why}"
 

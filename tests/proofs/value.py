@@ -28,7 +28,7 @@ from crm_spark.models.purchases import (
     fit_regular,
     intervals_of,
 )
-from crm_spark.models.value import cells
+from crm_spark.models.value.cells import history_cells
 from crm_spark.runtime.session import open_session
 
 # Kind, r, alpha, a, b: CDNOW's own, weekly shoppers who stay long, and buyers who leave soon.
@@ -134,19 +134,18 @@ def regular_buyers(times: int, seed: int) -> list[str]:
 def put_together(seed: int) -> list[str]:
     """Compare parameters of histories near each other put together with those of each by itself."""
     weeks = np.random.default_rng(seed).integers(1, MOST_WEEKS * 7, N_ALIKE) / 7
-    faults, ladder = [], cells.TIME_STEPS
+    faults = []
     with tempfile.TemporaryDirectory() as folder, open_session("prove") as spark:
         for who, truth in ALIKE.items():
             rows = drawn(MBG_NBD, truth, N_ALIKE, weeks=weeks, later=0.0, seed=seed)
             file = Path(folder) / f"{who}.parquet"
             in_days(rows).to_parquet(file, index=False)
             histories = spark.read.parquet(str(file))
-            exact = cells.history_cells(histories, DAY, most=N_ALIKE)
+            exact = history_cells(histories, DAY, most=N_ALIKE)
             right = np.array(fit(MBG_NBD, exact).parameters)
             print(f"{N_ALIKE:,} {who}: {len(exact.n):,} histories differ", flush=True)
             for steps, most_off in MOST_OFF_BY_STEPS.items():
-                cells.TIME_STEPS = (steps,)
-                alike = cells.history_cells(histories, DAY, most=1)
+                alike = history_cells(histories, DAY, most=1, time_steps=(steps,))
                 off = np.array(fit(MBG_NBD, alike).parameters) / right - 1
                 shown = ", ".join(
                     f"{name} {one:+.2%}" for name, one in zip(PARAMETERS, off, strict=True)
@@ -154,7 +153,6 @@ def put_together(seed: int) -> list[str]:
                 print(f"  {steps:g} steps, {len(alike.n):,} cells: {shown}", flush=True)
                 if np.abs(off).max() > most_off:
                     faults.append(f"{who} in {steps:g} steps: {shown}")
-            cells.TIME_STEPS = ladder
     return faults
 
 

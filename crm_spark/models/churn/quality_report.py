@@ -12,7 +12,7 @@ from crm_spark.models.churn.candidates import CANDIDATES, RULES
 from crm_spark.models.churn.facts import ChurnFacts, WalkedAuc
 from crm_spark.models.churn.subgroups import fault_of, groups_of_figures, selection_leaks
 from crm_spark.models.classifiers.report import FIGURES, verdict_on_champion
-from crm_spark.models.grade import grade_of_champion, is_within_limit
+from crm_spark.models.grade import grade_of_champion, is_calibrated
 from crm_spark.models.records import MetricRow
 from crm_spark.report import charts
 from crm_spark.report.blocks import Block, Picture, Section, Text, TextTable
@@ -63,7 +63,7 @@ def grade_of(facts: ChurnFacts) -> str:
 
 def caveat(facts: ChurnFacts) -> str:
     """Say what not to do with probabilities that do not pass the gate; nothing of others."""
-    if is_within_limit(_of_champion(facts)) is not False:
+    if is_calibrated(_of_champion(facts)) is not False:
         return ""
     return "the probabilities are not calibrated: take the order of customers, and no sums"
 

@@ -66,7 +66,7 @@ def _score_lines(facts: ChurnFacts) -> tuple[str, ...]:
         f"{counted(scores.horizon_days, 'day')}",
         f"  the tenth most at risk: {scores.top:.0%} on average   "
         f"(model {MODEL} version {scores.version})",
-        *([f"  {caveat(facts)}"] if caveat(facts) else []),
+        *([f"  {told}"] if (told := caveat(facts)) else []),
         *_season_lines(facts),
     )
 

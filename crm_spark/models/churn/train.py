@@ -38,8 +38,7 @@ def fit_candidate(
     """Fit one candidate on the training cut-offs and test it on the later one."""
     if features is None:
         features = usable_features(learnt_rows(frame, cutoffs, closed_after(params)))
-    used = features
-    return step_of(frame, cutoffs, params, used).fitted(candidate_named(name))
+    return step_of(frame, cutoffs, params, features).fitted(candidate_named(name))
 
 
 def learnt_dates(cutoffs: Cutoffs, closes_after: timedelta) -> list[date]:
@@ -71,17 +70,17 @@ def step_of(
     That calibrates, and a season moves the level from there to the test. With a single training
     cut-off there is nothing later to calibrate on.
     """
-    day = F.col("as_of_date")
+    wait, day = closed_after(params), F.col("as_of_date")
     use = F.when(day == cutoffs.test, TEST)
     if len(cutoffs.training) > 1:
         use = use.when(day == cutoffs.calibration, CALIBRATION)
-    days = ", ".join(day.isoformat() for day in learnt_dates(cutoffs, closed_after(params)))
+    days = ", ".join(day.isoformat() for day in learnt_dates(cutoffs, wait))
     return Step(
-        learnt_rows(frame, cutoffs, closed_after(params)),
+        learnt_rows(frame, cutoffs, wait),
         frame.withColumn(USE, use).where(F.col(USE).isNotNull()),
         params,
         features,
-        closes_after=closed_after(params),
+        closes_after=wait,
         shift=season.shift(cutoffs.test) if season else 0.0,
         keep=[*FEATURES_OF_GROUPS, *map(attribute, params.subgroups)],
         lacking=(

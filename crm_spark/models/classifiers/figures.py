@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from crm_spark.models.binary_metrics import bin_figures
-from crm_spark.models.calibration_gate import CALIBRATION_ERROR, CALIBRATION_LIMIT, gate
+from crm_spark.models.calibration_gate import (
+    CALIBRATION_ERROR,
+    CALIBRATION_LIMIT,
+    gate,
+    is_within_limit,
+)
 from crm_spark.models.choice import Choice, Criterion, better_for_sure
 from crm_spark.models.classifiers.step import Fitted
 from crm_spark.models.isotonic import IsotonicCalibration
@@ -98,6 +103,6 @@ def choose_calibrated(tested: Sequence[Tested[Any]], criteria: Sequence[Criterio
 
 
 def _is_calibrated(tested: Tested[Any]) -> bool:
-    """Whether the calibration error is within its limit; not where nothing could calibrate."""
+    """Whether the calibration error is within its limit, as far as it is known."""
     error, limit = tested.value(CALIBRATION_ERROR), tested.value(CALIBRATION_LIMIT)
-    return error is None or (limit is not None and error <= limit)
+    return is_within_limit(error, limit) is not False

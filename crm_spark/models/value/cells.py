@@ -9,6 +9,7 @@ logarithm, by half a hundredth with 10 (scripts/prove value).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -42,10 +43,17 @@ AMOUNT_STEP = 0.01
 PARTS = 1_000_000_000
 
 
-def history_cells(histories: DataFrame, day: date, *, most: int = MOST_CELLS) -> Histories:
+def history_cells(
+    histories: DataFrame,
+    day: date,
+    *,
+    most: int = MOST_CELLS,
+    time_steps: Sequence[float] = TIME_STEPS,
+) -> Histories:
     """Give the distinct histories of a cut-off, in weeks, with the number of their customers.
 
-    Where more than `most` differ, those near each other are one: see the module.
+    Where more than `most` differ, those near each other are one, by the first of `time_steps`
+    that leaves so few, or the last: see the module.
     """
     of_day = histories.where(F.col("as_of_date") == F.lit(day))
     exact = (
@@ -54,7 +62,7 @@ def history_cells(histories: DataFrame, day: date, *, most: int = MOST_CELLS) ->
         .persist()
     )
     try:
-        steps = _fine_enough(exact, most)
+        steps = _fine_enough(exact, most, time_steps)
         total = F.sum("n")
         rows = exact.groupBy(*_parted(steps)).agg(
             (F.sum(F.col(REPEATS) * F.col("n")) / total).alias("x"),
@@ -71,13 +79,14 @@ def history_cells(histories: DataFrame, day: date, *, most: int = MOST_CELLS) ->
     return Histories.of(found["x"], found["t_x"], found["T"], found["customers"], gaps)
 
 
-def _fine_enough(exact: DataFrame, most: int) -> float | None:
-    """Give the most steps that leave at most so many cells; None: as they are they are few."""
+def _fine_enough(exact: DataFrame, most: int, time_steps: Sequence[float]) -> float | None:
+    """Give the first steps that leave at most so many cells; None: as they are they are few."""
     if exact.count() <= most:
         return None
-    for steps in TIME_STEPS:
-        if steps == TIME_STEPS[-1] or exact.select(*_parted(steps)).distinct().count() <= most:
-            break
+    *finer, coarsest = time_steps
+    cells = (exact.select(*_parted(steps)).distinct() for steps in finer)
+    few = (steps for steps, made in zip(finer, cells, strict=True) if made.count() <= most)
+    steps = next(few, coarsest)
     log.info("more than %s histories differ: their times are in %g steps of the log", most, steps)
     return steps
 

@@ -124,10 +124,9 @@ class ValueData:
         """
         groups = dict(model.groups)
         for days in self._params.horizons_days[1:]:
-            closed = [one for one in self._dates if one + closed_after(self._params, days) <= day]
+            closed = closed_on(self._dates, day, self._params, days)
             if closed:
-                candidate = candidate_named(model.kind)
-                groups[days] = self._groups(candidate, max(closed), days)
+                groups[days] = self._groups(candidate_named(model.kind), closed[0], days)
         return replace(model, groups=groups)
 
     def _groups(
@@ -158,8 +157,13 @@ class ValueData:
         return self.rows.where(F.col("as_of_date") == F.lit(day))
 
 
-def closed_on(dates: Sequence[date], day: date, params: ValueSection) -> list[date]:
-    """Give the cut-offs whose outcome was known on a day, the latest first, as many as are used."""
-    wait = closed_after(params)
+def closed_on(
+    dates: Sequence[date], day: date, params: ValueSection, horizon_days: int | None = None
+) -> list[date]:
+    """Give the cut-offs whose outcome was known on a day, the latest first, as many as are used.
+
+    That of the first horizon by default.
+    """
+    wait = closed_after(params, horizon_days)
     closed = [one for one in sorted(dates, reverse=True) if one + wait <= day]
     return closed[: params.n_training_cutoffs]

@@ -34,13 +34,13 @@ from crm_spark.models.contract import (
     Tested,
 )
 from crm_spark.models.cutoffs import plan_with_choice
-from crm_spark.models.outcomes import closings
+from crm_spark.models.outcomes import closings, orders_in_horizon
 from crm_spark.models.records import rows_hash
 from crm_spark.models.usability.facts import DataFacts
 from crm_spark.models.value import spend
 from crm_spark.models.value.buy_till_you_die import BuyTillYouDie
 from crm_spark.models.value.candidates import CANDIDATES, ValueCandidate, candidate_named
-from crm_spark.models.value.data import ValueData
+from crm_spark.models.value.data import ValueData, closed_on
 from crm_spark.models.value.facts import read_value
 from crm_spark.models.value.histories import (
     value_histories,
@@ -135,9 +135,9 @@ class Value(Model[ValueSection, ValueData, ValueModel]):
         params = run.section
         rows = _with_outcomes(run, _histories(run, sorted({run.day, *plan.dates})), plan.dates)
         for days in params.horizons_days[1:]:
-            closed = [one for one in plan.dates if one + closed_after(params, days) <= run.day]
-            if closed:
-                rows = _with_later_amount(run, rows, closed, days)
+            if closed := closed_on(plan.dates, run.day, params, days):
+                ordered = _ordered(run, closed, days)
+                rows = with_later_amount(rows, ordered, dates=closed, horizon_days=days)
         return ValueData(run.keep(rows), params, plan.dates)
 
     def content(self, run: ModelRun[ValueSection], plan: Plan, data: ValueData) -> Sequence[object]:
@@ -298,25 +298,14 @@ def _histories(run: ModelRun[ValueSection], dates: Sequence[date]) -> DataFrame:
 def _with_outcomes(
     run: ModelRun[ValueSection], histories: DataFrame, dates: Sequence[date]
 ) -> DataFrame:
-    params, orders = run.section, run.lake.read(CUSTOMER_ORDERS)
-    window = {"horizon_days": params.horizon_days, "grace_days": params.grace_days}
-    return with_outcomes(
-        histories,
-        orders,
-        run.lake.read(TRANSACTIONS),
-        dates=dates,
-        changes=count_changes(orders, dates=closings(dates, **window)),
-        **window,
-    )
+    return with_outcomes(histories, _ordered(run, dates, run.section.horizon_days), dates=dates)
 
 
-def _with_later_amount(
-    run: ModelRun[ValueSection], rows: DataFrame, dates: Sequence[date], horizon_days: int
-) -> DataFrame:
+def _ordered(run: ModelRun[ValueSection], dates: Sequence[date], horizon_days: int) -> DataFrame:
+    """Give the orders of a horizon from each of these cut-offs on, as known when it had closed."""
     orders = run.lake.read(CUSTOMER_ORDERS)
     window = {"horizon_days": horizon_days, "grace_days": run.section.grace_days}
-    return with_later_amount(
-        rows,
+    return orders_in_horizon(
         orders,
         run.lake.read(TRANSACTIONS),
         dates=dates,

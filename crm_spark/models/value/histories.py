@@ -11,7 +11,6 @@ from pyspark.sql import types as T
 
 from crm_spark.features.lines import MINOR_UNITS
 from crm_spark.features.orders import OrderChanges, orders_as_of
-from crm_spark.models.outcomes import orders_in_horizon
 
 REPEATS, SPAN, TENURE = "n_repeat_days", "repeat_span_days", "tenure_days"
 AMOUNT, REPEAT_AMOUNT, LOG_GAPS = "net_amount", "repeat_amount", "log_gap_sum"
@@ -86,29 +85,13 @@ def value_histories(
     )
 
 
-def with_outcomes(
-    histories: DataFrame,
-    orders: DataFrame,
-    lines: DataFrame,
-    *,
-    dates: Sequence[date],
-    horizon_days: int,
-    grace_days: int,
-    changes: OrderChanges | None = None,
-) -> DataFrame:
-    """Add what customers spent and on how many days they ordered in [T, T + horizon).
+def with_outcomes(histories: DataFrame, ordered: DataFrame, *, dates: Sequence[date]) -> DataFrame:
+    """Add what customers spent and on how many days they ordered in the first horizon.
 
     Adds actual_amount and actual_order_days, 0 without an order, to the rows of `dates`; null for
-    those of other dates. Orders that count, and `changes`, as in orders_in_horizon().
+    those of other dates. `ordered` holds the orders of the horizons, as orders_in_horizon() gives
+    them.
     """
-    ordered = orders_in_horizon(
-        orders,
-        lines,
-        dates=dates,
-        horizon_days=horizon_days,
-        grace_days=grace_days,
-        changes=changes,
-    )
     came = {
         ACTUAL_AMOUNT: _money(F.sum("kept_amount_minor")),
         ACTUAL_DAYS: F.countDistinct("order_date").cast(T.IntegerType()),
@@ -117,28 +100,13 @@ def with_outcomes(
 
 
 def with_later_amount(
-    histories: DataFrame,
-    orders: DataFrame,
-    lines: DataFrame,
-    *,
-    dates: Sequence[date],
-    horizon_days: int,
-    grace_days: int,
-    changes: OrderChanges | None = None,
+    histories: DataFrame, ordered: DataFrame, *, dates: Sequence[date], horizon_days: int
 ) -> DataFrame:
     """Add actual_amount_<h>d: what customers spent in a horizon other than the first.
 
     0 without an order, to the rows of `dates`; null for those of other dates, on which it had not
-    closed. The rest as in with_outcomes().
+    closed. `ordered` as in with_outcomes().
     """
-    ordered = orders_in_horizon(
-        orders,
-        lines,
-        dates=dates,
-        horizon_days=horizon_days,
-        grace_days=grace_days,
-        changes=changes,
-    )
     came = {later_amount(horizon_days): _money(F.sum("kept_amount_minor"))}
     return _with_what_came(histories, ordered, came, dates)
 

@@ -169,7 +169,9 @@ def _interval(
     """Give the interval of amounts at their present value: groups are of amounts as they come."""
     if horizon_days not in model.groups:
         return None, None
-    found = model.undiscounted().predict(customers, horizon_days).amount
+    found = amount
+    if model.discount_rate:
+        found = model.undiscounted().predict(customers, horizon_days).amount
     ends = model.interval(found, horizon_days)
     if ends is None:
         return None, None

@@ -57,7 +57,8 @@ def test_orders_are_those_of_the_model_of_orders_whatever_others_say_of_one_hori
     for days in (7, 28, 84):
         found, alone = (one.predict(TWO_CUSTOMERS, days) for one in (average, of_orders))
         assert found.order_days is not None and found.order_probability is not None
-        assert found.order_days.tolist() == alone.order_days.tolist()  # type: ignore[union-attr]
+        assert alone.order_days is not None
+        assert found.order_days.tolist() == alone.order_days.tolist()
         chances.append(found.order_probability[0])
     assert chances == sorted(chances)
     without = Average(members[:2]).predict(TWO_CUSTOMERS, 28)

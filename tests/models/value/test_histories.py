@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crm_spark.features.orders import customer_orders
+from crm_spark.models.outcomes import orders_in_horizon
 from crm_spark.models.purchases import MBG_NBD, fit
 from crm_spark.models.value import cells
 from crm_spark.models.value.candidates import CANDIDATES
@@ -78,9 +79,8 @@ def histories(lines: DataFrame) -> DataFrame:
     """Give the histories of both cut-offs, with what came in 28 days."""
     orders = customer_orders(lines).persist()  # read for both cut-offs and for what came
     found = value_histories(orders, lines, dates=[CUTOFF, EARLIER], horizons_days=(28, 60))
-    return with_outcomes(
-        found, orders, lines, dates=[CUTOFF], horizon_days=28, grace_days=0
-    ).persist()
+    ordered = orders_in_horizon(orders, lines, dates=[CUTOFF], horizon_days=28, grace_days=0)
+    return with_outcomes(found, ordered, dates=[CUTOFF]).persist()
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +131,8 @@ def test_what_came_in_a_longer_horizon_stands_where_that_has_closed(
     lines: DataFrame, histories: DataFrame
 ) -> None:
     orders = customer_orders(lines)
-    found = with_later_amount(
-        histories, orders, lines, dates=[EARLIER], horizon_days=60, grace_days=0
-    ).collect()
+    ordered = orders_in_horizon(orders, lines, dates=[EARLIER], horizon_days=60, grace_days=0)
+    found = with_later_amount(histories, ordered, dates=[EARLIER], horizon_days=60).collect()
     later = {(row["customer_id"], row["as_of_date"]): row["actual_amount_60d"] for row in found}
     # 10 August, 1, 28 and 29 September; what came back on the 10th had not by 1 August.
     assert later["regular", EARLIER] == 40 + 80 + 160 + 320
@@ -189,7 +188,7 @@ def test_where_too_many_histories_differ_neighbours_are_put_together(
 
 @pytest.mark.parametrize(("steps", "off"), [(20.0, 0.001), (10.0, 0.005)])
 def test_of_weekly_buyers_put_together_parameters_stay_what_they_are(
-    spark: SparkSession, monkeypatch: pytest.MonkeyPatch, steps: float, off: float
+    spark: SparkSession, steps: float, off: float
 ) -> None:
     # Rates differ little and times much: steps of some days once moved r by a hundredth and more.
     drawn = np.random.default_rng(4)
@@ -204,8 +203,8 @@ def test_of_weekly_buyers_put_together_parameters_stay_what_they_are(
         "cast(span as int) as repeat_span_days", "cast(tenure as int) as tenure_days",
         "0.0D as log_gap_sum",
     )  # fmt: skip
-    monkeypatch.setattr(cells, "TIME_STEPS", (steps,))
-    exact, coarse = (history_cells(rows, CUTOFF, most=most) for most in (n, 1))
+    exact = history_cells(rows, CUTOFF)
+    coarse = history_cells(rows, CUTOFF, most=1, time_steps=(steps,))
     assert len(coarse.n) < 0.9 * len(exact.n)
     found, right = (fit(MBG_NBD, one) for one in (coarse, exact))
     assert found.parameters == pytest.approx(right.parameters, rel=off)
